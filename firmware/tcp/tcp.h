@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * TCP itself, pure: (TCB, event, now) -> actions. No I/O, no clock, no memory but the TCB: simulator, fuzzers
+ * and unit tests run the very objects that run in production.
+ *
+ * Every event function returns actions (enum toe_act) that the FPC carries out at the end of its batch.
+ * `now` is in microseconds of a clock that never goes back.
+ */
+#ifndef TOE_TCP_TCP_H
+#define TOE_TCP_TCP_H
+
+#include "../core/tcb.h"
+
+enum toe_th_flags { TOE_FIN = 1, TOE_SYN = 2, TOE_RST = 4, TOE_PSH = 8, TOE_ACK = 16, TOE_URG = 32, TOE_ECE = 64, TOE_CWR = 128 };
+
+enum toe_seg_opts { TOE_SEG_TS = 1, TOE_SEG_MSS = 2, TOE_SEG_WSCALE = 4, TOE_SEG_SACK_OK = 8, TOE_SEG_SACK = 16 };
+
+enum { TOE_MAX_SACK = 4 };
+
+/* A received segment, parsed (core/rx_parser). Host order. */
+struct toe_seg {
+	uint32_t seq, ack;
+	uint32_t len;   /* payload bytes */
+	uint16_t wnd;   /* as on the wire */
+	uint8_t flags;  /* enum toe_th_flags */
+	uint8_t opts;   /* enum toe_seg_opts */
+	uint32_t tsval, tsecr;
+	uint16_t mss;
+	uint8_t wscale;
+	uint8_t nsack;
+	struct toe_range sack[TOE_MAX_SACK];
+};
+
+enum toe_act {
+	TOE_ACT_OUTPUT = 1 << 0,      /* call toe_tcp_output until it returns false */
+	TOE_ACT_RX = 1 << 1,          /* in-order data grew: TOE_HW_DATA_RECEIVED */
+	TOE_ACT_TX_SPACE = 1 << 2,    /* the application waited for space and there is some: TOE_HW_SEND_COMPLETE */
+	TOE_ACT_ESTABLISHED = 1 << 3, /* handshake done */
+	TOE_ACT_PEER_FIN = 1 << 4,    /* TOE_HW_CLOSE */
+	TOE_ACT_ERROR = 1 << 5,       /* tcb.error is set; notify TOE_HW_RESET */
+	TOE_ACT_TIME_WAIT = 1 << 6,   /* move to the TIME_WAIT table, free the flow */
+	TOE_ACT_FREE = 1 << 7,        /* the connection is over: free the flow */
+	TOE_ACT_RST = 1 << 8,         /* answer the segment by RST (toe_tcp_rst_for) */
+	TOE_ACT_TX_UNA = 1 << 9,      /* snd_una moved: update the flow block, no notification */
+	/* For the counters of the FPC. */
+	TOE_ACT_C_OOO = 1 << 16,
+	TOE_ACT_C_DUP = 1 << 17,
+	TOE_ACT_C_UNACCEPTABLE = 1 << 18,
+	TOE_ACT_C_PAWS = 1 << 19,
+	TOE_ACT_C_RTO = 1 << 20,
+	TOE_ACT_C_FAST_REXMIT = 1 << 21,
+	TOE_ACT_C_PROBE = 1 << 22,
+};
+
+/* How to begin: what the scheduler knows about the flow. */
+struct toe_open {
+	uint32_t isn;                /* RFC 6528, made by the engine */
+	uint32_t ts_offset;          /* added to the clock in timestamps (RFC 7323 5.4) */
+	uint32_t rcv_size, snd_size; /* bytes, powers of two */
+	uint16_t mtu;                /* bytes of IP packet on the path */
+	uint8_t ip_hdr;              /* bytes of IP header: 20 or 40 */
+	uint8_t cc;                  /* congestion control */
+};
+
+/* Passive open: `syn` is the acceptable SYN that came to a listener. Data on it is left for retransmission. -> SYN_RECEIVED */
+uint32_t toe_tcp_open_passive(struct toe_tcb *t, const struct toe_open *o, const struct toe_seg *syn, uint64_t now);
+
+/* Active open. -> SYN_SENT */
+uint32_t toe_tcp_open_active(struct toe_tcb *t, const struct toe_open *o, uint64_t now);
+
+/*
+ * Where a segment's payload goes: the parts of it that lie in the receive window and have not been received.
+ * Changes nothing, so that bytes are stored before the checksum is known, and count (toe_tcp_input) only if it is right.
+ * `span` gets stream positions and offsets into the payload, ascending; returns how many (at most TOE_MAX_SPANS;
+ * when more would be needed, the rest is left for retransmission: toe_tcp_input computes the same).
+ */
+struct toe_span {
+	uint64_t pos; /* stream position of the first byte */
+	uint32_t off; /* in the payload */
+	uint32_t len;
+};
+enum { TOE_MAX_SPANS = 4 };
+unsigned toe_tcp_place(const struct toe_tcb *t, const struct toe_seg *seg, struct toe_span span[TOE_MAX_SPANS]);
+
+/* A segment arrived, checksum right, payload stored where toe_tcp_place said. RFC 9293 3.10.7. */
+uint32_t toe_tcp_input(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now);
+
+/* The application wrote up to stream position `end` / read up to `read`. -EINVAL (as a negative int64) on a bad position, else actions. */
+int64_t toe_tcp_send(struct toe_tcb *t, uint64_t end, uint8_t send_flags, uint64_t now);
+int64_t toe_tcp_recv(struct toe_tcb *t, uint64_t read, uint64_t now);
+
+/* FIN after the data written so far; the second form also gives up receiving (RFC 9293 3.10.4, RFC 1122 4.2.2.13). */
+uint32_t toe_tcp_shutdown(struct toe_tcb *t, uint64_t now);
+uint32_t toe_tcp_close(struct toe_tcb *t, uint64_t now);
+/* RST now. The next toe_tcp_output makes it (if the state wants one), then TOE_ACT_FREE holds. */
+uint32_t toe_tcp_abort(struct toe_tcb *t, int error, uint64_t now);
+/* enum toe_option. -ENOPROTOOPT or actions. */
+int64_t toe_tcp_option(struct toe_tcb *t, uint8_t option, uint64_t value, uint64_t now);
+
+/* The earliest deadline of the TCB, 0 = none. Timers: what is due at `now` is done, the rest left alone. */
+uint64_t toe_tcp_deadline(const struct toe_tcb *t);
+uint32_t toe_tcp_timer(struct toe_tcb *t, uint64_t now);
+
+/*
+ * The next segment to send, or false when nothing is due. Changes the TCB as if it had left.
+ * Data is [pos, pos + len) of the send stream.
+ */
+struct toe_out {
+	uint32_t seq, ack;
+	uint64_t pos;
+	uint32_t len;
+	uint16_t wnd;     /* as on the wire */
+	uint8_t flags;    /* enum toe_th_flags */
+	uint8_t opt_len;  /* bytes in opt, a multiple of 4 */
+	uint8_t rexmit;   /* 1: sent before */
+	uint8_t last;     /* 1: the flow ends with this segment (RST): TOE_ACT_FREE */
+	uint8_t opt[40] __attribute__((aligned(4)));
+};
+bool toe_tcp_output(struct toe_tcb *t, uint64_t now, struct toe_out *o);
+
+/* RST that answers `seg`, for closed flows too (RFC 9293 3.10.7.1). False when seg is itself a RST. */
+bool toe_tcp_rst_for(const struct toe_seg *seg, struct toe_out *o);
+
+/*
+ * TIME_WAIT, compact (40 bytes or so): what RFC 9293 3.10.7.4, RFC 6191 and RFC 7323 need after the TCB is gone.
+ */
+enum { TOE_MSL_MS = 30000 };
+struct toe_tw {
+	uint32_t snd_nxt, rcv_nxt, ts_recent, ts_offset;
+	uint16_t wnd; /* as last sent */
+	uint8_t ts;
+	uint8_t pad;
+};
+void toe_tw_from_tcb(struct toe_tw *w, const struct toe_tcb *t, uint64_t now);
+enum toe_tw_verdict { TOE_TW_DROP, TOE_TW_ACK, TOE_TW_ACK_RESTART, TOE_TW_NEW_SYN, TOE_TW_END };
+/* ACK: `o` is the answer; ACK_RESTART: and 2 MSL begin anew; NEW_SYN: the SYN may open a new connection (RFC 6191), isn must exceed snd_nxt; END: RST accepted... never for RFC 1337. */
+enum toe_tw_verdict toe_tw_input(struct toe_tw *w, const struct toe_seg *seg, uint64_t now, struct toe_out *o);
+
+/* The invariants that hold after every event; used by simulator, tests and fuzzers. NULL or what is broken. */
+const char *toe_tcb_check(const struct toe_tcb *t);
+
+/* Parse the option bytes of a TCP header (n = data offset - 20) into seg. False on malformed lengths. */
+bool toe_opts_parse(const uint8_t *opt, unsigned n, struct toe_seg *seg);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Messages between libtoe and toed over the UNIX SOCK_SEQPACKET control socket: one request, one answer, in order.
+ * Descriptors travel as SCM_RIGHTS. A process is attached for as long as its connection is open: when it ends,
+ * toed releases what only that process held.
+ */
+#ifndef TOE_ADMISSION_H
+#define TOE_ADMISSION_H
+
+#include "../firmware/abi/limits.h"
+
+#define TOE_SOCKET_PATH "/run/toe/toed.sock"
+
+enum toe_adm_type {
+	TOE_ADM_REQ_ATTACH = 1,   /* new app (app = TOE_ADM_NEW) or another process of app `app` in slot `proc` (after fork) */
+	TOE_ADM_REQ_CTX = 2,      /* a context for a thread: answer has ctx and its eventfd */
+	TOE_ADM_REQ_CTX_FREE = 3, /* ctx: thread ended */
+	TOE_ADM_REQ_LISTEN = 4,   /* kernel socket, bound and listening, as SCM_RIGHTS; answer has the listener index */
+	TOE_ADM_REQ_UNLISTEN = 5, /* listener: last descriptor closed */
+	TOE_ADM_REQ_CONNECT = 6,  /* addr, port: answer has a grant, or ENETUNREACH, EHOSTUNREACH; -EAFNOSUPPORT & co; TOE_ADM_KERNEL in flags: use the kernel */
+};
+
+#define TOE_ADM_NEW 0xffffffffu
+enum toe_adm_flags { TOE_ADM_KERNEL = 1 };
+
+struct toe_adm_req {
+	uint32_t type, version;
+	uint32_t app, proc;
+	uint32_t ctx;
+	uint32_t listener;
+	uint8_t addr[16];  /* CONNECT: remote address (IPv4 as ::ffff:a.b.c.d) */
+	uint8_t laddr[16]; /* CONNECT: bound local address, all zero = any */
+	uint16_t port, lport; /* network order; lport 0 = any */
+	uint32_t token;    /* ATTACH to an existing app: its secret from the first answer */
+};
+
+struct toe_adm_ans {
+	int32_t error; /* 0 or an errno value */
+	uint32_t flags;
+	/* ATTACH: the memfd of the arena, then nfpcs eventfds that wake the FPCs, follow as SCM_RIGHTS. */
+	uint32_t app, proc, token;
+	uint32_t nfpcs;
+	uint64_t arena_size;
+	/* CTX: its eventfd follows as SCM_RIGHTS. */
+	uint32_t ctx;
+	/* LISTEN */
+	uint32_t listener;
+	/* CONNECT: grant index and the FPC to give TOE_SW_CONNECT to; the source chosen. */
+	uint32_t grant, fpc;
+	uint8_t laddr[16];
+	uint16_t lport;
+	uint16_t pad;
+};
+
+#endif
