@@ -23,11 +23,14 @@ struct toe_config {
 	uint32_t dev_ifindex[TOE_MAX_DEVS]; /* ifindex of device i, 0 = none */
 };
 
+/* An 802.1ad (service) tag is another VLAN than the 802.1Q tag of the same id. Frames with two tags are the kernel's. */
+#define TOE_VLAN_STAG 0x8000u
+
 /* Addresses are always 16 bytes; IPv4 as ::ffff:a.b.c.d. */
 struct toe_tuple {
 	uint8_t laddr[16], raddr[16];
 	uint16_t lport, rport; /* network order */
-	uint16_t vlan;         /* host order, 0 = untagged */
+	uint16_t vlan;         /* host order: VLAN id, plus TOE_VLAN_STAG for an 802.1ad tag; 0 = untagged */
 	uint8_t dev;           /* device index (toe_config.dev_ifindex) */
 	uint8_t zero;
 };
@@ -36,12 +39,13 @@ _Static_assert(sizeof(struct toe_tuple) == 40, "hashable: no padding");
 /* toe_ports: hash map, key -> value. Port 0: this address's share of [port_lo, port_hi] is owned. */
 struct toe_port_key {
 	uint32_t ifindex;
-	uint16_t vlan; /* host order, 0 = untagged */
+	uint16_t vlan; /* as in toe_tuple */
 	uint16_t port; /* network order */
 	uint8_t addr[16];
 };
 _Static_assert(sizeof(struct toe_port_key) == 24, "hashable: no padding");
 
+enum { TOE_MAX_PORTS = 4 * TOE_MAX_ENDPOINTS };
 struct toe_port_val {
 	uint32_t endpoint; /* id of the listening endpoint (toe_ctrl.endpoint), TOE_FLOW_NONE for port 0 */
 };
@@ -129,6 +133,7 @@ struct toe_meta {
 };
 _Static_assert(sizeof(struct toe_meta) == 28 && sizeof(struct toe_meta) % 4 == 0, "bpf_xdp_adjust_meta wants multiples of 4, at most 32");
 
+enum { TOE_XSKS = TOE_MAX_DEVS * TOE_MAX_QUEUES * TOE_MAX_FPCS };
 /* toe_xsks: queue q's socket of FPC f is entry q * TOE_MAX_FPCS + f, plus TOE_MAX_QUEUES * TOE_MAX_FPCS per device. */
 static inline uint32_t toe_xsk_index(uint32_t dev, uint32_t queue, uint32_t fpc)
 {
