@@ -14,7 +14,8 @@ AR := $(CROSS)ar
 CLANG ?= clang
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter
 OPT := -O2 -g
-SANFLAGS := $(if $(SAN),-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+COMMA := ,
+SANFLAGS := $(if $(SAN),-fsanitize=address$(COMMA)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
 CFLAGS += -std=gnu11 $(OPT) $(WARN) $(SANFLAGS) -MMD -MP -Ifirmware -I.
 # Freestanding: only the compiler's own headers are visible.
 FW_CFLAGS = -std=c11 $(OPT) $(WARN) $(SANFLAGS) -MMD -MP -Ifirmware -ffreestanding \
@@ -27,25 +28,57 @@ LIBTOE_SRC := $(wildcard manager/*.c)
 TOED_SRC := $(wildcard userspace/toed/*.c)
 TOECTL_SRC := $(wildcard userspace/toectl/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
+BPFTEST_SRC := $(wildcard tests/bpf/test_*.c)
 SIMTEST_SRC := $(wildcard tests/sim/sim_*.c)
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+# Programs that are built once for each socket API.
+API_SRC := $(wildcard userspace/bench/*.c tests/apps/*.c)
 
 obj = $(patsubst %.c,$(B)/%.o,$(1))
+# A program of its own: every source of a folder but main.c, for tests.
+no_main = $(filter-out %/main.o,$(call obj,$(1)))
 
 .DEFAULT_GOAL := all
+
+# Say what is missing before the compiler does; once it was all there, do not look again.
+ifeq ($(filter help clean deps test demo bench,$(MAKECMDGOALS))$(wildcard $(B)/.deps),)
+ifneq ($(shell tests/harness/deps.sh --check && mkdir -p $(B) && touch $(B)/.deps && echo ok),ok)
+$(error nothing built)
+endif
+endif
+
+.PHONY: help
+help:
+	@echo 'make                         build everything into build/'
+	@echo 'make demo                    install packages, build, NGINX on Linux TCP and on the TOE, one table (root)'
+	@echo 'make test                    install packages, build, run every test (root)'
+	@echo 'make test-unit|-bpf|-sim|-e2e  parts of it; make check: format, lint, freestanding check'
+	@echo 'make bench                   kernel TCP and TOE alternately, table and build/bench.json (root)'
+	@echo 'make fuzz                    the parsers and the command ring under libFuzzer, FUZZ_SECONDS=60 each'
+	@echo 'make firmware ARCH=aarch64   cross-build the firmware, run its tests under qemu-user'
+	@echo 'make SAN=1 [target]          with AddressSanitizer and UBSan, into build-san/'
+	@echo 'make install DESTDIR= PREFIX=/usr/local'
+	@echo 'make deps                    install the Debian packages that are missing (root)'
+	@echo 'make clean'
+
 .PHONY: all
 all: bpf firmware manager userspace
 
 .PHONY: bpf firmware manager userspace
 bpf: $(B)/toe_xdp.bpf.o
-firmware: $(B)/libtoefw.a $(if $(CROSS),,$(B)/toe-fw)
-manager: $(B)/libtoe.so $(B)/libtoe.a
+firmware: $(B)/libtoefw.a $(if $(CROSS),cross-test,$(B)/toe-fw)
+manager: $(B)/libtoe.so $(B)/libtoe.so.1 $(B)/libtoe.a
 userspace: $(B)/toed $(B)/toectl
 
+.PHONY: deps
+deps:
+	@tests/harness/deps.sh
+
 # BPF
-$(B)/toe_xdp.bpf.o: bpf/toe_xdp.bpf.c $(wildcard bpf/*.h firmware/abi/* firmware/lib/*.h)
+$(B)/toe_xdp.bpf.o: $(wildcard bpf/*.c bpf/*.h firmware/abi/* firmware/lib/*.h)
 	@mkdir -p $(@D)
 	$(CLANG) -O2 -g -target bpf -ffreestanding -Wall -Werror -Ifirmware \
-		-idirafter /usr/include/$(HOST_ARCH)-linux-gnu -c $< -o $@
+		-idirafter /usr/include/$(HOST_ARCH)-linux-gnu -c bpf/toe_xdp.bpf.c -o $@
 
 # Firmware: core and TCP, freestanding
 $(call obj,$(FW_SRC)): $(B)/%.o: %.c
@@ -62,6 +95,7 @@ $(B)/%.o: %.c
 
 $(call obj,$(LIBTOE_SRC)): EXTRA_CFLAGS = -fPIC -fvisibility=hidden
 $(call obj,$(SIM_SRC) $(SIMTEST_SRC)): EXTRA_CFLAGS = -Ifirmware/port/sim
+$(call obj,$(UNIT_SRC)): EXTRA_CFLAGS = -Ifirmware/port/sim $(if $(CROSS),-Itests/harness/cross)
 
 $(B)/toe-fw: $(call obj,$(TOEFW_SRC)) $(B)/libtoefw.a
 	$(CC) $(SANFLAGS) -o $@ $^ -lbpf -lpthread
@@ -79,9 +113,122 @@ $(B)/libtoe.so: $(call obj,$(LIBTOE_SRC)) manager/libtoe.map
 	$(CC) $(SANFLAGS) -shared -Wl,-soname,libtoe.so.1 -Wl,--version-script=manager/libtoe.map -o $@ \
 		$(call obj,$(LIBTOE_SRC)) -lpthread
 
+$(B)/libtoe.so.1: $(B)/libtoe.so
+	ln -sf libtoe.so $@
+
+# Programs on either API: foo_linux uses the kernel's sockets, foo_toe the TOE's, from the same source.
+.PHONY: apps
+apps: $(patsubst %.c,$(B)/%_linux,$(API_SRC)) $(patsubst %.c,$(B)/%_toe,$(API_SRC))
+$(B)/%_linux: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -Imanager -MF $@.d -o $@ $< -lpthread
+$(B)/%_toe: %.c $(B)/libtoe.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -Imanager -DUSE_TOE -MF $@.d -o $@ $< $(B)/libtoe.a -lpthread
+
+.PHONY: nginx
+nginx: $(B)/libtoe.a
+	@userspace/nginx/build.sh $(B)/nginx $(B)/libtoe.a
+
 # Unit tests: one program per source
 UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(UNIT_SRC))
 $(B)/tests/unit/test_%: $(B)/tests/unit/test_%.o $(call obj,$(SIM_SRC)) $(B)/libtoefw.a $(B)/libtoe.a
-	$(CC) $(SANFLAGS) -o $@ $^ $(B)/libtoefw.a -lcunit -lpthread
+	$(CC) $(SANFLAGS) -o $@ $^ $(B)/libtoefw.a $(if $(CROSS),-lm,-lcunit) -lpthread
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+# Simulator: whole engines in one process
+SIM_BIN := $(patsubst %.c,$(B)/%,$(SIMTEST_SRC))
+$(B)/tests/sim/sim_%: $(B)/tests/sim/sim_%.o $(call obj,$(SIM_SRC)) $(B)/libtoefw.a
+	$(CC) $(SANFLAGS) -o $@ $^ $(B)/libtoefw.a -lm -lpthread
+
+# BPF tests: against the object, through toed's loader
+BPFTEST_BIN := $(patsubst %.c,$(B)/%,$(BPFTEST_SRC))
+$(B)/tests/bpf/test_%: $(B)/tests/bpf/test_%.o $(call no_main,$(TOED_SRC)) $(B)/libtoefw.a | $(B)/toe_xdp.bpf.o
+	$(CC) $(SANFLAGS) -o $@ $^ -lcunit -lxdp -lbpf -lmnl -ljansson
+
+# Running them
+RUN = tests/harness/run -l $(B)/logs
+E2E := $(wildcard tests/e2e/test_*.py)
+# A benchmark or a helper beside the tests is not run as one.
+SIM_TESTS := $(filter-out %_bench,$(SIM_BIN))
+CHECK := $(B)/check
+$(CHECK): Makefile
+	@mkdir -p $(@D)
+	@printf '#!/bin/sh\nexec tests/harness/check.sh $(B)\n' > $@ && chmod +x $@
+
+export TOE_BUILD := $(abspath $(B))
+
+.PHONY: tests test-run test test-unit test-bpf test-sim test-e2e check
+tests: all apps $(UNIT_BIN) $(SIM_BIN) $(BPFTEST_BIN)
+test-unit: $(UNIT_BIN)
+	@$(RUN) $^
+test-bpf: $(BPFTEST_BIN)
+	@$(RUN) $^
+test-sim: $(SIM_TESTS)
+	@$(RUN) $^
+test-e2e: all apps nginx
+	@$(RUN) $(E2E)
+check: $(B)/libtoefw.a $(B)/libtoe.so $(CHECK)
+	@$(RUN) $(CHECK)
+test-run: tests nginx $(CHECK)
+	@$(RUN) $(CHECK) $(UNIT_BIN) $(BPFTEST_BIN) $(SIM_TESTS) $(E2E)
+test: deps
+	@$(MAKE) --no-print-directory -j2 -s tests nginx
+	@$(MAKE) --no-print-directory -s test-run
+
+# The firmware's tests on another architecture: those whose source is the firmware's own
+FW_UNIT := $(foreach t,$(patsubst tests/unit/test_%.c,%,$(UNIT_SRC)),$(if \
+	$(wildcard firmware/*/$(t).[ch]),$(B)/tests/unit/test_$(t)))
+QEMU = qemu-$(ARCH)-static -L /usr/$(ARCH)-linux-gnu
+.PHONY: cross-test
+cross-test: $(FW_UNIT) $(SIM_TESTS)
+	@command -v qemu-$(ARCH)-static > /dev/null || { echo 'qemu-user-static is missing: make deps'; exit 1; }
+	@set -e; for t in $^; do printf '#!/bin/sh\nexec $(QEMU) %s\n' $$t > $$t.sh; chmod +x $$t.sh; done
+	@$(RUN) $(addsuffix .sh,$^)
+
+# Fuzzers: firmware and simulator port under libFuzzer
+FUZZ_SECONDS ?= 60
+FB := build-fuzz
+FUZZ_BIN := $(patsubst %.c,$(FB)/%,$(FUZZ_SRC))
+FUZZ_CFLAGS := -std=gnu11 -O1 -g -Wall -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
+	-MMD -MP -Ifirmware -I. -Ifirmware/port/sim
+$(FB)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CLANG) $(FUZZ_CFLAGS) -c $< -o $@
+$(FB)/tests/fuzz/fuzz_%: $(patsubst %.c,$(FB)/%.o,$(FW_SRC) $(SIM_SRC)) $(FB)/tests/fuzz/fuzz_%.o
+	$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ -lm
+.PHONY: fuzz
+fuzz: $(FUZZ_BIN)
+	@tests/fuzz/run.sh $(FUZZ_SECONDS) $^
+
+# To look at and to measure
+.PHONY: demo demo-run bench bench-run
+demo: deps
+	@$(MAKE) --no-print-directory -j2 -s all nginx
+	@userspace/bench/demo.py
+bench: deps
+	@$(MAKE) --no-print-directory -j2 -s all nginx apps $(B)/tests/sim/sim_bench
+	@userspace/bench/bench.py
+
+# Installation
+D := $(DESTDIR)$(PREFIX)
+.PHONY: install
+install: all
+	install -d $(D)/bin $(D)/sbin $(D)/include $(D)/lib/pkgconfig $(D)/lib/toe
+	install $(B)/toectl $(D)/bin/
+	install $(B)/toed $(B)/toe-fw $(D)/sbin/
+	install -m 644 $(B)/toe_xdp.bpf.o $(D)/lib/toe/
+	install -m 644 manager/toe.h $(D)/include/
+	install -m 644 $(B)/libtoe.a $(D)/lib/
+	install $(B)/libtoe.so $(D)/lib/libtoe.so.1
+	ln -sf libtoe.so.1 $(D)/lib/libtoe.so
+	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' \
+		'Name: libtoe' 'Description: socket API of the TCP offload engine' 'Version: 0.1.0' \
+		'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -ltoe' 'Libs.private: -lpthread' \
+		> $(D)/lib/pkgconfig/libtoe.pc
+
+.PHONY: clean
+clean:
+	rm -rf build build-*
+
+.SECONDARY:
+-include $(shell find $(B) $(FB) -name '*.d' 2>/dev/null)
