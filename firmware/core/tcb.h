@@ -39,6 +39,10 @@ enum toe_tcb_flags {
 	TOE_TCB_PASSIVE = 1 << 17,
 	TOE_TCB_RTT_TIMING = 1 << 18, /* rtt_seq is being timed (no timestamps) */
 	TOE_TCB_RST_OUT = 1 << 19,    /* a RST must leave, then the flow ends */
+	TOE_TCB_REXMIT = 1 << 20,     /* the segment at snd_una must be sent again (fast retransmit) */
+	TOE_TCB_PERSIST = 1 << 21,    /* rto_at is the persist timer: data is held back with nothing in flight */
+	TOE_TCB_PROBE = 1 << 22,      /* the persist timer fired: send what fits, or one byte */
+	TOE_TCB_FIN_OOO = 1 << 23,    /* the peer's FIN is known (fin_at), data before it is missing */
 };
 
 struct toe_range {
@@ -62,6 +66,10 @@ struct toe_tcb {
 	uint8_t dupacks;
 	uint8_t backoff;   /* RTO doublings */
 	uint8_t error;     /* errno with which the flow ended */
+	uint8_t nholes;    /* entries of ooo */
+	uint8_t dup_due;   /* duplicate ACKs to send, one for each segment out of order (RFC 5681 4.2) */
+	uint8_t cc;        /* index into toe_cc_table */
+	uint8_t ip_hdr;    /* bytes of IP header */
 	/* Line 1: receiving. */
 	uint64_t rcv_nxt;
 	uint64_t rcv_adv;  /* highest right edge advertised */
@@ -86,10 +94,11 @@ struct toe_tcb {
 	uint32_t linger2_ms;
 	uint16_t mss_peer; /* MSS option received */
 	uint16_t mtu;
-	uint8_t cc;        /* index into toe_cc_table */
-	uint8_t nholes;
+	uint64_t fin_at;   /* sequence number of the peer's FIN, with TOE_TCB_FIN_OOO */
+	uint64_t oow_at;   /* last answer to a segment without data outside the window */
+	uint32_t sack_recent; /* wire, inside the range that the last segment went to (RFC 2018 4) */
 	uint8_t rexmits;   /* consecutive timeouts without progress */
-	uint8_t pad0;
+	uint8_t pad0[3];
 	uint32_t cc_state[8]; /* belongs to the congestion control */
 	struct toe_range ooo[TOE_MAX_HOLES]; /* received above rcv_nxt, ascending, disjoint, not touching */
 

@@ -89,6 +89,12 @@ uint32_t toe_tcp_input(struct toe_tcb *t, const struct toe_seg *seg, uint64_t no
 int64_t toe_tcp_send(struct toe_tcb *t, uint64_t end, uint8_t send_flags, uint64_t now);
 int64_t toe_tcp_recv(struct toe_tcb *t, uint64_t read, uint64_t now);
 
+/*
+ * How a flow ends. After an error TOE_ACT_FREE comes at once. After an orderly end it (or TOE_ACT_TIME_WAIT) comes
+ * once toe_tcp_close was called: before, the application may still read what lies in the buffer, so the TCB
+ * stays, in state CLOSED or TIME_WAIT, and toe_tcp_close then returns TOE_ACT_FREE or TOE_ACT_TIME_WAIT.
+ * Call toe_tcp_recv with the block's rx_read before toe_tcp_close: what it takes for unread is reset.
+ */
 /* FIN after the data written so far; the second form also gives up receiving (RFC 9293 3.10.4, RFC 1122 4.2.2.13). */
 uint32_t toe_tcp_shutdown(struct toe_tcb *t, uint64_t now);
 uint32_t toe_tcp_close(struct toe_tcb *t, uint64_t now);
@@ -102,7 +108,24 @@ uint64_t toe_tcp_deadline(const struct toe_tcb *t);
 uint32_t toe_tcp_timer(struct toe_tcb *t, uint64_t now);
 
 /*
- * The next segment to send, or false when nothing is due. Changes the TCB as if it had left.
+ * What the flow block shows (abi/arena.h): stream position up to which data was received in order / was
+ * acknowledged by the peer.
+ */
+static inline uint64_t toe_tcp_rx_end(const struct toe_tcb *t)
+{
+	return t->rcv_nxt - t->rcv_first - !!(t->flags & TOE_TCB_FIN_RCVD);
+}
+
+static inline uint64_t toe_tcp_tx_una(const struct toe_tcb *t)
+{
+	if (t->snd_una < t->snd_first)
+		return 0;
+	return (t->snd_una < t->snd_end ? t->snd_una : t->snd_end) - t->snd_first;
+}
+
+/*
+ * The next segment to send, or false when nothing is due. Changes the TCB as if it had left. What is due is a
+ * function of the TCB alone: after a restart call it once for every flow.
  * Data is [pos, pos + len) of the send stream.
  */
 struct toe_out {

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Error numbers that the firmware reports, with the values that Linux gives them on every architecture served
+ * here. The host's headers are not to be had in freestanding code.
+ */
+#ifndef TOE_LIB_ERRNO_H
+#define TOE_LIB_ERRNO_H
+
+#ifndef EINVAL
+#define EINVAL 22
+#define EPIPE 32
+#define ENOPROTOOPT 92
+#define ECONNRESET 104
+#define ETIMEDOUT 110
+#define ECONNREFUSED 111
+#define EHOSTUNREACH 113
+#endif
+
+#endif
