@@ -18,7 +18,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__type(key, __u32);
+	__type(key, uint32_t);
 	__type(value, struct toe_config);
 } toe_config SEC(".maps");
 
@@ -33,7 +33,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, TOE_BUCKETS);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__type(key, __u32);
+	__type(key, uint32_t);
 	__type(value, struct toe_bucket);
 } toe_flow_index SEC(".maps");
 
@@ -41,7 +41,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, TOE_MAX_FLOWS);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__type(key, __u32);
+	__type(key, uint32_t);
 	__type(value, struct toe_flow_ent);
 } toe_tcbs SEC(".maps");
 
@@ -49,22 +49,22 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, TOE_MAX_FLOWS);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, __u32);
+	__type(key, uint32_t);
 	__type(value, struct toe_flow_view);
 } toe_flows SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_XSKMAP);
 	__uint(max_entries, TOE_XSKS);
-	__type(key, __u32);
-	__type(value, __u32);
+	__type(key, uint32_t);
+	__type(value, uint32_t);
 } toe_xsks SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, TOE_STATS_ROWS);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__type(key, __u32);
+	__type(key, uint32_t);
 	__type(value, struct toe_stats_row);
 } toe_stats SEC(".maps");
 

@@ -14,13 +14,13 @@
 #define TOE_PIN_DIR TOE_BPFFS "/toe"
 
 enum toe_map_id {
-	TOE_MAP_CONFIG,     /* struct toe_config, mappable */
-	TOE_MAP_PORTS,      /* struct toe_port_key -> struct toe_port_val */
+	TOE_MAP_CONFIG, /* struct toe_config, mappable */
+	TOE_MAP_PORTS, /* struct toe_port_key -> struct toe_port_val */
 	TOE_MAP_FLOW_INDEX, /* struct toe_bucket, mappable */
-	TOE_MAP_TCBS,       /* struct toe_flow_ent, mappable */
-	TOE_MAP_FLOWS,      /* flow id -> struct toe_flow_view */
-	TOE_MAP_XSKS,       /* toe_xsk_index() -> AF_XDP socket */
-	TOE_MAP_STATS,      /* struct toe_stats_row, mappable */
+	TOE_MAP_TCBS, /* struct toe_flow_ent, mappable */
+	TOE_MAP_FLOWS, /* flow id -> struct toe_flow_view */
+	TOE_MAP_XSKS, /* toe_xsk_index() -> AF_XDP socket */
+	TOE_MAP_STATS, /* struct toe_stats_row, mappable */
 	TOE_MAPS
 };
 

@@ -18,19 +18,22 @@
 enum toe_xdp_how {
 	TOE_XDP_NONE,
 	TOE_XDP_DISPATCHER, /* by toed through libxdp, other programs may run beside it */
-	TOE_XDP_DIRECT,     /* by toed, alone on the hook */
-	TOE_XDP_BY_HAND,    /* by `ip link set ... xdp`, adopted; stays when toed ends */
+	TOE_XDP_DIRECT, /* by toed, alone on the hook */
+	TOE_XDP_BY_HAND, /* by `ip link set ... xdp`, adopted; stays when toed ends */
 };
 
 struct toe_xdp_dev {
 	int ifindex;
 	enum toe_xdp_how how;
-	bool generic;     /* runs in the skb path, not in the driver */
-	bool frags;       /* multi-buffer program (MTU above TOE_XDP_MAX_LINEAR_MTU) */
-	uint32_t prog_id; /* our program, 0 = none. In a dispatcher it is not the id that `ip link` shows */
+	bool generic; /* runs in the skb path, not in the driver */
+	bool frags; /* multi-buffer program (MTU above TOE_XDP_MAX_LINEAR_MTU) */
+	uint32_t
+	    prog_id; /* our program, 0 = none. In a dispatcher it is not the id that `ip link` shows */
 };
 
-enum { TOE_XDP_MAX_LINEAR_MTU = 3498 }; /* a page, less headroom, skb_shared_info and two VLAN tags */
+enum {
+	TOE_XDP_MAX_LINEAR_MTU = 3498
+}; /* a page, less headroom, skb_shared_info and two VLAN tags */
 
 struct toe_xdp {
 	const char *obj_path;
