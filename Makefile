@@ -118,13 +118,16 @@ $(B)/libtoe.so.1: $(B)/libtoe.so
 
 # Programs on either API: foo_linux uses the kernel's sockets, foo_toe the TOE's, from the same source.
 .PHONY: apps
-apps: $(patsubst %.c,$(B)/%_linux,$(API_SRC)) $(patsubst %.c,$(B)/%_toe,$(API_SRC))
+apps: $(B)/tests/e2e/lossy $(patsubst %.c,$(B)/%_linux,$(API_SRC)) $(patsubst %.c,$(B)/%_toe,$(API_SRC))
 $(B)/%_linux: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -Imanager -MF $@.d -o $@ $< -lpthread
 $(B)/%_toe: %.c $(B)/libtoe.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -Imanager -DUSE_TOE -MF $@.d -o $@ $< $(B)/libtoe.a -lpthread
+
+$(B)/tests/e2e/lossy: $(B)/tests/e2e/lossy.o
+	$(CC) $(SANFLAGS) -o $@ $<
 
 .PHONY: nginx
 nginx: $(B)/libtoe.a
