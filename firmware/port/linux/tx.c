@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Sending: frames from the FPC's own stack, one sendto for a batch, completions back to the stack. */
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "frames.h"
+#include "port_linux.h"
+
+/* In copy mode one sendto takes at least this many descriptors, then says EAGAIN. */
+enum { TX_PER_CALL = 32, TX_CALLS_EXTRA = 2 };
+
+void lx_tx_reap(struct toe_port *p, unsigned fpc, struct lx_queue *q)
+{
+	struct lx_fpc *c = &p->fpc[fpc];
+	struct lx_umem *u = &p->umem[q->dev];
+	struct lx_ring *r = &q->comp;
+	uint32_t n = lx_ring_ready(r);
+
+	if (!n)
+		return;
+	while (n--) {
+		uint32_t id = (uint32_t)(r->addr[r->local++ & r->mask] >> u->shift);
+
+		toe_store(&u->word[id], lx_word(LX_OWNER_FPC, 0, 0));
+		c->free_ids[q->dev][c->nfree[q->dev]++] = id;
+	}
+	lx_ring_publish_cons(r);
+}
+
+bool toe_port_tx_alloc(struct toe_port *p, unsigned fpc, unsigned dev, struct toe_frame *f)
+{
+	struct lx_fpc *c = &p->fpc[fpc];
+
+	if (!c->txq[dev])
+		return false;
+	if (!c->nfree[dev])
+		lx_tx_reap(p, fpc, c->txq[dev]);
+	if (!c->nfree[dev])
+		return false;
+	f->id = c->free_ids[dev][--c->nfree[dev]];
+	f->data = lx_frame_addr(&p->umem[dev], f->id) + LX_FRAME_HEADROOM;
+	f->len = 0;
+	f->dev = (uint8_t)dev;
+	f->queue = c->txq[dev]->queue;
+	f->meta = 0;
+	f->pad = 0;
+	return true;
+}
+
+/* The ring has an entry for every frame an FPC can send, so there is room. */
+void toe_port_tx(struct toe_port *p, unsigned fpc, const struct toe_frame *f)
+{
+	struct lx_umem *u = &p->umem[f->dev];
+	struct lx_queue *q = p->fpc[fpc].txq[f->dev];
+	struct xdp_desc *d = &q->tx.desc[q->tx.local & q->tx.mask];
+
+	toe_store(&u->word[f->id], lx_word(LX_OWNER_TX, q->queue, q->tx.local));
+	d->addr = (uint64_t)(f->data - u->mem);
+	d->len = f->len;
+	d->options = 0;
+	q->tx.local++;
+	q->kick = true;
+}
+
+/* Let the kernel send what is in the ring. What it leaves (a full queue below) stays marked for the next time. */
+static void kick(struct toe_port *p, unsigned fpc, struct lx_queue *q)
+{
+	uint32_t left = q->tx.local - toe_load_acquire(q->tx.cons);
+
+	for (unsigned calls = left / TX_PER_CALL + TX_CALLS_EXTRA; left && calls; calls--) {
+		if (!lx_ring_needs_wakeup(&q->tx))
+			break;
+		p->stats[fpc].count[TOE_CNT_tx_kicks]++;
+		if (sendto(q->fd, NULL, 0, MSG_DONTWAIT, NULL, 0) < 0 && errno != EAGAIN)
+			break;
+		left = q->tx.local - toe_load_acquire(q->tx.cons);
+	}
+	q->kick = left && lx_ring_needs_wakeup(&q->tx);
+}
+
+void toe_port_tx_kick(struct toe_port *p, unsigned fpc)
+{
+	struct lx_fpc *c = &p->fpc[fpc];
+
+	for (unsigned i = 0; i < c->nqueues; i++) {
+		struct lx_queue *q = &c->queue[i];
+
+		if (!q->kick)
+			continue;
+		lx_ring_publish_prod(&q->tx);
+		kick(p, fpc, q);
+		lx_tx_reap(p, fpc, q);
+	}
+}
+
+bool lx_tx_pending(struct toe_port *p, unsigned fpc)
+{
+	struct lx_fpc *c = &p->fpc[fpc];
+	bool left = false;
+
+	toe_port_tx_kick(p, fpc);
+	for (unsigned i = 0; i < c->nqueues; i++)
+		left |= c->queue[i].kick;
+	return left;
+}
