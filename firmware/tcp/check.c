@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The invariants of a TCB between events. */
+#include <stddef.h>
+
+#include "rooms.h"
+
+#define HOLDS(condition) \
+	do { \
+		if (!(condition)) \
+			return #condition; \
+	} while (0)
+
+static const char *check_sending(const struct toe_tcb *t)
+{
+	HOLDS(t->snd_una <= t->snd_nxt);
+	HOLDS(t->snd_nxt <= t->snd_max);
+	HOLDS(t->snd_una + 1 >= t->snd_first);
+	HOLDS(t->snd_end >= t->snd_first);
+	HOLDS(t->snd_max <= t->snd_end + !!(t->flags & TOE_TCB_FIN_SENT));
+	HOLDS(t->snd_una > t->snd_end || t->snd_end - t->snd_una <= t->snd_size + 1ull);
+	HOLDS(!(t->flags & TOE_TCB_FIN_SENT) || t->flags & TOE_TCB_FIN_QUEUED);
+	HOLDS(!(t->flags & TOE_TCB_FIN_ACKED) || t->snd_una == t->snd_end + 1);
+	HOLDS(t->mss >= TOE_MSS_MIN - TOE_TS_OPT_LEN);
+	HOLDS(t->state < TOE_TCP_ESTABLISHED || t->cwnd >= t->mss);
+	return NULL;
+}
+
+static const char *check_receiving(const struct toe_tcb *t)
+{
+	bool fin = t->flags & TOE_TCB_FIN_RCVD;
+
+	if (t->state == TOE_TCP_SYN_SENT || !t->rcv_first)
+		return NULL;
+	HOLDS(t->rcv_nxt >= t->rcv_first + fin);
+	HOLDS(t->rcv_read >= t->rcv_first);
+	HOLDS(t->rcv_read + fin <= t->rcv_nxt);
+	HOLDS(t->rcv_nxt <= t->rcv_adv + fin);
+	HOLDS(t->rcv_adv <= t->rcv_read + t->rcv_size);
+	HOLDS(!(t->flags & TOE_TCB_FIN_OOO) || t->rcv_nxt < t->fin_at);
+	HOLDS(!fin || !t->nholes);
+	return NULL;
+}
+
+static const char *check_holes(const struct toe_tcb *t)
+{
+	uint32_t before = (uint32_t)t->rcv_nxt;
+
+	HOLDS(t->nholes <= TOE_MAX_HOLES);
+	for (unsigned i = 0; i < t->nholes; i++) {
+		HOLDS(toe_seq_lt(before, t->ooo[i].lo));
+		HOLDS(toe_seq_lt(t->ooo[i].lo, t->ooo[i].hi));
+		before = t->ooo[i].hi;
+	}
+	HOLDS(!t->nholes || toe_seq_leq(before, (uint32_t)t->rcv_adv));
+	return NULL;
+}
+
+/* Whatever waits for the peer has a timer, or nothing would ever happen again. */
+static const char *check_timers(const struct toe_tcb *t)
+{
+	HOLDS(t->state == TOE_TCP_CLOSED || t->state == TOE_TCP_TIME_WAIT ||
+	      t->snd_una == t->snd_max || t->rto_at);
+	HOLDS(!(t->flags & TOE_TCB_PERSIST) || t->state == TOE_TCP_CLOSED || t->rto_at);
+	HOLDS(!(t->flags & TOE_TCB_ACK_DELAYED) || t->state == TOE_TCP_CLOSED || t->ack_at);
+	HOLDS(t->state != TOE_TCP_TIME_WAIT || t->life_at);
+	return NULL;
+}
+
+const char *toe_tcb_check(const struct toe_tcb *t)
+{
+	const char *broken = check_sending(t);
+
+	if (!broken)
+		broken = check_receiving(t);
+	if (!broken)
+		broken = check_holes(t);
+	if (!broken)
+		broken = check_timers(t);
+	return broken;
+}

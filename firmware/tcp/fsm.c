@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Opens, state transitions, closes and resets (RFC 9293 3.3.2, 3.10.1, 3.10.4, 3.10.5, 3.10.7.3).
+ *
+ *   open_active -> SYN_SENT ---SYN-ACK---> ESTABLISHED --shutdown--> FIN_WAIT_1 --ack--> FIN_WAIT_2
+ *                     | SYN                 ^   | FIN                    | FIN             | FIN
+ *                     v                     |   v                        v                 v
+ *   open_passive -> SYN_RECEIVED ----ACK----+  CLOSE_WAIT             CLOSING --ack--> TIME_WAIT
+ *                                               | shutdown
+ *                                               v
+ *                                              LAST_ACK --ack--> CLOSED
+ */
+#include "rooms.h"
+
+#include "../lib/errno.h"
+#include "../lib/mem.h"
+
+/* Nothing of the connection is left but what the application may still read. */
+static uint32_t end(struct toe_tcb *t)
+{
+	t->state = TOE_TCP_CLOSED;
+	t->rto_at = t->ack_at = t->life_at = 0;
+	return t->flags & TOE_TCB_CLOSED_BY_APP ? TOE_ACT_FREE : 0;
+}
+
+/* The connection ends with an error. */
+uint32_t toe_fsm_fail(struct toe_tcb *t, int error)
+{
+	end(t);
+	t->error = (uint8_t)error;
+	return TOE_ACT_FREE | (t->flags & TOE_TCB_CLOSED_BY_APP ? 0 : TOE_ACT_ERROR);
+}
+
+/* A RST leaves with the next output, and that is the end. */
+static uint32_t reset_peer(struct toe_tcb *t)
+{
+	end(t);
+	t->flags |= TOE_TCB_RST_OUT;
+	return TOE_ACT_OUTPUT;
+}
+
+static uint32_t enter_time_wait(struct toe_tcb *t, uint64_t now)
+{
+	t->state = TOE_TCP_TIME_WAIT;
+	t->rto_at = 0;
+	t->life_at = now + 2000ull * TOE_MSL_MS;
+	return t->flags & TOE_TCB_CLOSED_BY_APP ? TOE_ACT_TIME_WAIT : 0;
+}
+
+/* FIN_WAIT_2 ends by itself only when nobody holds the connection any more. */
+static void linger2(struct toe_tcb *t, uint64_t now)
+{
+	if (t->state == TOE_TCP_FIN_WAIT_2 && t->flags & TOE_TCB_CLOSED_BY_APP)
+		t->life_at = now + 1000ull * t->linger2_ms;
+}
+
+/* The smallest shift with which the whole buffer can be advertised: coarse windows shrink by rounding. */
+static uint8_t choose_wscale(uint32_t rcv_size)
+{
+	uint8_t shift = 0;
+
+	while (shift < TOE_WSCALE_MAX && rcv_size >> shift > 65535)
+		shift++;
+	return shift;
+}
+
+static void init(struct toe_tcb *t, const struct toe_open *o)
+{
+	memset(t, 0, sizeof(*t));
+	t->snd_una = t->snd_nxt = t->snd_max = (1ull << 32) + o->isn;
+	t->recover = t->snd_una;
+	t->snd_first = t->snd_end = t->snd_una + 1;
+	t->ts_offset = o->ts_offset;
+	t->rcv_size = o->rcv_size;
+	t->snd_size = o->snd_size;
+	t->rcv_wscale = choose_wscale(o->rcv_size);
+	t->mtu = o->mtu;
+	t->ip_hdr = o->ip_hdr;
+	t->cc = o->cc < TOE_CC_COUNT ? o->cc : TOE_CC_NEWRENO;
+	t->rto_us = TOE_RTO_INIT_US;
+	t->linger2_ms = TOE_FIN_WAIT_2_MS;
+}
+
+/* Take over what the peer's SYN says: its number, its options (RFC 9293 3.7.1, RFC 7323 2.2 and 3.2). */
+static void learn_syn(struct toe_tcb *t, const struct toe_seg *syn, uint64_t now)
+{
+	uint32_t mss = syn->opts & TOE_SEG_MSS ? syn->mss : t->ip_hdr == 20 ? 536 : 1220;
+	uint32_t own = t->mtu - t->ip_hdr - 20u;
+
+	t->mss_peer = (uint16_t)toe_max32(mss, TOE_MSS_MIN);
+	t->mss = (uint16_t)toe_min32(t->mss_peer, own);
+	if (syn->opts & TOE_SEG_TS) {
+		t->flags |= TOE_TCB_TS;
+		t->ts_recent = syn->tsval;
+		t->ts_recent_age_s = toe_age_s(now);
+		t->mss -= TOE_TS_OPT_LEN;
+	}
+	if (syn->opts & TOE_SEG_WSCALE) {
+		t->flags |= TOE_TCB_WSCALE;
+		t->snd_wscale = (uint8_t)toe_min32(syn->wscale, TOE_WSCALE_MAX);
+	} else {
+		t->rcv_wscale = 0;
+	}
+	if (syn->opts & TOE_SEG_SACK_OK)
+		t->flags |= TOE_TCB_SACK;
+	t->rcv_first = t->rcv_nxt = t->rcv_read = (1ull << 32) + syn->seq + 1;
+	t->rcv_adv = t->rcv_first + toe_min32(t->rcv_size, 65535);
+	t->last_ack_sent = (uint32_t)t->rcv_nxt;
+	t->snd_wnd = t->max_snd_wnd = syn->wnd; /* never scaled in a SYN */
+	t->snd_wl1 = syn->seq;
+	t->snd_wl2 = (uint32_t)t->snd_una;
+}
+
+uint32_t toe_tcp_open_passive(struct toe_tcb *t, const struct toe_open *o,
+			      const struct toe_seg *syn, uint64_t now)
+{
+	init(t, o);
+	learn_syn(t, syn, now);
+	t->flags |= TOE_TCB_PASSIVE;
+	t->state = TOE_TCP_SYN_RECEIVED;
+	return TOE_ACT_OUTPUT;
+}
+
+uint32_t toe_tcp_open_active(struct toe_tcb *t, const struct toe_open *o, uint64_t now)
+{
+	init(t, o);
+	t->mss = (uint16_t)(o->mtu - o->ip_hdr - 20);
+	t->state = TOE_TCP_SYN_SENT;
+	return TOE_ACT_OUTPUT;
+}
+
+/* Our SYN is acknowledged; the ACK itself is still to be processed. FIN may be waiting already. */
+uint32_t toe_fsm_established(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now)
+{
+	uint8_t shift = seg->flags & TOE_SYN ? 0 : t->snd_wscale;
+
+	toe_cc(t)->init(t, t->rexmits > 0);
+	if (t->rexmits)
+		t->rto_us = TOE_RTO_SYN_LOST_US;
+	t->snd_wnd = t->max_snd_wnd = (uint32_t)seg->wnd << shift;
+	t->snd_wl1 = seg->seq;
+	t->snd_wl2 = seg->ack;
+	t->state = t->flags & TOE_TCB_FIN_QUEUED ? TOE_TCP_FIN_WAIT_1 : TOE_TCP_ESTABLISHED;
+	return TOE_ACT_ESTABLISHED | TOE_ACT_OUTPUT;
+}
+
+/* RFC 9293 3.10.7.3. Data and FIN that come with the SYN are left for retransmission. */
+uint32_t toe_fsm_syn_sent(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now)
+{
+	uint64_t ack = toe_seq_expand(t->snd_una, seg->ack);
+	bool acks = seg->flags & TOE_ACK;
+	uint32_t act;
+
+	if (acks && (ack <= t->snd_una || ack > t->snd_max))
+		return seg->flags & TOE_RST ? TOE_ACT_C_UNACCEPTABLE : TOE_ACT_RST;
+	if (seg->flags & TOE_RST)
+		return acks ? toe_fsm_fail(t, ECONNREFUSED) : TOE_ACT_C_UNACCEPTABLE;
+	if (!(seg->flags & TOE_SYN))
+		return TOE_ACT_C_UNACCEPTABLE;
+	learn_syn(t, seg, now);
+	if (acks) {
+		act = toe_fsm_established(t, seg, now);
+		return act | toe_ack_advance(t, seg, ack, now) | toe_ack_now(t);
+	}
+	/* Both ends opened: our SYN goes again, with an ACK. */
+	t->state = TOE_TCP_SYN_RECEIVED;
+	t->snd_nxt = t->snd_una;
+	t->flags &= ~(uint32_t)TOE_TCB_RTT_TIMING;
+	return TOE_ACT_OUTPUT;
+}
+
+uint32_t toe_fsm_fin_acked(struct toe_tcb *t, uint64_t now)
+{
+	t->flags |= TOE_TCB_FIN_ACKED;
+	switch (t->state) {
+	case TOE_TCP_FIN_WAIT_1:
+		t->state = TOE_TCP_FIN_WAIT_2;
+		linger2(t, now);
+		return 0;
+	case TOE_TCP_CLOSING:
+		return enter_time_wait(t, now);
+	case TOE_TCP_LAST_ACK:
+		return end(t);
+	default:
+		return 0;
+	}
+}
+
+/* Every byte up to the peer's FIN is here, and rcv_nxt is past it. */
+uint32_t toe_fsm_fin_received(struct toe_tcb *t, uint64_t now)
+{
+	uint32_t act = TOE_ACT_PEER_FIN | toe_ack_now(t);
+
+	t->flags = (t->flags | TOE_TCB_FIN_RCVD) & ~(uint32_t)TOE_TCB_FIN_OOO;
+	switch (t->state) {
+	case TOE_TCP_ESTABLISHED:
+		t->state = TOE_TCP_CLOSE_WAIT;
+		return act;
+	case TOE_TCP_FIN_WAIT_1:
+		t->state = TOE_TCP_CLOSING;
+		return act;
+	case TOE_TCP_FIN_WAIT_2:
+		return act | enter_time_wait(t, now);
+	default:
+		return act;
+	}
+}
+
+/* A RST with the right number. */
+uint32_t toe_fsm_reset(struct toe_tcb *t)
+{
+	switch (t->state) {
+	case TOE_TCP_SYN_RECEIVED:
+		if (!(t->flags & TOE_TCB_PASSIVE))
+			return toe_fsm_fail(t, ECONNREFUSED);
+		end(t); /* back to LISTEN: the application never saw it */
+		return TOE_ACT_FREE;
+	case TOE_TCP_CLOSING:
+	case TOE_TCP_LAST_ACK:
+		/* All was said but the last ACK. */
+		return t->snd_una < t->snd_end ? toe_fsm_fail(t, ECONNRESET) : end(t);
+	default:
+		return toe_fsm_fail(t, ECONNRESET);
+	}
+}
+
+uint32_t toe_tcp_shutdown(struct toe_tcb *t, uint64_t now)
+{
+	switch (t->state) {
+	case TOE_TCP_ESTABLISHED:
+		t->state = TOE_TCP_FIN_WAIT_1;
+		break;
+	case TOE_TCP_CLOSE_WAIT:
+		t->state = TOE_TCP_LAST_ACK;
+		break;
+	case TOE_TCP_SYN_SENT:
+	case TOE_TCP_SYN_RECEIVED: /* the state follows when the handshake is done */
+		break;
+	default:
+		return 0;
+	}
+	t->flags |= TOE_TCB_FIN_QUEUED;
+	return TOE_ACT_OUTPUT;
+}
+
+uint32_t toe_tcp_close(struct toe_tcb *t, uint64_t now)
+{
+	t->flags |= TOE_TCB_CLOSED_BY_APP;
+	switch (t->state) {
+	case TOE_TCP_CLOSED:
+		return t->flags & TOE_TCB_RST_OUT ? TOE_ACT_OUTPUT : TOE_ACT_FREE;
+	case TOE_TCP_SYN_SENT:
+		return end(t);
+	case TOE_TCP_TIME_WAIT:
+		return TOE_ACT_TIME_WAIT;
+	default:
+		break;
+	}
+	/* RFC 2525 2.17: the peer must learn that data it sent was not read. */
+	if (t->rcv_read < t->rcv_first + toe_tcp_rx_end(t))
+		return reset_peer(t);
+	linger2(t, now);
+	return toe_tcp_shutdown(t, now);
+}
+
+uint32_t toe_tcp_abort(struct toe_tcb *t, int error, uint64_t now)
+{
+	uint32_t act = error ? TOE_ACT_ERROR : 0;
+
+	t->error = (uint8_t)error;
+	switch (t->state) {
+	case TOE_TCP_CLOSED:
+		return act | (t->flags & TOE_TCB_RST_OUT ? TOE_ACT_OUTPUT : TOE_ACT_FREE);
+	case TOE_TCP_TIME_WAIT:
+		return act | TOE_ACT_TIME_WAIT;
+	case TOE_TCP_SYN_SENT:
+	case TOE_TCP_CLOSING:
+	case TOE_TCP_LAST_ACK:
+		end(t);
+		return act | TOE_ACT_FREE;
+	default:
+		return act | reset_peer(t);
+	}
+}
+
+bool toe_tcp_rst_for(const struct toe_seg *seg, struct toe_out *o)
+{
+	if (seg->flags & TOE_RST)
+		return false;
+	memset(o, 0, sizeof(*o));
+	if (seg->flags & TOE_ACK) {
+		o->seq = seg->ack;
+		o->flags = TOE_RST;
+		return true;
+	}
+	o->ack = seg->seq + seg->len + !!(seg->flags & TOE_SYN) + !!(seg->flags & TOE_FIN);
+	o->flags = TOE_RST | TOE_ACK;
+	return true;
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A segment arrives: the predicted way, and the order of checks of RFC 9293 3.10.7 with those of RFC 7323 5.3
+ * and RFC 5961.
+ */
+#include "rooms.h"
+
+/*
+ * Header prediction: established, the next segment in order, nothing but ACK and PSH, timestamp not older,
+ * and either new data or a new acknowledgement. Then most checks below cannot fail.
+ */
+static inline bool predicted(const struct toe_tcb *t, const struct toe_seg *seg)
+{
+	const uint8_t control = TOE_FIN | TOE_SYN | TOE_RST | TOE_URG | TOE_ACK;
+	uint32_t acked = seg->ack - (uint32_t)t->snd_una;
+
+	return t->state == TOE_TCP_ESTABLISHED && (seg->flags & control) == TOE_ACK &&
+	       seg->seq == (uint32_t)t->rcv_nxt && !(t->flags & TOE_TCB_RARE) && !t->nholes &&
+	       seg->opts == (t->flags & TOE_TCB_TS) && seg->len <= t->rcv_adv - t->rcv_nxt &&
+	       acked <= t->snd_max - t->snd_una && (seg->len || acked) &&
+	       (!(t->flags & TOE_TCB_TS) || toe_seq_leq(t->ts_recent, seg->tsval));
+}
+
+_Static_assert((int)TOE_TCB_TS == (int)TOE_SEG_TS, "predicted() compares the two");
+
+static inline uint32_t input_predicted(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now)
+{
+	uint64_t ack = t->snd_una + (seg->ack - (uint32_t)t->snd_una);
+	uint32_t act = 0;
+
+	if (t->flags & TOE_TCB_TS)
+		toe_ts_update(t, seg, now);
+	if (ack != t->snd_una)
+		act = toe_ack_advance(t, seg, ack, now);
+	if (toe_wnd_update(t, seg) | act)
+		act |= toe_send_pending(t) ? TOE_ACT_OUTPUT : 0;
+	if (seg->len) {
+		t->rcv_nxt += seg->len;
+		act |= TOE_ACT_RX | toe_recv_ack_policy(t, now);
+	}
+	return act;
+}
+
+/*
+ * An ACK that tells the peer where we are. Segments without data get few of them: two ends that disagree would
+ * otherwise answer each other for ever.
+ */
+static uint32_t challenge(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now)
+{
+	if (!seg->len && !(seg->flags & TOE_FIN)) {
+		if (t->oow_at && now - t->oow_at < TOE_OOW_US)
+			return 0;
+		t->oow_at = now;
+	}
+	return toe_ack_now(t);
+}
+
+/* RFC 7323 5.3 R1, and 3.2: no segment without a timestamp once they are agreed. */
+static bool paws_refuses(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now, uint32_t *act)
+{
+	if (!(t->flags & TOE_TCB_TS) || seg->flags & TOE_RST)
+		return false;
+	*act = TOE_ACT_C_PAWS;
+	if (!(seg->opts & TOE_SEG_TS))
+		return true;
+	if (!toe_seq_lt(seg->tsval, t->ts_recent) ||
+	    toe_age_s(now) - t->ts_recent_age_s > TOE_TS_IDLE_S)
+		return false;
+	*act |= challenge(t, seg, now);
+	return true;
+}
+
+static uint32_t unacceptable(struct toe_tcb *t, const struct toe_seg *seg, uint64_t seq,
+			     uint64_t now)
+{
+	uint32_t count = seg->len && seq < t->rcv_nxt ? TOE_ACT_C_DUP : TOE_ACT_C_UNACCEPTABLE;
+
+	return seg->flags & TOE_RST ? count : count | challenge(t, seg, now);
+}
+
+/*
+ * SYN_RECEIVED sees the peer's SYN again: our SYN-ACK was lost, or both ends opened at once and this is the
+ * peer's SYN-ACK. True: the segment is used up; else it goes on as a bare ACK.
+ */
+static bool syn_again(struct toe_tcb *t, struct toe_seg *seg, uint64_t seq, uint32_t *act)
+{
+	if (t->state != TOE_TCP_SYN_RECEIVED || !(seg->flags & TOE_SYN) || seg->flags & TOE_RST ||
+	    seq + 1 != t->rcv_first)
+		return false;
+	if (seg->flags & TOE_ACK) {
+		/* What came with the SYN is left for retransmission, as in SYN_SENT. */
+		seg->flags &= (uint8_t) ~(TOE_SYN | TOE_FIN);
+		seg->seq++;
+		seg->len = 0;
+		return false;
+	}
+	t->snd_nxt = t->snd_una;
+	t->flags &= ~(uint32_t)TOE_TCB_RTT_TIMING;
+	*act = TOE_ACT_OUTPUT | TOE_ACT_C_DUP;
+	return true;
+}
+
+/* RFC 9293 3.10.7.4, second check, with RFC 5961 3.2: only the exact number resets. */
+static uint32_t input_rst(struct toe_tcb *t, const struct toe_seg *seg, uint64_t seq, uint64_t now)
+{
+	return seq == t->rcv_nxt ? toe_fsm_reset(t) : challenge(t, seg, now);
+}
+
+/* Fifth check. False: the segment ends here. */
+static bool input_ack(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now, uint32_t *act)
+{
+	uint64_t ack = toe_seq_expand(t->snd_una, seg->ack);
+
+	if (t->state == TOE_TCP_SYN_RECEIVED) {
+		if (ack <= t->snd_una || ack > t->snd_max) {
+			*act |= TOE_ACT_RST;
+			return false;
+		}
+		*act |= toe_fsm_established(t, seg, now);
+	}
+	/* RFC 5961 5.2: an ACK from too far below was made up. */
+	if (ack > t->snd_max || ack + t->max_snd_wnd < t->snd_una) {
+		*act |= TOE_ACT_C_UNACCEPTABLE | challenge(t, seg, now);
+		return false;
+	}
+	*act |= toe_ack_input(t, seg, ack, now);
+	return t->state != TOE_TCP_CLOSED && !(*act & (TOE_ACT_FREE | TOE_ACT_TIME_WAIT));
+}
+
+/* Sixth to eighth: data and FIN, in the states that take them. */
+static uint32_t input_data(struct toe_tcb *t, const struct toe_seg *seg, uint64_t seq, uint64_t now)
+{
+	if (!toe_recv_can(t)) {
+		/* Beyond its FIN the peer has nothing to say. */
+		return seg->len || seg->flags & TOE_FIN ? toe_ack_now(t) : 0;
+	}
+	/* RFC 1122 4.2.2.13: nobody will read it. */
+	if (t->flags & TOE_TCB_CLOSED_BY_APP && seg->len && seq + seg->len > t->rcv_nxt) {
+		t->state = TOE_TCP_CLOSED;
+		return TOE_ACT_RST | TOE_ACT_FREE;
+	}
+	return toe_recv_segment(t, seg, seq, now);
+}
+
+/* A connection in TIME_WAIT whose application has not closed yet: nothing but the last ACK, repeated. */
+static uint32_t input_time_wait(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now)
+{
+	struct toe_out o;
+	struct toe_tw w;
+
+	toe_tw_from_tcb(&w, t, now);
+	switch (toe_tw_input(&w, seg, now, &o)) {
+	case TOE_TW_ACK_RESTART:
+		t->life_at = now + 2000ull * TOE_MSL_MS;
+		return toe_ack_now(t);
+	case TOE_TW_ACK:
+	case TOE_TW_NEW_SYN: /* the flow's buffers are still in use: the peer tries again */
+		return challenge(t, seg, now);
+	case TOE_TW_DROP:
+	case TOE_TW_END:
+		break;
+	}
+	return 0;
+}
+
+static uint32_t input_synchronized(struct toe_tcb *t, const struct toe_seg *in, uint64_t now)
+{
+	struct toe_seg seg = *in;
+	uint64_t seq = toe_seq_expand(t->rcv_nxt, seg.seq);
+	uint32_t act = 0;
+
+	if (paws_refuses(t, &seg, now, &act))
+		return act;
+	act = 0;
+	if (syn_again(t, &seg, seq, &act))
+		return act;
+	seq = toe_seq_expand(t->rcv_nxt, seg.seq);
+	if (!toe_recv_acceptable(t, &seg, seq))
+		return unacceptable(t, &seg, seq, now);
+	if (seg.flags & TOE_RST)
+		return input_rst(t, &seg, seq, now);
+	if (seg.flags & TOE_SYN) /* RFC 5961 4.2 */
+		return TOE_ACT_C_UNACCEPTABLE | challenge(t, &seg, now);
+	if (!(seg.flags & TOE_ACK))
+		return 0;
+	if (t->flags & TOE_TCB_TS)
+		toe_ts_update(t, &seg, now);
+	if (input_ack(t, &seg, now, &act))
+		act |= input_data(t, &seg, seq, now);
+	return act;
+}
+
+uint32_t toe_tcp_input(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now)
+{
+	if (TOE_LIKELY(predicted(t, seg)))
+		return input_predicted(t, seg, now);
+	switch (t->state) {
+	case TOE_TCP_CLOSED:
+		return t->flags & TOE_TCB_RST_OUT ? TOE_ACT_OUTPUT : TOE_ACT_RST;
+	case TOE_TCP_SYN_SENT:
+		return toe_fsm_syn_sent(t, seg, now);
+	case TOE_TCP_TIME_WAIT:
+		return input_time_wait(t, seg, now);
+	default:
+		return input_synchronized(t, seg, now);
+	}
+}

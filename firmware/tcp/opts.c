@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* TCP options: MSS (RFC 9293 3.7.1), window scale and timestamps (RFC 7323), SACK (RFC 2018). */
+#include "rooms.h"
+
+enum kind { END = 0, NOP = 1, MSS = 2, WSCALE = 3, SACK_OK = 4, SACK = 5, TS = 8 };
+
+static uint16_t get16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static uint32_t get32(const uint8_t *p)
+{
+	return (uint32_t)get16(p) << 16 | get16(p + 2);
+}
+
+static void parse_sack(const uint8_t *opt, unsigned len, struct toe_seg *seg)
+{
+	unsigned n = (len - 2) / 8;
+
+	if (len % 8 != 2 || !n || n > TOE_MAX_SACK)
+		return;
+	for (unsigned i = 0; i < n; i++) {
+		seg->sack[i].lo = get32(opt + 2 + 8 * i);
+		seg->sack[i].hi = get32(opt + 6 + 8 * i);
+	}
+	seg->nsack = (uint8_t)n;
+	seg->opts |= TOE_SEG_SACK;
+}
+
+/* One option of a length that was checked. A known kind of a wrong length is as good as unknown. */
+static void parse_one(const uint8_t *opt, unsigned len, struct toe_seg *seg)
+{
+	if (opt[0] == MSS && len == 4) {
+		seg->mss = get16(opt + 2);
+		seg->opts |= TOE_SEG_MSS;
+	} else if (opt[0] == WSCALE && len == 3) {
+		seg->wscale = opt[2];
+		seg->opts |= TOE_SEG_WSCALE;
+	} else if (opt[0] == SACK_OK && len == 2) {
+		seg->opts |= TOE_SEG_SACK_OK;
+	} else if (opt[0] == SACK) {
+		parse_sack(opt, len, seg);
+	} else if (opt[0] == TS && len == 10) {
+		seg->tsval = get32(opt + 2);
+		seg->tsecr = get32(opt + 6);
+		seg->opts |= TOE_SEG_TS;
+	}
+}
+
+bool toe_opts_parse(const uint8_t *opt, unsigned n, struct toe_seg *seg)
+{
+	unsigned len;
+
+	seg->opts = 0;
+	seg->nsack = 0;
+	if (TOE_LIKELY(n == TOE_TS_OPT_LEN && get32(opt) == 0x0101080a)) {
+		parse_one(opt + 2, 10, seg);
+		return true;
+	}
+	for (unsigned i = 0; i < n && opt[i] != END; i += len) {
+		len = 1;
+		if (opt[i] == NOP)
+			continue;
+		if (n - i < 2 || opt[i + 1] < 2 || opt[i + 1] > n - i)
+			return false;
+		len = opt[i + 1];
+		parse_one(opt + i, len, seg);
+	}
+	return true;
+}
+
+/* The offer of a SYN; a SYN-ACK takes up what was offered, and nothing else. */
+uint8_t toe_opts_syn(const struct toe_tcb *t, uint64_t now, uint8_t *opt)
+{
+	bool offer = t->state == TOE_TCP_SYN_SENT;
+	uint8_t n = 4;
+
+	toe_put32(opt, (uint32_t)MSS << 24 | 4 << 16 | (uint32_t)(t->mtu - t->ip_hdr - 20));
+	if (offer || t->flags & TOE_TCB_SACK) {
+		toe_put32(opt + n, NOP << 24 | NOP << 16 | SACK_OK << 8 | 2);
+		n += 4;
+	}
+	if (offer || t->flags & TOE_TCB_TS)
+		n += toe_opts_ts(t, now, opt + n);
+	if (offer || t->flags & TOE_TCB_WSCALE) {
+		toe_put32(opt + n, NOP << 24 | WSCALE << 16 | 3 << 8 | t->rcv_wscale);
+		n += 4;
+	}
+	return n;
+}
+
+static uint8_t *put_range(uint8_t *p, struct toe_range r)
+{
+	toe_put32(p, r.lo);
+	toe_put32(p + 4, r.hi);
+	return p + 8;
+}
+
+/* RFC 2018 4: the range that changed last comes first; then the lowest ones, which the peer needs most. */
+uint8_t toe_opts_sack(const struct toe_tcb *t, uint8_t *opt)
+{
+	unsigned most = t->flags & TOE_TCB_TS ? 3 : 4, first = 0, n = 1;
+	uint8_t *p = opt + 4;
+
+	for (unsigned i = 0; i < t->nholes; i++)
+		if (toe_seq_leq(t->ooo[i].lo, t->sack_recent))
+			first = i;
+	p = put_range(p, t->ooo[first]);
+	for (unsigned i = 0; i < t->nholes && n < most; i++) {
+		if (i == first)
+			continue;
+		p = put_range(p, t->ooo[i]);
+		n++;
+	}
+	toe_put32(opt, NOP << 24 | NOP << 16 | SACK << 8 | (2 + 8 * n));
+	return (uint8_t)(p - opt);
+}

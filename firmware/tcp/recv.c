@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The receiving side: what lies in the window, where it goes, reassembly, and the window itself (RFC 9293 3.8.6,
+ * 3.10.7.4). Payload out of order lies at its place in the buffer already; only its range is kept here.
+ */
+#include "rooms.h"
+
+#include "../lib/errno.h"
+
+/*
+ * First check of RFC 9293 3.10.7.4, a little wider: at the right edge a bare ACK is welcome, because a full
+ * window in flight puts the peer's ACKs there; and a closed window still takes ACK, RST and FIN at rcv_nxt.
+ */
+bool toe_recv_acceptable(const struct toe_tcb *t, const struct toe_seg *seg, uint64_t seq)
+{
+	uint64_t end = seq + seg->len + !!(seg->flags & TOE_FIN) + !!(seg->flags & TOE_SYN);
+
+	if (seq == t->rcv_nxt)
+		return true;
+	if (end == seq)
+		return seq > t->rcv_nxt && seq <= toe_max64(t->rcv_adv, t->rcv_nxt);
+	return end > t->rcv_nxt && seq < t->rcv_adv;
+}
+
+/* States in which the peer has not said FIN. */
+bool toe_recv_can(const struct toe_tcb *t)
+{
+	return t->state == TOE_TCP_ESTABLISHED || t->state == TOE_TCP_FIN_WAIT_1 ||
+	       t->state == TOE_TCP_FIN_WAIT_2;
+}
+
+struct part {
+	uint64_t lo, hi;
+};
+
+/* What of the payload counts: inside the window, not received, not beyond a known FIN. lo >= hi: nothing. */
+static struct part window_part(const struct toe_tcb *t, uint64_t seq, uint32_t len)
+{
+	struct part p = { toe_max64(seq, t->rcv_nxt), toe_min64(seq + len, t->rcv_adv) };
+
+	if (t->flags & TOE_TCB_FIN_OOO)
+		p.hi = toe_min64(p.hi, t->fin_at);
+	return p;
+}
+
+/* The parts of p that are not in ooo, ascending, at most TOE_MAX_SPANS. */
+static unsigned missing(const struct toe_tcb *t, struct part p, struct part *m)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < t->nholes && p.lo < p.hi; i++) {
+		uint64_t lo = toe_seq_expand(t->rcv_nxt, t->ooo[i].lo);
+		uint64_t hi = toe_seq_expand(t->rcv_nxt, t->ooo[i].hi);
+
+		if (hi <= p.lo)
+			continue;
+		if (lo >= p.hi)
+			break;
+		if (lo > p.lo) {
+			m[n++] = (struct part){ p.lo, lo };
+			if (n == TOE_MAX_SPANS)
+				return n;
+		}
+		p.lo = hi;
+	}
+	if (p.lo < p.hi)
+		m[n++] = p;
+	return n;
+}
+
+unsigned toe_tcp_place(const struct toe_tcb *t, const struct toe_seg *seg,
+		       struct toe_span span[TOE_MAX_SPANS])
+{
+	uint64_t seq = toe_seq_expand(t->rcv_nxt, seg->seq);
+	struct part m[TOE_MAX_SPANS];
+	unsigned n;
+
+	if (!seg->len || seg->flags & (TOE_SYN | TOE_RST) || t->flags & TOE_TCB_CLOSED_BY_APP ||
+	    (t->state != TOE_TCP_SYN_RECEIVED && !toe_recv_can(t)))
+		return 0;
+	if (TOE_LIKELY(seq == t->rcv_nxt && !t->nholes && seg->len <= t->rcv_adv - seq)) {
+		span[0] = (struct toe_span){ seq - t->rcv_first, 0, seg->len };
+		return 1;
+	}
+	n = missing(t, window_part(t, seq, seg->len), m);
+	for (unsigned i = 0; i < n; i++)
+		span[i] = (struct toe_span){ m[i].lo - t->rcv_first, (uint32_t)(m[i].lo - seq),
+					     (uint32_t)(m[i].hi - m[i].lo) };
+	return n;
+}
+
+static void ooo_remove(struct toe_tcb *t, unsigned at, unsigned n)
+{
+	t->nholes -= n;
+	for (unsigned i = at; i < t->nholes; i++)
+		t->ooo[i] = t->ooo[i + n];
+}
+
+/* Join p with the ranges it overlaps or touches. With the list full a new range is forgotten. */
+static void ooo_add(struct toe_tcb *t, struct part p)
+{
+	uint32_t lo = (uint32_t)p.lo, hi = (uint32_t)p.hi;
+	unsigned i = 0, j;
+
+	while (i < t->nholes && toe_seq_lt(t->ooo[i].hi, lo))
+		i++;
+	for (j = i; j < t->nholes && toe_seq_leq(t->ooo[j].lo, hi); j++) {
+		lo = toe_seq_lt(t->ooo[j].lo, lo) ? t->ooo[j].lo : lo;
+		hi = toe_seq_lt(hi, t->ooo[j].hi) ? t->ooo[j].hi : hi;
+	}
+	if (j > i) {
+		ooo_remove(t, i + 1, j - i - 1);
+	} else {
+		if (t->nholes == TOE_MAX_HOLES)
+			return;
+		for (unsigned k = t->nholes++; k > i; k--)
+			t->ooo[k] = t->ooo[k - 1];
+	}
+	t->ooo[i] = (struct toe_range){ lo, hi };
+	t->sack_recent = lo;
+}
+
+/* rcv_nxt moves to `to`, and over what was waiting there. */
+static uint32_t in_order(struct toe_tcb *t, uint64_t to, uint64_t now)
+{
+	uint32_t act = TOE_ACT_RX;
+	unsigned n = 0;
+
+	t->rcv_nxt = to;
+	if (!t->nholes)
+		return act | toe_recv_ack_policy(t, now);
+	for (; n < t->nholes && toe_seq_leq(t->ooo[n].lo, (uint32_t)t->rcv_nxt); n++)
+		t->rcv_nxt = toe_max64(t->rcv_nxt, toe_seq_expand(t->rcv_nxt, t->ooo[n].hi));
+	ooo_remove(t, 0, n);
+	/* RFC 5681 4.2: at once when a gap is filled. Duplicates owed for it are owed no more. */
+	t->dup_due = 0;
+	return act | toe_ack_now(t);
+}
+
+static uint32_t out_of_order(struct toe_tcb *t, struct part p)
+{
+	ooo_add(t, p);
+	if (t->dup_due < UINT8_MAX)
+		t->dup_due++;
+	return TOE_ACT_C_OOO | toe_ack_now(t);
+}
+
+static uint32_t payload(struct toe_tcb *t, uint64_t seq, uint32_t len, uint64_t now)
+{
+	struct part p = window_part(t, seq, len), m[TOE_MAX_SPANS];
+	unsigned n = p.lo < p.hi ? missing(t, p, m) : 0;
+
+	/* All of it known, or the window is shut and this was a probe. */
+	if (!n)
+		return TOE_ACT_C_DUP | toe_ack_now(t);
+	if (n == TOE_MAX_SPANS)
+		p.hi = m[n - 1].hi;
+	return p.lo == t->rcv_nxt ? in_order(t, p.hi, now) : out_of_order(t, p);
+}
+
+/* Seventh and eighth check: payload, then FIN, which waits until all before it has come. */
+uint32_t toe_recv_segment(struct toe_tcb *t, const struct toe_seg *seg, uint64_t seq, uint64_t now)
+{
+	uint64_t fin = seq + seg->len;
+	uint32_t act = 0;
+
+	if (seg->flags & TOE_FIN && !(t->flags & TOE_TCB_FIN_OOO) && fin >= t->rcv_nxt &&
+	    (fin <= t->rcv_adv || fin == t->rcv_nxt)) {
+		t->fin_at = fin;
+		t->flags |= TOE_TCB_FIN_OOO;
+	}
+	if (seg->len)
+		act = payload(t, seq, seg->len, now);
+	else if (seg->flags & TOE_FIN)
+		act = toe_ack_now(t);
+	if (t->flags & TOE_TCB_FIN_OOO && t->rcv_nxt == t->fin_at) {
+		t->rcv_nxt++;
+		act |= toe_fsm_fin_received(t, now);
+	}
+	return act;
+}
+
+/*
+ * The window field of a segment that leaves now. The edge moves only by a useful step (RFC 9293 3.8.6.2.2), never
+ * back, and never beyond the buffer, where scaling makes the choice: it rounds up if there is room.
+ */
+uint16_t toe_recv_window(struct toe_tcb *t)
+{
+	uint64_t cap = t->rcv_read + t->rcv_size;
+	uint64_t edge = t->rcv_adv;
+	uint32_t wnd, field;
+
+	if (edge < cap && cap - edge >= toe_min32(t->mss, t->rcv_size / 2))
+		edge = cap;
+	wnd = edge > t->rcv_nxt ? (uint32_t)(edge - t->rcv_nxt) : 0;
+	field = wnd >> t->rcv_wscale;
+	if (field << t->rcv_wscale < wnd &&
+	    t->rcv_nxt + ((uint64_t)(field + 1) << t->rcv_wscale) <= cap)
+		field++;
+	field = toe_min32(field, 65535);
+	t->rcv_adv = toe_max64(t->rcv_adv, t->rcv_nxt + ((uint64_t)field << t->rcv_wscale));
+	return (uint16_t)field;
+}
+
+/* Reading opens the window; the peer is told when that is news to it and no data will carry it soon. */
+static bool window_news(const struct toe_tcb *t)
+{
+	uint64_t gain = t->rcv_read + t->rcv_size - t->rcv_adv;
+	uint64_t left = t->rcv_adv > t->rcv_nxt ? t->rcv_adv - t->rcv_nxt : 0;
+	uint32_t quarter = toe_max32(t->rcv_size / 4, toe_min32(t->mss, t->rcv_size / 2));
+
+	return gain >= quarter ||
+	       (left < t->rcv_size / 4 && gain >= toe_min32(2u * t->mss, t->rcv_size / 2));
+}
+
+int64_t toe_tcp_recv(struct toe_tcb *t, uint64_t read, uint64_t now)
+{
+	if (read > toe_tcp_rx_end(t))
+		return -EINVAL;
+	if (t->rcv_first + read <= t->rcv_read)
+		return 0; /* a command repeated */
+	t->rcv_read = t->rcv_first + read;
+	return toe_recv_can(t) && window_news(t) ? toe_ack_now(t) : 0;
+}

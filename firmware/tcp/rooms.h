@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the rooms of TCP tell each other. A segment goes: input.c (order of RFC 9293 3.10.7.4) -> ack.c -> recv.c ->
+ * fsm.c; whatever must leave is only marked in the TCB, and send.c makes it.
+ */
+#ifndef TOE_TCP_ROOMS_H
+#define TOE_TCP_ROOMS_H
+
+#include "cc.h"
+#include "seq.h"
+#include "tcp.h"
+
+#define TOE_LIKELY(x) __builtin_expect(!!(x), 1)
+#define TOE_UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+/* Microseconds. */
+enum {
+	TOE_DELACK_US = 40000,
+	TOE_RTO_MIN_US = 200000,
+	TOE_RTO_MAX_US = 120000000,
+	TOE_RTO_INIT_US = 1000000, /* RFC 6298 2.1 */
+	TOE_RTO_SYN_LOST_US = 3000000, /* RFC 6298 5.7 */
+	TOE_RTT_MAX_US = 60000000, /* longer samples are taken for this */
+	TOE_OOW_US = 100000, /* pause between answers to bare segments outside the window */
+	TOE_TS_TICK_US = 1024, /* timestamp clock: a shift instead of a division */
+};
+
+enum {
+	TOE_MAX_REXMITS = 15,
+	TOE_MAX_SYN_REXMITS = 6,
+	TOE_FIN_WAIT_2_MS = 60000,
+	TOE_MSS_MIN = 64, /* an MSS option below is taken for this */
+	TOE_TS_OPT_LEN = 12, /* with its padding */
+	TOE_WSCALE_MAX = 14, /* RFC 7323 2.3 */
+	TOE_TS_IDLE_S = 24 * 86400, /* ts_recent older than this is void (RFC 7323 5.5) */
+};
+
+/* Flags of a TCB for which neither prediction nor the short way of sending holds. */
+enum {
+	TOE_TCB_RARE = TOE_TCB_RECOVERY | TOE_TCB_RTO_RECOVERY | TOE_TCB_FIN_OOO | TOE_TCB_PERSIST |
+		       TOE_TCB_FIN_RCVD,
+};
+
+static inline uint32_t toe_ts_now(const struct toe_tcb *t, uint64_t now)
+{
+	return (uint32_t)(now / TOE_TS_TICK_US) + t->ts_offset;
+}
+
+/* Seconds, nearly: for ts_recent_age_s. */
+static inline uint32_t toe_age_s(uint64_t now)
+{
+	return (uint32_t)(now >> 20);
+}
+
+/* The retransmission timeout with its back-off, microseconds. */
+static inline uint64_t toe_rto(const struct toe_tcb *t)
+{
+	return toe_min64((uint64_t)t->rto_us << t->backoff, TOE_RTO_MAX_US);
+}
+
+/* Something is left to send for the first time, or again after snd_nxt went back. */
+static inline bool toe_send_pending(const struct toe_tcb *t)
+{
+	return t->snd_nxt < t->snd_end + !!(t->flags & TOE_TCB_FIN_QUEUED);
+}
+
+/* Bytes that the send buffer can still take. */
+static inline uint32_t toe_send_space(const struct toe_tcb *t)
+{
+	uint64_t una = toe_max64(t->snd_una, t->snd_first);
+	uint64_t used = t->snd_end > una ? t->snd_end - una : 0;
+
+	return t->snd_size - (uint32_t)used;
+}
+
+/* An ACK must leave at the end of this batch. */
+static inline uint32_t toe_ack_now(struct toe_tcb *t)
+{
+	t->flags |= TOE_TCB_ACK_NOW;
+	return TOE_ACT_OUTPUT;
+}
+
+/* The newest timestamp to echo (RFC 7323 4.3 (2)). */
+static inline void toe_ts_update(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now)
+{
+	if (toe_seq_leq(seg->seq, t->last_ack_sent) && toe_seq_leq(t->ts_recent, seg->tsval)) {
+		t->ts_recent = seg->tsval;
+		t->ts_recent_age_s = toe_age_s(now);
+	}
+}
+
+/* RFC 9293 3.10.7.4, ACK bit, ESTABLISHED: the send window follows the newest segment. */
+static inline bool toe_wnd_update(struct toe_tcb *t, const struct toe_seg *seg)
+{
+	uint32_t wnd = (uint32_t)seg->wnd << t->snd_wscale;
+	bool grew;
+
+	if (!toe_seq_lt(t->snd_wl1, seg->seq) &&
+	    (t->snd_wl1 != seg->seq || toe_seq_lt(seg->ack, t->snd_wl2)))
+		return false;
+	grew = wnd > t->snd_wnd;
+	t->snd_wnd = wnd;
+	t->snd_wl1 = seg->seq;
+	t->snd_wl2 = seg->ack;
+	if (wnd > t->max_snd_wnd)
+		t->max_snd_wnd = wnd;
+	return grew;
+}
+
+/* fsm.c */
+uint32_t toe_fsm_fail(struct toe_tcb *t, int error);
+uint32_t toe_fsm_syn_sent(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now);
+uint32_t toe_fsm_established(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now);
+uint32_t toe_fsm_fin_acked(struct toe_tcb *t, uint64_t now);
+uint32_t toe_fsm_fin_received(struct toe_tcb *t, uint64_t now);
+uint32_t toe_fsm_reset(struct toe_tcb *t);
+
+/* ack.c: `ack` is seg->ack expanded, not above snd_max. */
+uint32_t toe_ack_advance(struct toe_tcb *t, const struct toe_seg *seg, uint64_t ack, uint64_t now);
+uint32_t toe_ack_input(struct toe_tcb *t, const struct toe_seg *seg, uint64_t ack, uint64_t now);
+
+/* recv.c: `seq` is seg->seq expanded. */
+bool toe_recv_acceptable(const struct toe_tcb *t, const struct toe_seg *seg, uint64_t seq);
+uint32_t toe_recv_segment(struct toe_tcb *t, const struct toe_seg *seg, uint64_t seq, uint64_t now);
+uint16_t toe_recv_window(struct toe_tcb *t);
+bool toe_recv_can(const struct toe_tcb *t);
+
+/* RFC 1122 4.2.3.2: every second full segment is acknowledged at once, anything else within 40 ms. */
+static inline uint32_t toe_recv_ack_policy(struct toe_tcb *t, uint64_t now)
+{
+	if ((uint32_t)t->rcv_nxt - t->last_ack_sent >= 2u * t->mss || t->flags & TOE_TCB_QUICKACK)
+		return toe_ack_now(t);
+	if (!(t->flags & TOE_TCB_ACK_DELAYED)) {
+		t->flags |= TOE_TCB_ACK_DELAYED;
+		t->ack_at = now + TOE_DELACK_US;
+	}
+	return 0;
+}
+
+/* rto.c */
+void toe_rto_sample(struct toe_tcb *t, uint64_t rtt_us);
+
+/* opts.c: build into `opt`, return the length, a multiple of 4. */
+uint8_t toe_opts_syn(const struct toe_tcb *t, uint64_t now, uint8_t *opt);
+uint8_t toe_opts_sack(const struct toe_tcb *t, uint8_t *opt);
+
+static inline void toe_put32(uint8_t *p, uint32_t v)
+{
+	v = __builtin_bswap32(v); /* every target is little-endian */
+	__builtin_memcpy(p, &v, 4);
+}
+
+static inline uint8_t toe_opts_ts(const struct toe_tcb *t, uint64_t now, uint8_t *opt)
+{
+	toe_put32(opt, 0x0101080a);
+	toe_put32(opt + 4, toe_ts_now(t, now));
+	toe_put32(opt + 8, t->ts_recent);
+	return TOE_TS_OPT_LEN;
+}
+
+#endif

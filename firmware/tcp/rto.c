@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Timers, each a deadline in the TCB:
+ *
+ *   rto_at   retransmission (RFC 6298), or persist (RFC 9293 3.8.6.1) with TOE_TCB_PERSIST
+ *   ack_at   delayed ACK
+ *   life_at  FIN_WAIT_2 that nobody holds; TIME_WAIT that the application has not closed
+ */
+#include "rooms.h"
+
+#include "../lib/errno.h"
+
+/* RFC 6298 2.2, 2.3: one round trip was measured. */
+void toe_rto_sample(struct toe_tcb *t, uint64_t rtt_us)
+{
+	uint32_t rtt = (uint32_t)toe_min64(toe_max64(rtt_us, 1), TOE_RTT_MAX_US);
+	uint32_t err, rto;
+
+	if (!t->srtt_us) {
+		t->srtt_us = rtt;
+		t->rttvar_us = rtt / 2;
+	} else {
+		err = rtt > t->srtt_us ? rtt - t->srtt_us : t->srtt_us - rtt;
+		t->rttvar_us = t->rttvar_us - t->rttvar_us / 4 + err / 4;
+		t->srtt_us = toe_max32(t->srtt_us - t->srtt_us / 8 + rtt / 8, 1);
+	}
+	rto = t->srtt_us + 4 * t->rttvar_us;
+	t->rto_us = toe_min32(toe_max32(rto, TOE_RTO_MIN_US), TOE_RTO_MAX_US);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return !a || (b && b < a) ? b : a;
+}
+
+uint64_t toe_tcp_deadline(const struct toe_tcb *t)
+{
+	return earlier(earlier(t->rto_at, t->ack_at), t->life_at);
+}
+
+/* A SYN was not answered in time. */
+static uint32_t syn_timeout(struct toe_tcb *t)
+{
+	if (t->rexmits > TOE_MAX_SYN_REXMITS) {
+		if (t->flags & TOE_TCB_PASSIVE) /* the application never saw it */
+			t->flags |= TOE_TCB_CLOSED_BY_APP;
+		return toe_fsm_fail(t, ETIMEDOUT);
+	}
+	t->snd_nxt = t->snd_una;
+	return TOE_ACT_OUTPUT | TOE_ACT_C_RTO;
+}
+
+/* RFC 6298 5.4 to 5.7 and RFC 5681 3.1: all that is outstanding counts as lost, and goes again slowly. */
+static uint32_t data_timeout(struct toe_tcb *t, uint64_t now)
+{
+	if (t->rexmits == 1)
+		t->ssthresh = toe_cc(t)->loss(t, (uint32_t)(t->snd_max - t->snd_una), now);
+	t->cwnd = t->mss;
+	t->dupacks = 0;
+	t->recover = t->snd_max;
+	t->snd_nxt = t->snd_una;
+	t->flags &= ~(uint32_t)(TOE_TCB_RECOVERY | TOE_TCB_REXMIT);
+	t->flags |= TOE_TCB_RTO_RECOVERY;
+	return TOE_ACT_OUTPUT | TOE_ACT_C_RTO;
+}
+
+static uint32_t persist_timeout(struct toe_tcb *t)
+{
+	t->flags |= TOE_TCB_PROBE;
+	return TOE_ACT_OUTPUT | TOE_ACT_C_PROBE;
+}
+
+static uint32_t rto_fired(struct toe_tcb *t, uint64_t now)
+{
+	t->rexmits++;
+	if (t->state >= TOE_TCP_ESTABLISHED && t->rexmits > TOE_MAX_REXMITS)
+		return toe_fsm_fail(t, ETIMEDOUT);
+	t->flags &= ~(uint32_t)TOE_TCB_RTT_TIMING;
+	if (toe_rto(t) < TOE_RTO_MAX_US)
+		t->backoff++;
+	/* Armed here and not when it is sent again: that may have to wait for a frame. */
+	t->rto_at = now + toe_rto(t);
+	if (t->state < TOE_TCP_ESTABLISHED)
+		return syn_timeout(t);
+	return t->flags & TOE_TCB_PERSIST ? persist_timeout(t) : data_timeout(t, now);
+}
+
+static bool due(uint64_t at, uint64_t now)
+{
+	return at && at <= now;
+}
+
+uint32_t toe_tcp_timer(struct toe_tcb *t, uint64_t now)
+{
+	uint32_t act = 0;
+
+	if (due(t->ack_at, now)) {
+		t->ack_at = 0;
+		t->flags &= ~(uint32_t)TOE_TCB_ACK_DELAYED;
+		act |= toe_ack_now(t);
+	}
+	if (due(t->life_at, now)) {
+		t->life_at = t->rto_at = t->ack_at = 0;
+		t->state = TOE_TCP_CLOSED;
+		return t->flags & TOE_TCB_CLOSED_BY_APP ? TOE_ACT_FREE : 0;
+	}
+	if (due(t->rto_at, now))
+		act |= rto_fired(t, now);
+	return act;
+}

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The sending side: what the application wrote, and which segment leaves next (RFC 9293 3.7.4, 3.8.6; RFC 1122
+ * 4.2.3.4; RFC 5681 4.1).
+ */
+#include "rooms.h"
+
+#include "../lib/errno.h"
+
+int64_t toe_tcp_send(struct toe_tcb *t, uint64_t end, uint8_t send_flags, uint64_t now)
+{
+	uint64_t had = t->snd_end - t->snd_first;
+	uint32_t act = 0;
+
+	if (end > had && end - had > toe_send_space(t))
+		return -EINVAL;
+	if (end > had && (t->flags & TOE_TCB_FIN_QUEUED || t->state < TOE_TCP_SYN_SENT))
+		return -EPIPE;
+	if (end >= had) {
+		/* Less is a command repeated; its flags are as old. */
+		t->flags &= ~(uint32_t)TOE_TCB_MORE;
+		t->flags |= send_flags & TOE_SEND_MORE ? TOE_TCB_MORE : 0;
+		t->snd_end = t->snd_first + end;
+		act = TOE_ACT_OUTPUT;
+	}
+	if (send_flags & TOE_SEND_WANT_SPACE) {
+		if (toe_send_space(t) >= t->snd_size / 3)
+			return act | TOE_ACT_TX_SPACE;
+		t->flags |= TOE_TCB_WANT_SPACE;
+	}
+	return act;
+}
+
+int64_t toe_tcp_option(struct toe_tcb *t, uint8_t option, uint64_t value, uint64_t now)
+{
+	static const uint32_t flag[] = {
+		[TOE_OPT_NODELAY] = TOE_TCB_NODELAY,
+		[TOE_OPT_CORK] = TOE_TCB_CORK,
+		[TOE_OPT_QUICKACK] = TOE_TCB_QUICKACK,
+	};
+
+	switch (option) {
+	case TOE_OPT_NODELAY:
+	case TOE_OPT_CORK:
+	case TOE_OPT_QUICKACK:
+		t->flags = value ? t->flags | flag[option] : t->flags & ~flag[option];
+		if (option == TOE_OPT_CORK && !value)
+			t->flags &= ~(uint32_t)TOE_TCB_MORE;
+		if (option == TOE_OPT_QUICKACK && value && t->flags & TOE_TCB_ACK_DELAYED)
+			t->flags |= TOE_TCB_ACK_NOW;
+		return TOE_ACT_OUTPUT;
+	case TOE_OPT_LINGER2:
+		t->linger2_ms = value < UINT32_MAX ? (uint32_t)value : UINT32_MAX;
+		return 0;
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
+/* What every segment says after the handshake: with it the peer knows all that we have received. */
+static void finish(struct toe_tcb *t, uint64_t now, struct toe_out *o)
+{
+	o->ack = (uint32_t)t->rcv_nxt;
+	o->wnd = toe_recv_window(t);
+	o->opt_len = t->flags & TOE_TCB_TS ? toe_opts_ts(t, now, o->opt) : 0;
+	o->last = 0;
+	t->last_ack_sent = o->ack;
+	t->flags &= ~(uint32_t)(TOE_TCB_ACK_NOW | TOE_TCB_ACK_DELAYED);
+	t->ack_at = 0;
+}
+
+static void make(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint64_t seq, uint8_t flags)
+{
+	o->seq = (uint32_t)seq;
+	o->pos = seq - t->snd_first;
+	o->len = 0;
+	o->flags = flags;
+	o->rexmit = 0;
+	finish(t, now, o);
+}
+
+/* `len` bytes from `seq`, with FIN if it stands right behind them. */
+static void make_data(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint64_t seq,
+		      uint32_t len)
+{
+	uint8_t flags = TOE_ACK;
+
+	if (seq + len == t->snd_end) {
+		flags |= len ? TOE_PSH : 0;
+		if (t->flags & TOE_TCB_FIN_QUEUED) {
+			flags |= TOE_FIN;
+			t->flags |= TOE_TCB_FIN_SENT;
+		}
+	}
+	make(t, now, o, seq, flags);
+	o->len = len;
+	o->rexmit = seq < t->snd_max;
+	t->sent_at = now;
+}
+
+/* The next data, and FIN, leave in the regular way: snd_nxt moves on. */
+static bool send_next(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint32_t len)
+{
+	make_data(t, now, o, t->snd_nxt, len);
+	t->snd_nxt += len + !!(o->flags & TOE_FIN);
+	if (t->snd_nxt > t->snd_max) {
+		t->snd_max = t->snd_nxt;
+		if (!(t->flags & TOE_TCB_RTT_TIMING) && !o->rexmit) {
+			t->flags |= TOE_TCB_RTT_TIMING;
+			t->rtt_seq = t->snd_nxt;
+			t->rtt_at = now;
+		}
+	}
+	if (TOE_UNLIKELY(t->flags & TOE_TCB_PERSIST)) {
+		t->flags &= ~(uint32_t)TOE_TCB_PERSIST;
+		t->backoff = 0;
+		t->rto_at = 0;
+	}
+	if (!t->rto_at)
+		t->rto_at = now + toe_rto(t);
+	return true;
+}
+
+/* Bytes that both windows let go from snd_nxt on. RFC 3042: the first two duplicates let one segment each go. */
+static uint64_t room(const struct toe_tcb *t)
+{
+	uint32_t extra = t->flags & TOE_TCB_RECOVERY ? 0 : toe_min32(t->dupacks, 2) * t->mss;
+	uint64_t edge = t->snd_una + toe_min32(t->snd_wnd, t->cwnd + extra);
+
+	return edge > t->snd_nxt ? edge - t->snd_nxt : 0;
+}
+
+/*
+ * May a segment shorter than the MSS go? Nagle, cork, and the sender's part against silly windows (RFC 9293
+ * 3.7.4, 3.8.6.2.1). `all`: it is everything there is.
+ */
+static bool may_send_short(const struct toe_tcb *t, uint32_t len, bool all)
+{
+	bool idle = t->snd_nxt == t->snd_una;
+
+	if (t->snd_nxt < t->snd_max)
+		return len; /* it was sent before */
+	if (all && t->flags & TOE_TCB_FIN_QUEUED)
+		return true;
+	if (!len || !(idle || t->flags & TOE_TCB_NODELAY))
+		return false;
+	if (all)
+		return !(t->flags & (TOE_TCB_CORK | TOE_TCB_MORE));
+	return len >= t->max_snd_wnd / 2;
+}
+
+/* RFC 5681 4.1: after a pause of one RTO the old window says nothing about the path. */
+static void restart_after_idle(struct toe_tcb *t, uint64_t now)
+{
+	if (t->snd_max == t->snd_una && now - t->sent_at > t->rto_us && t->sent_at)
+		t->cwnd = toe_min32(t->cwnd, toe_cc_initial_window(t));
+}
+
+static bool send_data(struct toe_tcb *t, uint64_t now, struct toe_out *o)
+{
+	uint64_t left = t->snd_nxt < t->snd_end ? t->snd_end - t->snd_nxt : 0;
+	uint32_t len;
+
+	restart_after_idle(t, now);
+	len = (uint32_t)toe_min64(toe_min64(left, room(t)), t->mss);
+	if (len == t->mss || may_send_short(t, len, len == left))
+		return send_next(t, now, o, len);
+	/* With nothing in flight no ACK will come to ask again. */
+	if (t->snd_nxt == t->snd_una && !(t->flags & TOE_TCB_PERSIST)) {
+		t->flags |= TOE_TCB_PERSIST;
+		if (!t->rto_at)
+			t->rto_at = now + toe_rto(t);
+	}
+	return false;
+}
+
+/* The persist timer fired: what fits, however short; or one byte beyond the window (RFC 9293 3.8.6.1). */
+static bool send_probe(struct toe_tcb *t, uint64_t now, struct toe_out *o)
+{
+	uint64_t left = t->snd_nxt < t->snd_end ? t->snd_end - t->snd_nxt : 0;
+	uint32_t len = (uint32_t)toe_min64(toe_min64(left, room(t)), t->mss);
+
+	t->flags &= ~(uint32_t)TOE_TCB_PROBE;
+	if (!left)
+		return false;
+	if (len)
+		return send_next(t, now, o, len);
+	make_data(t, now, o, t->snd_nxt, 1);
+	/* A FIN right behind the byte would count as sent: it waits for its turn. */
+	if (o->flags & TOE_FIN) {
+		o->flags &= (uint8_t)~TOE_FIN;
+		if (t->snd_max <= t->snd_end)
+			t->flags &= ~(uint32_t)TOE_TCB_FIN_SENT;
+	}
+	t->snd_max = toe_max64(t->snd_max, t->snd_nxt + 1);
+	return true;
+}
+
+/* Fast retransmit: the first unacknowledged segment, whatever snd_nxt is. */
+static bool send_again(struct toe_tcb *t, uint64_t now, struct toe_out *o)
+{
+	uint64_t left = t->snd_una < t->snd_end ? t->snd_end - t->snd_una : 0;
+	uint64_t sent = toe_min64(t->snd_max - t->snd_una, left);
+
+	t->flags &= ~(uint32_t)TOE_TCB_REXMIT;
+	make_data(t, now, o, t->snd_una, (uint32_t)toe_min64(sent, t->mss));
+	t->snd_nxt = toe_max64(t->snd_nxt, t->snd_una + o->len + !!(o->flags & TOE_FIN));
+	t->snd_max = toe_max64(t->snd_max, t->snd_nxt);
+	return true;
+}
+
+/*
+ * A bare ACK. Its number is the highest sent, as snd_nxt may have gone back and the peer refuses what lies
+ * below its rcv_nxt; but not beyond the peer's window, which it refuses too (probes, FIN).
+ */
+static bool send_ack(struct toe_tcb *t, uint64_t now, struct toe_out *o)
+{
+	uint64_t edge = t->snd_una + t->snd_wnd;
+	bool owed = t->dup_due && t->last_ack_sent == (uint32_t)t->rcv_nxt;
+
+	make(t, now, o, toe_min64(t->snd_max, edge), TOE_ACK);
+	if (owed)
+		t->dup_due--;
+	if (t->nholes && t->flags & TOE_TCB_SACK)
+		o->opt_len += toe_opts_sack(t, o->opt + o->opt_len);
+	return true;
+}
+
+static bool send_syn(struct toe_tcb *t, uint64_t now, struct toe_out *o)
+{
+	bool again = t->snd_max >= t->snd_first;
+
+	make(t, now, o, t->snd_una, TOE_SYN);
+	if (t->state == TOE_TCP_SYN_RECEIVED)
+		o->flags |= TOE_ACK;
+	else
+		o->ack = 0;
+	o->pos = 0;
+	o->wnd = (uint16_t)toe_min32(t->rcv_size, 65535); /* RFC 7323 2.2: not scaled */
+	o->opt_len = toe_opts_syn(t, now, o->opt);
+	o->rexmit = again;
+	t->snd_nxt = t->snd_max = t->snd_first;
+	if (!again) {
+		t->flags |= TOE_TCB_RTT_TIMING;
+		t->rtt_seq = t->snd_first;
+		t->rtt_at = now;
+	}
+	if (!t->rto_at)
+		t->rto_at = now + toe_rto(t);
+	return true;
+}
+
+static bool send_rst(struct toe_tcb *t, uint64_t now, struct toe_out *o)
+{
+	make(t, now, o, t->snd_max, TOE_RST | TOE_ACK);
+	t->flags &= ~(uint32_t)TOE_TCB_RST_OUT;
+	o->last = 1;
+	return true;
+}
+
+/* Before ESTABLISHED, and after the end. */
+static bool output_unsynchronized(struct toe_tcb *t, uint64_t now, struct toe_out *o)
+{
+	if (t->state == TOE_TCP_CLOSED)
+		return t->flags & TOE_TCB_RST_OUT && send_rst(t, now, o);
+	if (t->snd_nxt < t->snd_first)
+		return send_syn(t, now, o);
+	return t->flags & TOE_TCB_ACK_NOW && t->state == TOE_TCP_SYN_RECEIVED &&
+	       send_ack(t, now, o);
+}
+
+bool toe_tcp_output(struct toe_tcb *t, uint64_t now, struct toe_out *o)
+{
+	if (TOE_UNLIKELY(t->state < TOE_TCP_ESTABLISHED))
+		return output_unsynchronized(t, now, o);
+	/* Duplicates count for the peer only as bare ACKs. */
+	if (TOE_UNLIKELY(t->dup_due))
+		return send_ack(t, now, o);
+	if (TOE_UNLIKELY(t->flags & TOE_TCB_REXMIT))
+		return send_again(t, now, o);
+	if (TOE_UNLIKELY(t->flags & TOE_TCB_PROBE) && send_probe(t, now, o))
+		return true;
+	if (toe_send_pending(t) && send_data(t, now, o))
+		return true;
+	return t->flags & TOE_TCB_ACK_NOW && send_ack(t, now, o);
+}
