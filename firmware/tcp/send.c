@@ -138,10 +138,10 @@ static bool may_send_short(const struct toe_tcb *t, uint32_t len, bool all)
 {
 	bool idle = t->snd_nxt == t->snd_una;
 
-	if (t->snd_nxt < t->snd_max)
-		return len; /* it was sent before */
 	if (all && t->flags & TOE_TCB_FIN_QUEUED)
 		return true;
+	if (t->snd_nxt < t->snd_max)
+		return len; /* it was sent before */
 	if (!len || !(idle || t->flags & TOE_TCB_NODELAY))
 		return false;
 	if (all)
