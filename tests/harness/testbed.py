@@ -239,8 +239,8 @@ class Testbed:
 
     def start_toed(self, *args, wait=True):
         """toed on the server's device, its FPC pinned to the server's first CPU."""
-        argv = [build("toed"), "--dev", DEV, "--socket", self.env["TOE_SOCKET"], "--pin", self.pin,
-                "--fw", build("toe-fw"), "--bpf", build("toe_xdp.bpf.o"), "--cpus", str(SERVER_CPUS[0]), *args]
+        build("toe-fw"), build("toe_xdp.bpf.o")  # toed takes them from beside itself
+        argv = [build("toed"), "--dev", DEV, "--socket", self.env["TOE_SOCKET"], "--cpus", str(SERVER_CPUS[0]), *args]
         self.toed = self.server.popen(*argv, log="toed.log")
         if wait:
             def up():

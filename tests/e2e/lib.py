@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the end-to-end tests share: the path to the testbed, and servers and clients on either stack."""
+import os
+import re
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "../harness"), os.path.join(HERE, "../../userspace/bench")]
+from testbed import CLIENT, CLIENT_CPU, DEV, SERVER, SERVER_CPUS, Testbed, Trouble, build, test_main, wait_for  # noqa: E402,F401,E501  pylint: disable=unused-import
+
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+PORT = 7000
+
+
+def start_server(bed, port=PORT, workers=0, stack="toe", side=None):
+    """tests/apps/server.c, ready to be asked."""
+    log = f"server{port}-{len(bed.procs)}.log"
+    cpus = SERVER_CPUS if side in (None, bed.server) else [CLIENT_CPU]
+    p = (side or bed.server).popen(build(f"tests/apps/server_{stack}"), port, workers, log=log, cpus=cpus)
+
+    def ready():
+        if p.poll() is not None:
+            raise Trouble("server ended: " + bed.log(log).strip()[-200:])
+        return "ready" in bed.log(log)
+    wait_for("ready server", ready)
+    p.log = log
+    return p
+
+
+def client(bed, what, amount, *more, port=PORT, stack="linux", timeout=60, addr=None):
+    """tests/apps/client.c to its end: (success, last line). From the client's side unless on the TOE."""
+    side, to = (bed.client, SERVER) if stack == "linux" else (bed.server, CLIENT)
+    r = side.run(build(f"tests/apps/client_{stack}"), what, addr or to, port, amount, *more, timeout=timeout)
+    lines = r.stdout.strip().splitlines() or [f"status {r.returncode}"]
+    return r.returncode == 0 and lines[-1].startswith("ok"), lines[-2 if what == "hold" and len(lines) > 1 else -1]
+
+
+def transfer(c, bed, what, amount, **kw):
+    ok, text = client(bed, what, amount, **kw)
+    c.check(ok, f"{what} {amount} B{' (TOE connects)' if kw.get('stack') == 'toe' else ''}: {text}")
+
+
+def ask(bed, line, port=PORT):
+    """One command line to a server, answer as text (raises OSError on a reset)."""
+    with bed.client.connect(port) as s:
+        s.sendall(line.encode() + b"\n")
+        out = b""
+        while chunk := s.recv(65536):
+            out += chunk
+    return out.decode()
+
+
+def alive(bed, port=PORT):
+    """Does a fresh connection work?"""
+    try:
+        return ask(bed, "W", port).strip().isdigit()
+    except OSError:
+        return False
+
+
+def flows(bed):
+    """Live flows by toectl: a list."""
+    f = bed.toectl("flows")
+    if isinstance(f, dict):
+        f = f.get("flows", [])
+    return f or []
+
+
+def counter(bed, name):
+    """A counter's sum over all rows, by toectl."""
+    def find(x):
+        if isinstance(x, dict):
+            if name in x and isinstance(x[name], int):
+                return x[name]
+            return sum(find(v) for v in x.values())
+        if isinstance(x, list):
+            return sum(find(v) for v in x)
+        return 0
+    return find(bed.toectl("stats"))
+
+
+def hold_result(text):
+    """(alive, count) of what `client hold` printed."""
+    m = re.search(r"alive (\d+) of (\d+)", text)
+    return (int(m[1]), int(m[2])) if m else (0, 0)
