@@ -109,7 +109,7 @@ struct toe_flow_ent {
 	uint8_t app;
 	uint8_t accepted;          /* 0: still in an accept queue */
 	uint16_t endpoint;         /* passive opens; 0xffff otherwise */
-	uint32_t pad;
+	uint32_t accept_pos;       /* place in the accept ring + 1, stored before the entry is; 0: not queued */
 	uint8_t tcb[TOE_TCB_SIZE] __attribute__((aligned(TOE_CACHELINE)));
 };
 _Static_assert(sizeof(struct toe_flow_ent) == 64 + TOE_TCB_SIZE, "one line of identity, then the TCB");

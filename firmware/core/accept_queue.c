@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Accept queues. The queue belongs to the listener; contexts that wait get a hint in turn, and when nobody takes the
+ * oldest entry for a while the next context gets one.
+ */
+#include "fpc.h"
+
+enum { HINT_AGAIN_US = 10000 };
+
+static struct toe_endpoint *endpoint_of(struct toe_fpc *f, uint32_t flow)
+{
+	uint16_t ep = f->ent[flow].endpoint;
+
+	return ep < TOE_MAX_ENDPOINTS ? &f->ctrl->endpoint[ep] : NULL;
+}
+
+static struct toe_lst_view *view_of(struct toe_fpc *f, const struct toe_endpoint *ep)
+{
+	return &f->lst[ep->app % TOE_MAX_APPS][ep->listener % TOE_MAX_LISTENERS];
+}
+
+/* The next waiting context after the last one hinted, or TOE_CTX_NONE. */
+static unsigned next_waiter(struct toe_lst_view *v, const struct toe_listener *l)
+{
+	uint64_t waiters = toe_load(&l->waiters), later;
+
+	if (!waiters)
+		return TOE_CTX_NONE;
+	later = waiters >> v->next_ctx << v->next_ctx;
+	v->next_ctx = (uint8_t)(__builtin_ctzll(later ? later : waiters) + 1) % TOE_MAX_CTXS;
+	return (v->next_ctx + TOE_MAX_CTXS - 1u) % TOE_MAX_CTXS;
+}
+
+static void hint(struct toe_fpc *f, unsigned app, unsigned listener, unsigned ctx,
+		 enum toe_hint kind)
+{
+	struct toe_cmd c = { .type = TOE_HW_LISTEN_ESTABLISHED, .flow = listener, .pos = kind };
+
+	if (ctx != TOE_CTX_NONE)
+		toe_hw_push(f, app, ctx, &c);
+}
+
+/* The flow is established: queue it for accept. When the ring is full it is tried again. */
+void toe_accept_push(struct toe_fpc *f, uint32_t flow)
+{
+	struct toe_flow_ent *e = &f->ent[flow];
+	struct toe_endpoint *ep = endpoint_of(f, flow);
+	void *arena = toe_port_arena(f->port, e->app);
+	struct toe_lst_view *v;
+	struct toe_listener *l;
+	struct toe_doorbell *db;
+	unsigned ctx;
+	uint32_t head;
+
+	if (!ep || !arena || e->accepted || e->accept_pos)
+		return;
+	v = view_of(f, ep);
+	l = toe_arena_listener(arena, ep->listener % TOE_MAX_LISTENERS);
+	db = &l->fpc[f->id].db;
+	if (!toe_ring_room(db, TOE_ACCEPT_RING)) {
+		toe_fpc_pend(f, flow, TOE_PEND_ACCEPT);
+		return;
+	}
+	head = toe_load(&db->head);
+	ctx = next_waiter(v, l);
+	toe_store_release(&e->accept_pos, head + 1);
+	toe_store(&l->fpc[f->id].entry[head & (TOE_ACCEPT_RING - 1)],
+		  toe_accept_entry(flow, e->gen, ctx));
+	toe_ring_publish(db, 1);
+	hint(f, e->app, ep->listener, ctx, TOE_HINT_YOURS);
+	if (!v->hint_at) {
+		v->hint_at = f->now + HINT_AGAIN_US;
+		v->seen_tail = toe_load(&db->tail);
+		f->nhints++;
+	}
+}
+
+/* Accepted, or gone before: it no longer counts against the backlog. */
+void toe_accept_taken(struct toe_fpc *f, uint32_t flow)
+{
+	struct toe_flow_ent *e = &f->ent[flow];
+	struct toe_endpoint *ep = endpoint_of(f, flow);
+
+	if (e->accepted)
+		return;
+	e->accepted = 1;
+	if (ep && view_of(f, ep)->pending)
+		view_of(f, ep)->pending--;
+}
+
+/* Has a context claimed the flow's entry, though its TOE_SW_BIND is still on the way? */
+bool toe_accept_claimed(struct toe_fpc *f, uint32_t flow)
+{
+	const struct toe_flow_ent *e = &f->ent[flow];
+	const struct toe_endpoint *ep = endpoint_of(f, flow);
+	void *arena = toe_port_arena(f->port, e->app);
+	const struct toe_listener *l;
+	uint32_t at = e->accept_pos - 1;
+
+	if (e->accepted)
+		return true;
+	if (!ep || !arena || !e->accept_pos)
+		return false;
+	l = toe_arena_listener(arena, ep->listener % TOE_MAX_LISTENERS);
+	return (int32_t)(toe_load(&l->fpc[f->id].db.tail) - at) > 0 ||
+	       !toe_load(&l->fpc[f->id].entry[at & (TOE_ACCEPT_RING - 1)]);
+}
+
+static void hint_again(struct toe_fpc *f, unsigned app, unsigned listener)
+{
+	struct toe_lst_view *v = &f->lst[app][listener];
+	void *arena = toe_port_arena(f->port, app);
+	struct toe_listener *l = arena ? toe_arena_listener(arena, listener) : NULL;
+	uint32_t tail = l ? toe_load(&l->fpc[f->id].db.tail) : 0;
+
+	if (!l || tail == toe_load(&l->fpc[f->id].db.head)) {
+		v->hint_at = 0;
+		f->nhints--;
+		return;
+	}
+	if (tail == v->seen_tail)
+		hint(f, app, listener, next_waiter(v, l), TOE_HINT_ANY);
+	v->seen_tail = tail;
+	v->hint_at = f->now + HINT_AGAIN_US;
+}
+
+void toe_accept_hints(struct toe_fpc *f)
+{
+	if (!f->nhints || f->now < f->hints_at)
+		return;
+	f->hints_at = f->now + HINT_AGAIN_US / 2;
+	for (unsigned a = 0; a < TOE_MAX_APPS; a++) {
+		if (!f->app_known[a])
+			continue;
+		for (unsigned l = 0; l < TOE_MAX_LISTENERS; l++)
+			if (f->lst[a][l].hint_at && f->now >= f->lst[a][l].hint_at)
+				hint_again(f, a, l);
+	}
+}

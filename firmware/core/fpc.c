@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The flow processing core: one batch after the other.
+ *
+ * A batch takes packets, commands and timers; each flow that any of them touches is opened once, and at the end of the
+ * batch its output is made, its TCB committed, its frames queued, its block published and its context notified, in
+ * this order. Frames leave after the commit because an ACK must never speak of what a successor would not know.
+ */
+#include "fpc.h"
+
+#include "errno.h"
+
+enum { NH_POLL_US = 10000, RETRY_US = 1000 };
+
+static uint32_t retry_head(const struct toe_fpc *f)
+{
+	return f->nflows;
+}
+
+static uint32_t nh_head(const struct toe_fpc *f)
+{
+	return f->nflows + 1;
+}
+
+/* Remember that something is left to do for the flow. */
+void toe_fpc_pend(struct toe_fpc *f, uint32_t flow, unsigned what)
+{
+	struct toe_soft *s = toe_soft(f, flow);
+	uint32_t i = flow - f->first;
+
+	if (s->pend)
+		toe_list_remove(f->retry, i);
+	s->pend |= (uint8_t)what;
+	toe_list_push_back(f->retry, s->pend & TOE_PEND_NH ? nh_head(f) : retry_head(f), i);
+}
+
+static void pend_done(struct toe_fpc *f, uint32_t flow)
+{
+	toe_soft(f, flow)->pend = 0;
+	toe_list_remove(f->retry, flow - f->first);
+}
+
+/* A slot that stays with the flow until the flush. When all are pinned, the batch so far is finished first. */
+static uint32_t take_slot(struct toe_fpc *f, uint32_t flow)
+{
+	unsigned evicted;
+	uint32_t slot = toe_cache_take(&f->cache, f->ent, flow, &evicted);
+
+	if (slot == TOE_SLOT_NONE) {
+		toe_fpc_flush(f);
+		slot = toe_cache_take(&f->cache, f->ent, flow, &evicted);
+	}
+	if (evicted)
+		toe_count(f, TOE_CNT_tcb_evictions);
+	return slot;
+}
+
+static struct toe_work *work_add(struct toe_fpc *f, uint32_t flow, uint32_t slot, uint8_t *arena)
+{
+	struct toe_work *w = &f->work[f->nwork];
+
+	w->flow = flow;
+	w->slot = slot;
+	w->act = 0;
+	w->t = toe_cache_open(&f->cache.slot[slot]);
+	w->e = &f->ent[flow];
+	w->arena = arena;
+	w->b = toe_arena_flow(arena, flow);
+	f->cache.work[slot] = (uint16_t)f->nwork++;
+	f->cache.mark[slot] |= TOE_SLOT_REF | TOE_SLOT_PINNED;
+	return w;
+}
+
+struct toe_work *toe_fpc_open(struct toe_fpc *f, uint32_t flow)
+{
+	struct toe_flow_ent *e = &f->ent[flow];
+	uint32_t slot = e->loc;
+	uint8_t *arena;
+
+	if (slot != TOE_LOC_SPILLED) {
+		toe_count(f, TOE_CNT_tcb_hits);
+		if (f->cache.work[slot] != TOE_WORK_NONE)
+			return &f->work[f->cache.work[slot]];
+	}
+	arena = toe_port_arena(f->port, e->app);
+	if (!arena)
+		return NULL;
+	if (f->nwork == TOE_BATCH_FLOWS)
+		toe_fpc_flush(f);
+	if (slot == TOE_LOC_SPILLED) {
+		slot = take_slot(f, flow);
+		toe_cache_promote(&f->cache, slot, e);
+		toe_count(f, TOE_CNT_tcb_misses);
+	}
+	return work_add(f, flow, slot, arena);
+}
+
+/* The same for a flow that is about to be born: its TCB has no content yet. */
+struct toe_work *toe_fpc_open_new(struct toe_fpc *f, uint32_t flow, unsigned app)
+{
+	uint8_t *arena = toe_port_arena(f->port, app);
+
+	if (!arena)
+		return NULL;
+	if (f->nwork == TOE_BATCH_FLOWS)
+		toe_fpc_flush(f);
+	return work_add(f, flow, take_slot(f, flow), arena);
+}
+
+static void count_acts(struct toe_fpc *f, uint32_t act)
+{
+	static const struct {
+		uint32_t act;
+		enum toe_counter counter;
+	} table[] = {
+		{ TOE_ACT_C_OOO, TOE_CNT_rx_out_of_order },
+		{ TOE_ACT_C_DUP, TOE_CNT_rx_duplicate },
+		{ TOE_ACT_C_UNACCEPTABLE, TOE_CNT_drop_not_acceptable },
+		{ TOE_ACT_C_PAWS, TOE_CNT_drop_paws },
+		{ TOE_ACT_C_RTO, TOE_CNT_rto_fired },
+		{ TOE_ACT_C_FAST_REXMIT, TOE_CNT_fast_retransmits },
+		{ TOE_ACT_C_PROBE, TOE_CNT_persist_probes },
+	};
+
+	if (!(act >> 16 & 0x7f))
+		return;
+	for (unsigned i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		if (act & table[i].act)
+			toe_count(f, table[i].counter);
+}
+
+static void answer_reset(struct toe_fpc *f, const struct toe_rx *rx)
+{
+	struct toe_out o;
+
+	if (!toe_tcp_rst_for(&rx->seg, &o))
+		return;
+	toe_count(f, TOE_CNT_tx_rst);
+	toe_gen_reply(f, rx, &o);
+}
+
+/* The peer's link address, as its latest good segment had it. */
+static void learn_mac(struct toe_tcb *t, const struct toe_rx *rx)
+{
+	if (memcmp(t->peer_mac, rx->eth + 6, 6))
+		memcpy(t->peer_mac, rx->eth + 6, 6);
+}
+
+void toe_fpc_input(struct toe_fpc *f, uint32_t flow, struct toe_rx *rx)
+{
+	struct toe_work *w = toe_fpc_open(f, flow);
+	struct toe_span span[TOE_MAX_SPANS];
+	uint64_t had;
+	uint32_t act;
+	unsigned n;
+
+	if (!w)
+		return;
+	n = rx->seg.len ? toe_tcp_place(w->t, &rx->seg, span) : 0;
+	if (!toe_rx_store(rx, f->ctrl->dev[rx->dev].software, span, n,
+			  w->arena + toe_arena_rx_off(flow), w->t->rcv_size, flow)) {
+		toe_count(f, TOE_CNT_drop_checksum);
+		return;
+	}
+	had = w->t->rcv_nxt;
+	act = toe_tcp_input(w->t, &rx->seg, f->now);
+	w->act |= act & ~(uint32_t)TOE_ACT_RST;
+	toe_count(f, TOE_CNT_rx_segments);
+	if (had && act & TOE_ACT_RX)
+		toe_count_n(f, TOE_CNT_rx_bytes, w->t->rcv_nxt - had);
+	count_acts(f, act);
+	if (act & TOE_ACT_RST)
+		answer_reset(f, rx);
+	if (!(act & (TOE_ACT_C_UNACCEPTABLE | TOE_ACT_C_PAWS | TOE_ACT_RST)))
+		learn_mac(w->t, rx);
+}
+
+/* First half of a flow's end of batch: output, commit, frames. */
+static void settle(struct toe_fpc *f, struct toe_work *w)
+{
+	struct toe_tcb *t = w->t;
+	uint32_t i = w->flow - f->first;
+
+	if (w->act & (TOE_ACT_OUTPUT | TOE_ACT_END_NOW))
+		toe_gen_output(f, w);
+	if (w->act & TOE_ACT_END_NOW)
+		w->act |= TOE_ACT_FREE;
+	if (w->act & TOE_ACT_FREE)
+		t->state = TOE_TCP_CLOSED;
+	toe_wheel_set(&f->wheel, i, toe_tcp_deadline(t));
+	toe_cache_commit(&f->cache.slot[w->slot]);
+	f->cache.work[w->slot] = TOE_WORK_NONE;
+	f->cache.mark[w->slot] = TOE_SLOT_REF | (t->snd_una == t->snd_max ? TOE_SLOT_IDLE : 0);
+	toe_gen_transmit(f);
+	toe_host_publish(w);
+}
+
+/* Which notification, if any; the application reads everything else in the flow's block. */
+static enum toe_hw_cmd what_to_say(const struct toe_work *w)
+{
+	uint32_t a = w->act;
+
+	if (a & TOE_ACT_ERROR || (a & TOE_ACT_END_NOW && w->t->error))
+		return TOE_HW_RESET;
+	if (a & TOE_ACT_ESTABLISHED && !(w->t->flags & TOE_TCB_PASSIVE))
+		return TOE_HW_CONNECT_ESTABLISHED;
+	if (a & TOE_ACT_PEER_FIN)
+		return TOE_HW_CLOSE;
+	if (a & (TOE_ACT_RX | TOE_ACT_NOTIFY_ALL))
+		return TOE_HW_DATA_RECEIVED;
+	return a & TOE_ACT_TX_SPACE ? TOE_HW_SEND_COMPLETE : 0;
+}
+
+/* Second half, after a fence for all: tell, then let go of what has ended. */
+static void conclude(struct toe_fpc *f, struct toe_work *w)
+{
+	enum toe_hw_cmd say = what_to_say(w);
+
+	if (w->act & TOE_ACT_ESTABLISHED && w->t->flags & TOE_TCB_PASSIVE) {
+		toe_count(f, TOE_CNT_passive_opens);
+		toe_accept_push(f, w->flow);
+	}
+	if (say && !(w->t->flags & TOE_TCB_CLOSED_BY_APP))
+		toe_host_notify(f, w->flow, say, w->act & TOE_ACT_NOTIFY_ALL);
+	if (w->act & (TOE_ACT_FREE | TOE_ACT_TIME_WAIT))
+		toe_flow_over(f, w);
+}
+
+void toe_fpc_flush(struct toe_fpc *f)
+{
+	uint32_t n = f->nwork;
+
+	if (!n)
+		return;
+	for (uint32_t i = 0; i < n; i++)
+		settle(f, &f->work[i]);
+	toe_fence_full();
+	for (uint32_t i = 0; i < n; i++)
+		conclude(f, &f->work[i]);
+	f->nwork = 0;
+}
+
+static unsigned receive(struct toe_fpc *f)
+{
+	unsigned n = toe_port_rx(f->port, f->id, f->rx, TOE_RX_BURST), kept = 0;
+
+	if (!n)
+		return 0;
+	toe_count_n(f, TOE_CNT_rx_frames, n);
+	for (unsigned i = 0; i < n; i++)
+		if (!toe_sched_frame(f, &f->rx[i]))
+			f->rx[kept++] = f->rx[i];
+	toe_port_rx_done(f->port, f->id, f->rx, kept);
+	return n;
+}
+
+static unsigned run_timers(struct toe_fpc *f)
+{
+	unsigned budget = TOE_TIMER_BURST, n = 0;
+	uint32_t i;
+
+	while ((i = toe_wheel_next(&f->wheel, f->now, &budget)) != TOE_WHEEL_NONE) {
+		struct toe_work *w;
+
+		n++;
+		if (f->soft[i].kind != TOE_SOFT_LIVE)
+			continue;
+		w = toe_fpc_open(f, i + f->first);
+		if (!w)
+			continue;
+		w->act |= toe_tcp_timer(w->t, f->now);
+		count_acts(f, w->act);
+	}
+	return n + toe_sched_time_wait(f);
+}
+
+/* What was put off. A flow that must wait longer puts itself back. */
+static void again(struct toe_fpc *f, uint32_t flow)
+{
+	struct toe_soft *s = toe_soft(f, flow);
+	unsigned what = s->pend;
+	struct toe_work *w;
+
+	pend_done(f, flow);
+	if (what & TOE_PEND_ACCEPT)
+		toe_accept_push(f, flow);
+	if (what & TOE_PEND_NOTIFY)
+		toe_host_notify(f, flow, s->note, false);
+	if (!(what & (TOE_PEND_OUTPUT | TOE_PEND_TAKEN)) || s->kind != TOE_SOFT_LIVE)
+		return;
+	w = toe_fpc_open(f, flow);
+	if (!w)
+		return;
+	w->act |= TOE_ACT_OUTPUT;
+	if (what & TOE_PEND_TAKEN) {
+		w->act |= TOE_ACT_NOTIFY_ALL;
+		if (w->t->state >= TOE_TCP_ESTABLISHED)
+			w->t->flags |= TOE_TCB_ACK_NOW;
+	}
+}
+
+static unsigned retry(struct toe_fpc *f)
+{
+	uint32_t last = f->retry[retry_head(f)].prev, i;
+	unsigned n = 0;
+
+	/* Not those that put themselves back just now. */
+	while (n < TOE_RETRY_BURST && (i = f->retry[retry_head(f)].next) != retry_head(f)) {
+		again(f, i + f->first);
+		n++;
+		if (i == last)
+			break;
+	}
+	return n;
+}
+
+/* Flows whose SYN waits for a link address. */
+static unsigned wait_next_hop(struct toe_fpc *f)
+{
+	uint32_t i, next;
+	unsigned n = 0;
+
+	if (f->now < f->nh_at || toe_list_empty(f->retry, nh_head(f)))
+		return 0;
+	f->nh_at = f->now + NH_POLL_US;
+	for (i = f->retry[nh_head(f)].next; i != nh_head(f) && n < TOE_BATCH_FLOWS / 2;
+	     i = next, n++) {
+		struct toe_work *w = toe_fpc_open(f, i + f->first);
+		unsigned state = TOE_NH_FAILED;
+
+		next = f->retry[i].next;
+		if (w && w->t->nh < TOE_MAX_NEXT_HOPS)
+			state = toe_load(&f->ctrl->nh[w->t->nh]) >> 48 & 0xff;
+		if (state == TOE_NH_VALID) {
+			f->soft[i].pend &= (uint8_t)~TOE_PEND_NH;
+			toe_fpc_pend(f, i + f->first, TOE_PEND_OUTPUT);
+		} else if (state != TOE_NH_INCOMPLETE) {
+			pend_done(f, i + f->first);
+			toe_flow_abort(f, i + f->first, TOE_EHOSTUNREACH, false);
+		}
+	}
+	return n;
+}
+
+unsigned toe_fpc_poll(struct toe_fpc *f)
+{
+	unsigned n;
+
+	f->now = toe_port_now(f->port);
+	n = receive(f);
+	n += toe_admin_commands(f);
+	n += toe_host_commands(f);
+	n += run_timers(f);
+	n += wait_next_hop(f);
+	n += retry(f);
+	toe_fpc_flush(f);
+	toe_host_release(f);
+	toe_accept_hints(f);
+	n += toe_ids_trim(f);
+	if (f->kick) {
+		toe_port_tx_kick(f->port, f->id);
+		toe_count(f, TOE_CNT_tx_kicks);
+		f->kick = 0;
+	}
+	toe_host_doorbells(f);
+	return n;
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	if (!a || !b)
+		return a | b;
+	return a < b ? a : b;
+}
+
+uint64_t toe_fpc_deadline(const struct toe_fpc *f)
+{
+	uint64_t d = toe_wheel_deadline(&f->wheel);
+	uint32_t tw = toe_tw_oldest(&f->tw);
+
+	if (tw != TOE_TW_NONE)
+		d = earlier(d, f->tw.e[tw].expires);
+	if (!toe_list_empty(f->retry, retry_head(f)))
+		d = earlier(d, f->now + RETRY_US);
+	if (!toe_list_empty(f->retry, nh_head(f)))
+		d = earlier(d, f->nh_at > f->now ? f->nh_at : f->now);
+	if (f->nhints)
+		d = earlier(d, f->now + NH_POLL_US);
+	if (f->nused && f->trim_at > f->now)
+		d = earlier(d, f->trim_at);
+	if (f->ntrim)
+		d = earlier(d, f->now + RETRY_US);
+	return d;
+}

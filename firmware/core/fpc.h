@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One FPC, seen from inside the core. The pipeline's stages are rooms of their own and meet in this struct; what
+ * each stage offers the others is declared here, in the order in which a packet or command meets them.
+ *
+ * Nothing in here outlives the process: pointers are fine, and everything is rebuilt by toe_fpc_init.
+ */
+#ifndef TOE_CORE_FPC_H
+#define TOE_CORE_FPC_H
+
+#include "../lib/atomics.h"
+#include "../lib/mem.h"
+#include "../lib/ring.h"
+#include "../port/port.h"
+#include "../tcp/tcp.h"
+#include "engine.h"
+#include "rx_parser.h"
+#include "state.h"
+#include "tcb_cache.h"
+#include "time_wait.h"
+#include "timer.h"
+
+enum {
+	TOE_RX_BURST = 64, /* frames per batch */
+	TOE_CMD_BURST = 64, /* commands per ring and batch */
+	TOE_TIMER_BURST = 64, /* timers per batch */
+	TOE_RETRY_BURST = 32, /* flows of the retry list per batch */
+	TOE_BATCH_FLOWS = 64, /* flows open at once */
+	TOE_FLOW_BURST = 32, /* frames per flow and batch */
+	TOE_TAKEN = 64, /* rings whose tail waits for the commits */
+	TOE_SWEEP_STEP = 4096, /* flow ids looked at per batch of a sweep */
+	TOE_SWEEP_FLOWS = 32, /* flows aborted per batch of a sweep */
+};
+
+/* What the core adds to enum toe_act. */
+enum toe_core_act {
+	TOE_ACT_END_NOW =
+	    1u << 30, /* aborted: the flow ends with this batch, whether its RST can leave or not */
+	TOE_ACT_NOTIFY_ALL = 1u << 29, /* notify even if nothing new is known (rebind, takeover) */
+};
+
+/* A flow opened in this batch. */
+struct toe_work {
+	uint32_t flow; /* id */
+	uint32_t slot;
+	uint32_t act; /* enum toe_act, enum toe_core_act */
+	struct toe_tcb *t; /* working copy */
+	struct toe_flow_ent *e;
+	struct toe_flow_block *b;
+	uint8_t *arena;
+};
+
+/* What an FPC knows about a context's rings with it. */
+struct toe_ctx_view {
+	uint64_t since; /* when the first command was queued that the context was not woken for */
+	uint32_t queued; /* commands since then */
+	uint32_t tail; /* HW ring's tail when last looked at */
+	uint32_t rung_tail; /* and when the context was last woken */
+	uint64_t rung_at; /* microseconds */
+	uint8_t rung;
+	uint8_t listed; /* in bells[] */
+};
+
+struct toe_lst_view {
+	uint32_t pending; /* flows in SYN_RECEIVED or not yet accepted */
+	uint32_t seen_tail; /* accept ring's tail at the last look */
+	uint64_t hint_at; /* when to hint again, 0 = queue empty */
+	uint8_t next_ctx; /* round robin */
+};
+
+/* A command that ends many flows is done in steps; it stays in its ring until it is finished. */
+enum toe_sweep_kind {
+	TOE_SWEEP_NONE = 0,
+	TOE_SWEEP_LISTENER = 1,
+	TOE_SWEEP_APP = 2,
+	TOE_SWEEP_ALL = 3,
+};
+struct toe_sweep {
+	uint8_t kind;
+	uint8_t app, listener;
+	uint32_t cursor; /* flow's number within the FPC */
+};
+
+struct toe_fpc {
+	struct toe_port *port;
+	struct toe_ctrl *ctrl;
+	struct toe_flow_ent *ent;
+	struct toe_bucket *index;
+	uint64_t *cnt; /* enum toe_counter */
+	uint64_t now; /* of the batch */
+	uint32_t id, nfpcs, nbuckets;
+	uint32_t first, nflows; /* flow ids owned */
+	uint16_t ip_id;
+	uint8_t resetting; /* TOE_ADM_RESET_ALL was seen: no new flows */
+
+	uint32_t *listen; /* primary: backlog by app and listener, 0 = not listening */
+	struct toe_cache cache;
+	struct toe_tw_table tw;
+	struct toe_wheel wheel;
+	struct toe_soft *soft;
+	struct toe_node *ids; /* free flow ids; heads: by application, then never used */
+	struct toe_node *retry; /* flows with pend; heads: retry, next hop */
+	uint32_t nused; /* free ids whose buffers hold memory */
+	uint32_t ntrim; /* ids on their way through toe_port_trim */
+	uint64_t trim_at, nh_at;
+
+	uint32_t nwork;
+	struct toe_work work[TOE_BATCH_FLOWS];
+	uint32_t nout;
+	struct toe_frame out[TOE_FLOW_BURST];
+	struct toe_frame spare[TOE_MAX_DEVS]; /* allocated, not used yet */
+	uint8_t has_spare[TOE_MAX_DEVS];
+	uint8_t kick; /* frames were queued since the last kick */
+	struct toe_frame rx[TOE_RX_BURST];
+
+	struct toe_sweep sweep;
+	uint8_t app_known[TOE_MAX_APPS];
+	struct toe_lst_view lst[TOE_MAX_APPS][TOE_MAX_LISTENERS];
+	uint32_t nhints; /* listeners with hint_at */
+	uint64_t hints_at; /* next look at them */
+	uint32_t ntaken;
+	struct {
+		struct toe_doorbell *db;
+		uint32_t n;
+	} taken[TOE_TAKEN];
+	uint32_t endpoint_flows[TOE_MAX_ENDPOINTS];
+	struct toe_ctx_view ctx[TOE_MAX_APPS * TOE_MAX_CTXS];
+	uint16_t bells[TOE_MAX_APPS * TOE_MAX_CTXS]; /* contexts with queued commands */
+	uint32_t nbells;
+};
+
+static inline void toe_count(struct toe_fpc *f, enum toe_counter c)
+{
+	toe_store(&f->cnt[c], f->cnt[c] + 1);
+}
+
+static inline void toe_count_n(struct toe_fpc *f, enum toe_counter c, uint64_t n)
+{
+	toe_store(&f->cnt[c], f->cnt[c] + n);
+}
+
+static inline struct toe_soft *toe_soft(struct toe_fpc *f, uint32_t flow)
+{
+	return &f->soft[flow - f->first];
+}
+
+static inline bool toe_owns(const struct toe_fpc *f, uint32_t flow)
+{
+	return flow - f->first < f->nflows;
+}
+
+/* scheduler.c: a received frame to its flow, a listener, TIME_WAIT or another FPC. True: the frame was handed on. */
+bool toe_sched_frame(struct toe_fpc *f, struct toe_frame *fr);
+/* Active open by grant. 0 and *flow, or -errno. */
+int toe_sched_connect(struct toe_fpc *f, unsigned app, unsigned ctx, uint32_t grant,
+		      uint32_t cookie, uint32_t *flow);
+/* TIME_WAIT entries whose time is over. Returns how many. */
+unsigned toe_sched_time_wait(struct toe_fpc *f);
+/* The work's connection goes on in the TIME_WAIT table. */
+void toe_sched_enter_time_wait(struct toe_fpc *f, const struct toe_work *w);
+
+/* flow_index.c */
+uint32_t toe_index_find(const struct toe_fpc *f, uint64_t hash, const struct toe_tuple *t);
+bool toe_index_add(struct toe_fpc *f, uint64_t hash, uint16_t gen, uint32_t flow);
+void toe_index_remove(struct toe_fpc *f, uint64_t hash, uint32_t flow);
+void toe_index_clear(struct toe_fpc *f);
+
+/* flow_table.c: birth and death of flow ids. */
+void toe_ids_init(struct toe_fpc *f);
+uint32_t toe_id_alloc(struct toe_fpc *f, unsigned app);
+void toe_id_free(struct toe_fpc *f, uint32_t flow, unsigned app);
+void toe_ids_forget_app(struct toe_fpc *f, unsigned app);
+/* Give buffers above the watermark back. Returns how many ids moved. */
+unsigned toe_ids_trim(struct toe_fpc *f);
+/* Allocate an id and a slot and open a zeroed TCB as work; NULL when there is none. Nothing is committed yet. */
+struct toe_work *toe_flow_new(struct toe_fpc *f, unsigned app, const struct toe_tuple *tuple,
+			      uint64_t hash, uint16_t endpoint);
+/* The TCB is filled in: the flow exists from here on. */
+void toe_flow_born(struct toe_fpc *f, struct toe_work *w);
+/* Its connection is over (commits done): TIME_WAIT, wait for the application's close, or free. */
+void toe_flow_over(struct toe_fpc *f, struct toe_work *w);
+/* The id is free again. */
+void toe_flow_free(struct toe_fpc *f, uint32_t flow);
+/* Reset a flow; `by_app`: nobody will look at it any more. */
+void toe_flow_abort(struct toe_fpc *f, uint32_t flow, int error, bool by_app);
+void toe_endpoint_count(struct toe_fpc *f, uint16_t endpoint, int n);
+
+/* fpc.c: open a flow's TCB for this batch (NULL: its application has gone), and finish all open ones. */
+struct toe_work *toe_fpc_open(struct toe_fpc *f, uint32_t flow);
+struct toe_work *toe_fpc_open_new(struct toe_fpc *f, uint32_t flow, unsigned app);
+void toe_fpc_flush(struct toe_fpc *f);
+void toe_fpc_pend(struct toe_fpc *f, uint32_t flow, unsigned what);
+void toe_fpc_input(struct toe_fpc *f, uint32_t flow, struct toe_rx *rx);
+
+/* pkt_gen.c: segments to frames. */
+void toe_gen_output(struct toe_fpc *f, struct toe_work *w);
+void toe_gen_transmit(struct toe_fpc *f);
+/* A segment without a flow: RST or TIME_WAIT's ACK. It leaves with the batch. */
+void toe_gen_reply(struct toe_fpc *f, const struct toe_rx *rx, const struct toe_out *o);
+
+/* host_if.c: SW CMDs of all contexts. Returns how many were taken. */
+unsigned toe_host_commands(struct toe_fpc *f);
+bool toe_host_pending(struct toe_fpc *f);
+void toe_host_taken(struct toe_fpc *f, struct toe_doorbell *db, uint32_t n);
+void toe_host_release(struct toe_fpc *f);
+void toe_host_sleeping(struct toe_fpc *f, uint32_t sleeping);
+/* admin.c: toed's commands. */
+unsigned toe_admin_commands(struct toe_fpc *f);
+/* One step of ending many flows. True: finished. */
+bool toe_sweep_step(struct toe_fpc *f, enum toe_sweep_kind kind, unsigned app, unsigned listener);
+
+/* notify.c: flow blocks, HW CMDs and doorbells. */
+void toe_host_publish(struct toe_work *w);
+void toe_host_birth(struct toe_fpc *f, struct toe_work *w);
+bool toe_hw_room(struct toe_fpc *f, unsigned app, unsigned ctx);
+bool toe_hw_push(struct toe_fpc *f, unsigned app, unsigned ctx, const struct toe_cmd *c);
+/* Tell the flow's context; publish came before, and a full fence in between. */
+void toe_host_notify(struct toe_fpc *f, uint32_t flow, enum toe_hw_cmd type, bool again);
+void toe_host_doorbells(struct toe_fpc *f);
+/* accept_queue.c */
+void toe_accept_push(struct toe_fpc *f, uint32_t flow);
+void toe_accept_taken(struct toe_fpc *f, uint32_t flow);
+bool toe_accept_claimed(struct toe_fpc *f, uint32_t flow);
+void toe_accept_hints(struct toe_fpc *f);
+
+#endif

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Device to host: flow blocks, HW CMDs, doorbells. */
+#include "fpc.h"
+
+enum {
+	BELL_AT = 16, /* commands that are worth a wake-up */
+	BELL_US = 20, /* longest time that a sleeping context is left asleep */
+	BELL_AGAIN_US = 1000,
+	NOTE_AGAIN = 0x80, /* in toe_soft.note: even if one is outstanding */
+};
+
+/* The flow's block as of the commit. Positions before the flags that speak of them. */
+void toe_host_publish(struct toe_work *w)
+{
+	struct toe_flow_dev *d = &w->b->dev;
+	const struct toe_tcb *t = w->t;
+	uint8_t flags = d->flags & TOE_FLOW_ESTABLISHED;
+
+	if (t->state >= TOE_TCP_ESTABLISHED)
+		flags |= TOE_FLOW_ESTABLISHED;
+	if (t->flags & TOE_TCB_FIN_RCVD)
+		flags |= TOE_FLOW_RX_FIN;
+	if (t->flags & (TOE_TCB_FIN_QUEUED | TOE_TCB_FIN_SENT) || t->state == TOE_TCP_CLOSED)
+		flags |= TOE_FLOW_TX_SHUT;
+	if (t->error) {
+		toe_store(&d->error, t->error);
+		flags |= TOE_FLOW_ERROR;
+	}
+	if (t->state >= TOE_TCP_ESTABLISHED || flags & TOE_FLOW_ESTABLISHED) {
+		toe_store(&d->rx_end, toe_tcp_rx_end(t));
+		toe_store_release(&d->tx_una, toe_tcp_tx_una(t));
+	}
+	if (d->state != t->state)
+		toe_store_release(&d->state, t->state);
+	if (d->flags != flags)
+		toe_store_release(&d->flags, flags);
+}
+
+/* A new life of the flow's block; its generation follows when the flow exists. */
+void toe_host_birth(struct toe_fpc *f, struct toe_work *w)
+{
+	struct toe_flow_block *b = w->b;
+	const struct toe_tuple *t = &w->e->tuple;
+
+	toe_store(&b->dev.flags, 0);
+	toe_store(&b->dev.state, w->t->state);
+	toe_store(&b->dev.rx_end, 0);
+	toe_store(&b->dev.tx_una, 0);
+	toe_store(&b->dev.error, 0);
+	toe_store(&b->dev.notify_seq, toe_load(&b->app.seen_seq));
+	memcpy(b->con.laddr, t->laddr, sizeof(b->con.laddr));
+	memcpy(b->con.raddr, t->raddr, sizeof(b->con.raddr));
+	b->con.lport = t->lport;
+	b->con.rport = t->rport;
+	b->con.fpc = (uint8_t)f->id;
+	b->con.dev = t->dev;
+	b->con.listener = w->t->listener;
+	b->con.rx_size = w->t->rcv_size;
+	b->con.tx_size = w->t->snd_size;
+	b->con.rx_off = toe_arena_rx_off(w->flow);
+	b->con.tx_off = toe_arena_tx_off(w->flow);
+}
+
+/* The context's HW ring with this FPC, NULL when nobody reads it. */
+static struct toe_hw_ring *ring_of(struct toe_fpc *f, unsigned app, unsigned ctx)
+{
+	struct toe_arena_hdr *h = toe_port_arena(f->port, app);
+
+	if (!h || ctx >= TOE_MAX_CTXS || !(toe_load(&h->ctxs) >> ctx & 1))
+		return NULL;
+	return &toe_arena_ctx(h, ctx)->fpc[f->id].hw;
+}
+
+static struct toe_ctx_view *view_of(struct toe_fpc *f, unsigned app, unsigned ctx)
+{
+	return &f->ctx[app * TOE_MAX_CTXS + ctx];
+}
+
+/* The consumer's line is read only when the ring looks full by what was seen last. */
+static bool has_room(const struct toe_hw_ring *r, struct toe_ctx_view *v)
+{
+	uint32_t head = toe_load(&r->db.head);
+
+	if (head - v->tail < TOE_HW_RING)
+		return true;
+	v->tail = toe_load_acquire(&r->db.tail);
+	return head - v->tail < TOE_HW_RING;
+}
+
+bool toe_hw_room(struct toe_fpc *f, unsigned app, unsigned ctx)
+{
+	struct toe_hw_ring *r = ring_of(f, app, ctx);
+
+	return r && has_room(r, view_of(f, app, ctx));
+}
+
+/* Queue a command; the doorbell comes at the end of the batch. False: full, or nobody there. */
+bool toe_hw_push(struct toe_fpc *f, unsigned app, unsigned ctx, const struct toe_cmd *c)
+{
+	struct toe_hw_ring *r = ring_of(f, app, ctx);
+	struct toe_ctx_view *v;
+	uint32_t head;
+
+	if (!r)
+		return false;
+	v = view_of(f, app, ctx);
+	if (!has_room(r, v))
+		return false;
+	head = toe_load(&r->db.head);
+	r->cmd[head & (TOE_HW_RING - 1)] = *c;
+	toe_store_release(&r->db.head, head + 1);
+	toe_count(f, TOE_CNT_cmd_hw);
+	if (!v->listed) {
+		v->listed = 1;
+		v->queued = 0;
+		v->since = f->now;
+		f->bells[f->nbells++] = (uint16_t)(app * TOE_MAX_CTXS + ctx);
+	}
+	v->queued++;
+	return true;
+}
+
+static uint64_t note_pos(const struct toe_flow_dev *d, enum toe_hw_cmd type)
+{
+	switch (type) {
+	case TOE_HW_SEND_COMPLETE:
+		return d->tx_una;
+	case TOE_HW_RESET:
+		return d->error;
+	default:
+		return d->rx_end;
+	}
+}
+
+/*
+ * One notification of a flow at a time: while the application has not looked (seen_seq), it will find in the block
+ * whatever comes meanwhile. `again` sends one in any case: the other may lie in another context's ring.
+ */
+void toe_host_notify(struct toe_fpc *f, uint32_t flow, enum toe_hw_cmd type, bool again)
+{
+	struct toe_soft *s = toe_soft(f, flow);
+	const struct toe_flow_ent *e = &f->ent[flow];
+	struct toe_hw_ring *r = ring_of(f, e->app, s->ctx);
+	struct toe_flow_dev *d;
+	struct toe_cmd c;
+
+	again |= !!(type & NOTE_AGAIN);
+	type &= ~(unsigned)NOTE_AGAIN;
+	if (!r)
+		return;
+	d = &toe_arena_flow(toe_port_arena(f->port, e->app), flow)->dev;
+	if (!again &&
+	    d->notify_seq !=
+		toe_load(&toe_arena_flow(toe_port_arena(f->port, e->app), flow)->app.seen_seq))
+		return;
+	if (!has_room(r, view_of(f, e->app, s->ctx))) {
+		toe_count(f, TOE_CNT_hw_ring_full);
+		s->note = (uint8_t)(type | (again ? NOTE_AGAIN : 0));
+		toe_fpc_pend(f, flow, TOE_PEND_NOTIFY);
+		return;
+	}
+	c = (struct toe_cmd){
+		.type = (uint8_t)type, .gen = e->gen, .flow = flow, .pos = note_pos(d, type)
+	};
+	toe_store(&d->notify_seq, d->notify_seq + 1);
+	toe_hw_push(f, e->app, s->ctx, &c);
+}
+
+/* Is the context asleep, and not already on its way because of us? */
+static bool must_wake(struct toe_fpc *f, const struct toe_ctx *c, struct toe_ctx_view *v)
+{
+	uint32_t tail;
+
+	if (!toe_load(&c->sleep.sleeping))
+		return false;
+	tail = toe_load(&c->fpc[f->id].hw.db.tail);
+	if (v->rung && v->rung_tail == tail && f->now - v->rung_at < BELL_AGAIN_US)
+		return false;
+	v->rung = 1;
+	v->rung_tail = tail;
+	v->rung_at = f->now;
+	return true;
+}
+
+/* Enough commands for what the context has to do, or they have waited long enough? */
+static bool bell_due(struct toe_fpc *f, const struct toe_ctx *c, const struct toe_ctx_view *v)
+{
+	uint32_t at = toe_load(&c->flows_hint) / 4;
+
+	return v->queued >= (at < BELL_AT ? at : BELL_AT) || f->now - v->since >= BELL_US;
+}
+
+void toe_host_doorbells(struct toe_fpc *f)
+{
+	uint32_t keep = 0;
+
+	if (!f->nbells)
+		return;
+	toe_fence_full(); /* heads before the sleeping words */
+	for (uint32_t i = 0; i < f->nbells; i++) {
+		unsigned app = f->bells[i] / TOE_MAX_CTXS, ctx = f->bells[i] % TOE_MAX_CTXS;
+		struct toe_ctx_view *v = &f->ctx[f->bells[i]];
+		uint8_t *arena = toe_port_arena(f->port, app);
+
+		if (arena && !bell_due(f, toe_arena_ctx(arena, ctx), v)) {
+			f->bells[keep++] = f->bells[i];
+			continue;
+		}
+		v->listed = 0;
+		if (arena && must_wake(f, toe_arena_ctx(arena, ctx), v)) {
+			toe_port_wake(f->port, app, ctx);
+			toe_count(f, TOE_CNT_doorbells);
+		}
+	}
+	f->nbells = keep;
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The packet generator: from a segment to a frame. Payload is copied and summed in one pass. */
+#include "fpc.h"
+
+#include "../lib/flow_hash.h"
+#include "../wire/checksum.h"
+#include "../wire/endian.h"
+#include "../wire/eth.h"
+#include "../wire/ip.h"
+#include "../wire/tcp.h"
+
+/* Where a segment goes. */
+struct path {
+	const struct toe_tuple *t;
+	const uint8_t *mac;
+	uint8_t dev;
+};
+
+static uint8_t *put_eth(struct toe_fpc *f, uint8_t *p, const struct path *to, uint16_t type)
+{
+	struct toe_eth *eth = (struct toe_eth *)p;
+
+	memcpy(eth->dst, to->mac, 6);
+	memcpy(eth->src, f->ctrl->dev[to->dev].mac, 6);
+	p += sizeof(*eth);
+	if (to->t->vlan) {
+		struct toe_vlan *tag = (struct toe_vlan *)p;
+
+		eth->type = toe_be16(TOE_ETH_VLAN);
+		tag->tci = toe_be16(to->t->vlan);
+		tag->type = toe_be16(type);
+		return p + sizeof(*tag);
+	}
+	eth->type = toe_be16(type);
+	return p;
+}
+
+/* IPv4 header; returns the pseudo-header's sum. */
+static uint64_t put_v4(struct toe_fpc *f, uint8_t *p, const struct toe_tuple *t, uint32_t tcp_len)
+{
+	struct toe_ipv4 *ip = (struct toe_ipv4 *)p;
+
+	ip->ver_ihl = 0x45;
+	ip->tos = 0;
+	ip->len = toe_be16((uint16_t)(sizeof(*ip) + tcp_len));
+	ip->id = toe_be16(f->ip_id++);
+	ip->frag = toe_be16(TOE_IP_DF);
+	ip->ttl = TOE_IP_TTL;
+	ip->proto = TOE_IP_TCP;
+	ip->check = 0;
+	memcpy(ip->src, t->laddr + 12, 4);
+	memcpy(ip->dst, t->raddr + 12, 4);
+	ip->check = (uint16_t)~toe_csum_fold(toe_csum_add(0, ip, sizeof(*ip)));
+	return toe_csum_add(toe_be16(TOE_IP_TCP) + (uint64_t)toe_be16((uint16_t)tcp_len), ip->src,
+			    8);
+}
+
+static uint64_t put_v6(uint8_t *p, const struct toe_tuple *t, uint32_t tcp_len)
+{
+	struct toe_ipv6 *ip = (struct toe_ipv6 *)p;
+
+	ip->ver_tc_flow = toe_be32(6u << 28);
+	ip->len = toe_be16((uint16_t)tcp_len);
+	ip->next = TOE_IP_TCP;
+	ip->hops = TOE_IP_TTL;
+	memcpy(ip->src, t->laddr, 16);
+	memcpy(ip->dst, t->raddr, 16);
+	return toe_csum_add(toe_be16(TOE_IP_TCP) + (uint64_t)toe_be16((uint16_t)tcp_len), ip->src,
+			    32);
+}
+
+static uint8_t *put_tcp(uint8_t *p, const struct toe_tuple *t, const struct toe_out *o)
+{
+	struct toe_tcph *th = (struct toe_tcph *)p;
+
+	th->sport = t->lport;
+	th->dport = t->rport;
+	th->seq = toe_be32(o->seq);
+	th->ack = toe_be32(o->ack);
+	th->doff = (uint8_t)((sizeof(*th) + o->opt_len) / 4 << 4);
+	th->flags = o->flags;
+	th->wnd = toe_be16(o->wnd);
+	th->check = 0;
+	th->urg = 0;
+	memcpy(p + sizeof(*th), o->opt, o->opt_len);
+	return p + sizeof(*th) + o->opt_len;
+}
+
+/* Payload from the send buffer, which may wrap. */
+static uint64_t put_payload(uint64_t sum, uint8_t *p, const struct toe_out *o, const uint8_t *buf,
+			    uint32_t size, uint32_t flow)
+{
+	uint32_t index = toe_buf_index(o->pos, flow, size);
+	uint32_t first = o->len <= size - index ? o->len : size - index;
+	uint64_t rest;
+
+	sum = toe_csum_copy(sum, p, buf + index, first);
+	if (first == o->len)
+		return sum;
+	rest = toe_csum_copy(0, p + first, buf, o->len - first);
+	return toe_csum_plus(sum, first & 1 ? toe_csum_odd(rest) : rest);
+}
+
+/* A frame of device `dev`, perhaps one that was left over. */
+static bool get_frame(struct toe_fpc *f, unsigned dev, struct toe_frame *fr)
+{
+	if (f->has_spare[dev]) {
+		*fr = f->spare[dev];
+		f->has_spare[dev] = 0;
+		return true;
+	}
+	if (toe_port_tx_alloc(f->port, f->id, dev, fr))
+		return true;
+	toe_count(f, TOE_CNT_drop_no_frame);
+	return false;
+}
+
+static void keep_frame(struct toe_fpc *f, unsigned dev, const struct toe_frame *fr)
+{
+	f->spare[dev] = *fr;
+	f->has_spare[dev] = 1;
+}
+
+/* `buf`: the send buffer, for segments with payload. */
+static void build(struct toe_fpc *f, struct toe_frame *fr, const struct path *to,
+		  const struct toe_out *o, const uint8_t *buf, uint32_t size, uint32_t flow)
+{
+	bool v4 = toe_addr_is_v4(to->t->laddr);
+	uint32_t tcp_len = (uint32_t)sizeof(struct toe_tcph) + o->opt_len + o->len;
+	uint8_t *p = put_eth(f, fr->data, to, v4 ? TOE_ETH_IPV4 : TOE_ETH_IPV6);
+	struct toe_tcph *th;
+	uint64_t sum;
+	uint8_t *data;
+
+	if (v4) {
+		sum = put_v4(f, p, to->t, tcp_len);
+		p += sizeof(struct toe_ipv4);
+	} else {
+		sum = put_v6(p, to->t, tcp_len);
+		p += sizeof(struct toe_ipv6);
+	}
+	th = (struct toe_tcph *)p;
+	data = put_tcp(p, to->t, o);
+	sum = toe_csum_add(sum, p, sizeof(*th) + o->opt_len);
+	if (o->len)
+		sum = put_payload(sum, data, o, buf, size, flow);
+	th->check = (uint16_t)~toe_csum_fold(sum);
+	fr->len = (uint32_t)(data + o->len - fr->data);
+}
+
+static void count_out(struct toe_fpc *f, const struct toe_out *o)
+{
+	if (o->flags & TOE_RST)
+		toe_count(f, TOE_CNT_tx_rst);
+	else if (!o->len)
+		toe_count(f, TOE_CNT_tx_acks);
+	if (o->len)
+		toe_count(f, TOE_CNT_tx_segments);
+	if (o->rexmit)
+		toe_count(f, TOE_CNT_tx_retransmits);
+	else
+		toe_count_n(f, TOE_CNT_tx_bytes, o->len);
+}
+
+/* Link address of the next hop; the one last learned from the peer while the entry is not valid. */
+static const uint8_t *next_mac(struct toe_fpc *f, struct toe_tcb *t)
+{
+	uint64_t nh;
+
+	if (t->nh >= TOE_MAX_NEXT_HOPS)
+		return t->peer_mac;
+	nh = toe_load(&f->ctrl->nh[t->nh]);
+	if ((nh >> 48 & 0xff) == TOE_NH_VALID)
+		for (unsigned i = 0; i < 6; i++)
+			t->peer_mac[i] = (uint8_t)(nh >> (8 * i));
+	return t->peer_mac;
+}
+
+/* Everything the flow may send now, into frames that wait for the commit. */
+void toe_gen_output(struct toe_fpc *f, struct toe_work *w)
+{
+	struct toe_tcb *t = w->t;
+	struct path to = { &w->e->tuple, next_mac(f, t), t->dev };
+	const uint8_t *buf = w->arena + toe_arena_tx_off(w->flow);
+	struct toe_frame fr;
+	struct toe_out o;
+
+	if (toe_soft(f, w->flow)->pend & TOE_PEND_NH)
+		return;
+	while (f->nout < TOE_FLOW_BURST && get_frame(f, t->dev, &fr)) {
+		if (!toe_tcp_output(t, f->now, &o)) {
+			keep_frame(f, t->dev, &fr);
+			return;
+		}
+		build(f, &fr, &to, &o, buf, t->snd_size, w->flow);
+		f->out[f->nout++] = fr;
+		count_out(f, &o);
+		if (o.last) {
+			w->act |= TOE_ACT_FREE;
+			return;
+		}
+	}
+	toe_fpc_pend(f, w->flow, TOE_PEND_OUTPUT);
+}
+
+static void transmit(struct toe_fpc *f, const struct toe_frame *fr)
+{
+	toe_port_tx(f->port, f->id, fr);
+	f->kick = 1;
+}
+
+/* The commit is done: frames may leave. */
+void toe_gen_transmit(struct toe_fpc *f)
+{
+	if (!f->nout)
+		return;
+	for (uint32_t i = 0; i < f->nout; i++)
+		transmit(f, &f->out[i]);
+	toe_count_n(f, TOE_CNT_tx_frames, f->nout);
+	f->nout = 0;
+}
+
+void toe_gen_reply(struct toe_fpc *f, const struct toe_rx *rx, const struct toe_out *o)
+{
+	struct path to = { &rx->tuple, rx->eth + 6, rx->dev };
+	struct toe_frame fr;
+
+	if (!get_frame(f, rx->dev, &fr))
+		return;
+	build(f, &fr, &to, o, NULL, 0, 0);
+	transmit(f, &fr);
+	toe_count(f, TOE_CNT_tx_frames);
+	if (!(o->flags & TOE_RST))
+		toe_count(f, TOE_CNT_tx_acks);
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "rx_parser.h"
+
+#include "../lib/mem.h"
+#include "../wire/checksum.h"
+#include "../wire/endian.h"
+#include "../wire/eth.h"
+#include "../wire/ip.h"
+#include "../wire/tcp.h"
+
+/* What is left of the frame. Nothing is read that was not taken from here. */
+struct cursor {
+	uint8_t *p;
+	uint32_t left;
+};
+
+static uint8_t *take(struct cursor *c, uint32_t n)
+{
+	uint8_t *p = c->p;
+
+	if (n > c->left)
+		return NULL;
+	c->p += n;
+	c->left -= n;
+	return p;
+}
+
+/* Ethernet and up to two tags. Returns the type of what follows, 0 = truncated. */
+static uint16_t parse_eth(struct cursor *c, struct toe_rx *rx)
+{
+	const struct toe_eth *eth = (const struct toe_eth *)take(c, sizeof(*eth));
+	uint16_t type;
+
+	if (!eth)
+		return 0;
+	rx->eth = (const uint8_t *)eth;
+	type = toe_be16(eth->type);
+	for (int i = 0; i < TOE_ETH_MAX_TAGS && (type == TOE_ETH_VLAN || type == TOE_ETH_QINQ);
+	     i++) {
+		const struct toe_vlan *tag = (const struct toe_vlan *)take(c, sizeof(*tag));
+
+		if (!tag)
+			return 0;
+		/* The outermost tag names the VLAN, as in the XDP program. */
+		if (!i)
+			rx->tuple.vlan = toe_be16(tag->tci) & 0xfff;
+		type = toe_be16(tag->type);
+	}
+	return type;
+}
+
+static void map_v4(uint8_t dst[16], const uint8_t src[4])
+{
+	memset(dst, 0, 10);
+	dst[10] = dst[11] = 0xff;
+	memcpy(dst + 12, src, 4);
+}
+
+static uint64_t pseudo_sum(const uint8_t *addrs, unsigned n, uint32_t tcp_len)
+{
+	uint64_t sum = toe_csum_add(0, addrs, n);
+
+	return toe_csum_plus(sum, (uint64_t)toe_be16(TOE_IP_TCP) + toe_be16((uint16_t)tcp_len));
+}
+
+static int parse_v4(struct cursor *c, struct toe_rx *rx)
+{
+	const struct toe_ipv4 *ip = (const struct toe_ipv4 *)c->p;
+	uint32_t hdr, len;
+
+	if (c->left < sizeof(*ip) || ip->ver_ihl >> 4 != 4)
+		return TOE_CNT_drop_parse;
+	hdr = (ip->ver_ihl & 15) * 4u;
+	len = toe_be16(ip->len);
+	if (hdr < sizeof(*ip) || len < hdr || len > c->left)
+		return TOE_CNT_drop_parse;
+	if (toe_csum_fold(toe_csum_add(0, ip, hdr)) != 0xffff)
+		return TOE_CNT_drop_checksum;
+	if (toe_be16(ip->frag) & (TOE_IP_MF | TOE_IP_OFFSET))
+		return TOE_CNT_drop_parse;
+	if (ip->proto == TOE_IP_ICMP)
+		return TOE_CNT_drop_icmp;
+	if (ip->proto != TOE_IP_TCP)
+		return TOE_CNT_drop_parse;
+	map_v4(rx->tuple.laddr, ip->dst);
+	map_v4(rx->tuple.raddr, ip->src);
+	rx->pseudo = pseudo_sum(ip->src, 8, len - hdr);
+	take(c, hdr);
+	c->left = len - hdr; /* what follows is padding */
+	return 0;
+}
+
+/* Without extension headers. */
+static int parse_v6(struct cursor *c, struct toe_rx *rx)
+{
+	const struct toe_ipv6 *ip = (const struct toe_ipv6 *)take(c, sizeof(*ip));
+	uint32_t len;
+
+	if (!ip || *(const uint8_t *)ip >> 4 != 6)
+		return TOE_CNT_drop_parse;
+	len = toe_be16(ip->len);
+	if (len > c->left)
+		return TOE_CNT_drop_parse;
+	if (ip->next == TOE_IP_ICMPV6)
+		return TOE_CNT_drop_icmp;
+	if (ip->next != TOE_IP_TCP)
+		return TOE_CNT_drop_parse;
+	memcpy(rx->tuple.laddr, ip->dst, 16);
+	memcpy(rx->tuple.raddr, ip->src, 16);
+	rx->pseudo = pseudo_sum(ip->src, 32, len);
+	c->left = len;
+	return 0;
+}
+
+static int parse_tcp(struct cursor *c, struct toe_rx *rx)
+{
+	const struct toe_tcph *th = (const struct toe_tcph *)c->p;
+	struct toe_seg *s = &rx->seg;
+
+	if (c->left < sizeof(*th))
+		return TOE_CNT_drop_parse;
+	rx->tcp = c->p;
+	rx->tcp_hdr = (th->doff >> 4) * 4u;
+	if (rx->tcp_hdr < sizeof(*th) || !take(c, rx->tcp_hdr))
+		return TOE_CNT_drop_parse;
+	rx->payload = c->p;
+	rx->tuple.lport = th->dport;
+	rx->tuple.rport = th->sport;
+	s->seq = toe_be32(th->seq);
+	s->ack = toe_be32(th->ack);
+	s->wnd = toe_be16(th->wnd);
+	s->flags = th->flags;
+	s->len = c->left;
+	s->opts = 0;
+	s->nsack = 0;
+	if (!toe_opts_parse(rx->tcp + sizeof(*th), rx->tcp_hdr - (uint32_t)sizeof(*th), s))
+		return TOE_CNT_drop_parse;
+	return 0;
+}
+
+/* Is there metadata, and does it speak of the frame that was parsed here? */
+static void use_meta(const struct toe_frame *fr, struct toe_rx *rx)
+{
+	struct toe_meta m;
+
+	rx->reparsed = 1;
+	rx->flow = rx->endpoint = TOE_FLOW_NONE;
+	if (!fr->meta)
+		return;
+	memcpy(&m, fr->data - sizeof(m), sizeof(m));
+	memset(fr->data - sizeof(m), 0, sizeof(m.magic));
+	if (m.magic != TOE_META_WORD || m.payload_off != rx->payload - fr->data ||
+	    m.payload_len != rx->seg.len)
+		return;
+	rx->reparsed = 0;
+	rx->gen = m.gen;
+	if (m.flags & TOE_META_FLOW)
+		rx->flow = m.flow;
+	else if (m.flags & TOE_META_ENDPOINT)
+		rx->endpoint = m.flow;
+}
+
+static int parse_headers(const struct toe_frame *fr, struct toe_rx *rx)
+{
+	struct cursor c = { fr->data, fr->len };
+	uint16_t type;
+	int drop;
+
+	rx->dev = rx->tuple.dev = fr->dev;
+	rx->tuple.vlan = 0;
+	rx->tuple.zero = 0;
+	type = parse_eth(&c, rx);
+	if (type == TOE_ETH_IPV4)
+		drop = parse_v4(&c, rx);
+	else if (type == TOE_ETH_IPV6)
+		drop = parse_v6(&c, rx);
+	else
+		drop = TOE_CNT_drop_parse;
+	return drop ? drop : parse_tcp(&c, rx);
+}
+
+int toe_rx_parse(const struct toe_frame *fr, struct toe_rx *rx)
+{
+	int drop = parse_headers(fr, rx);
+
+	if (!drop)
+		use_meta(fr, rx);
+	else if (fr->meta)
+		memset(fr->data - sizeof(struct toe_meta), 0, sizeof(uint32_t));
+	return drop;
+}
+
+static bool is_partial(const struct toe_rx *rx)
+{
+	return ((const struct toe_tcph *)rx->tcp)->check == toe_csum_fold(rx->pseudo);
+}
+
+bool toe_rx_checksum(const struct toe_rx *rx, bool partial_ok)
+{
+	if (partial_ok && is_partial(rx))
+		return true;
+	return toe_csum_fold(toe_csum_add(rx->pseudo, rx->tcp, rx->tcp_hdr + rx->seg.len)) ==
+	       0xffff;
+}
+
+/* Copy `n` bytes into the ring buffer at `index`, around its end. The sum is as of bytes at an even offset. */
+static uint64_t ring_copy(uint8_t *buf, uint32_t size, uint32_t index, const uint8_t *src,
+			  uint32_t n, bool sum)
+{
+	uint32_t first = n <= size - index ? n : size - index;
+	uint64_t a, b;
+
+	if (!sum) {
+		memcpy(buf + index, src, first);
+		memcpy(buf, src + first, n - first);
+		return 0;
+	}
+	a = toe_csum_copy(0, buf + index, src, first);
+	if (first == n)
+		return a;
+	b = toe_csum_copy(0, buf, src + first, n - first);
+	return toe_csum_plus(a, first & 1 ? toe_csum_odd(b) : b);
+}
+
+bool toe_rx_store(const struct toe_rx *rx, bool partial_ok, const struct toe_span *span, unsigned n,
+		  uint8_t *buf, uint32_t size, uint32_t flow)
+{
+	bool sum = !(partial_ok && is_partial(rx));
+	uint64_t total = sum ? toe_csum_add(rx->pseudo, rx->tcp, rx->tcp_hdr) : 0;
+	uint32_t at = 0; /* payload summed so far; the header's length is even */
+
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t s;
+
+		if (sum && span[i].off > at) {
+			s = toe_csum_add(0, rx->payload + at, span[i].off - at);
+			total = toe_csum_plus(total, at & 1 ? toe_csum_odd(s) : s);
+		}
+		s = ring_copy(buf, size, toe_buf_index(span[i].pos, flow, size),
+			      rx->payload + span[i].off, span[i].len, sum);
+		total = toe_csum_plus(total, span[i].off & 1 ? toe_csum_odd(s) : s);
+		at = span[i].off + span[i].len;
+	}
+	if (!sum)
+		return true;
+	if (at < rx->seg.len) {
+		uint64_t s = toe_csum_add(0, rx->payload + at, rx->seg.len - at);
+
+		total = toe_csum_plus(total, at & 1 ? toe_csum_odd(s) : s);
+	}
+	return toe_csum_fold(total) == 0xffff;
+}

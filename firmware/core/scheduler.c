@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The scheduler: which flow does a segment belong to, and which FPC. What has no flow is a SYN to a listener, a
+ * straggler of a connection in TIME_WAIT, or is answered by RST.
+ */
+#include "fpc.h"
+
+#include "../lib/flow_hash.h"
+#include "errno.h"
+#include "isn.h"
+
+static bool tuple_is(const struct toe_flow_ent *e, const struct toe_tuple *t)
+{
+	return !memcmp(&e->tuple, t, sizeof(*t));
+}
+
+/* The XDP program's guess, if it holds. */
+static uint32_t flow_from_meta(const struct toe_fpc *f, const struct toe_rx *rx)
+{
+	const struct toe_flow_ent *e;
+
+	if (rx->flow == TOE_FLOW_NONE || !toe_owns(f, rx->flow))
+		return TOE_FLOW_NONE;
+	e = &f->ent[rx->flow];
+	if (e->life != TOE_LIFE_LIVE || e->gen != rx->gen || !tuple_is(e, &rx->tuple) ||
+	    f->soft[rx->flow - f->first].kind != TOE_SOFT_LIVE)
+		return TOE_FLOW_NONE;
+	return rx->flow;
+}
+
+static bool endpoint_is(const struct toe_endpoint *ep, const struct toe_tuple *t)
+{
+	return toe_load_acquire(&ep->state) == TOE_EP_OPEN && ep->port == t->lport &&
+	       ep->dev == t->dev && ep->vlan == t->vlan && ep->app < TOE_MAX_APPS &&
+	       ep->listener < TOE_MAX_LISTENERS && !memcmp(ep->addr, t->laddr, sizeof(ep->addr));
+}
+
+/* The listening endpoint of the segment, TOE_MAX_ENDPOINTS = none. */
+static uint32_t find_endpoint(const struct toe_fpc *f, const struct toe_rx *rx)
+{
+	uint32_t i;
+
+	if (rx->endpoint < TOE_MAX_ENDPOINTS &&
+	    endpoint_is(&f->ctrl->endpoint[rx->endpoint], &rx->tuple))
+		return rx->endpoint;
+	for (i = 0; i < TOE_MAX_ENDPOINTS; i++)
+		if (endpoint_is(&f->ctrl->endpoint[i], &rx->tuple))
+			break;
+	return i;
+}
+
+static void refuse(struct toe_fpc *f, const struct toe_rx *rx)
+{
+	struct toe_out o;
+
+	toe_count(f, TOE_CNT_drop_no_endpoint);
+	if (toe_tcp_rst_for(&rx->seg, &o)) {
+		toe_count(f, TOE_CNT_tx_rst);
+		toe_gen_reply(f, rx, &o);
+	}
+}
+
+static void open_params(struct toe_fpc *f, const struct toe_tuple *t, uint16_t mtu, uint32_t isn,
+			struct toe_open *o)
+{
+	o->isn = isn;
+	o->ts_offset = toe_tuple_secret(f->ctrl->key, t, TOE_SECRET_TS);
+	o->rcv_size = o->snd_size = TOE_BUF_DEFAULT;
+	o->mtu = mtu;
+	o->ip_hdr = toe_addr_is_v4(t->laddr) ? 20 : 40;
+	o->cc = 0;
+}
+
+/* A SYN for `ep`. Its first answer leaves with the batch. */
+static void open_passive(struct toe_fpc *f, const struct toe_rx *rx, uint64_t hash, uint32_t epi,
+			 uint32_t isn)
+{
+	const struct toe_endpoint *ep = &f->ctrl->endpoint[epi];
+	struct toe_lst_view *l = &f->lst[ep->app][ep->listener];
+	uint32_t backlog = f->listen[ep->app * TOE_MAX_LISTENERS + ep->listener];
+	struct toe_work *w;
+	struct toe_open o;
+
+	if (!backlog || f->resetting || !toe_port_arena(f->port, ep->app)) {
+		refuse(f, rx);
+		return;
+	}
+	if (l->pending >= backlog) {
+		toe_count(f, TOE_CNT_drop_backlog);
+		return;
+	}
+	w = toe_flow_new(f, ep->app, &rx->tuple, hash, (uint16_t)epi);
+	if (!w) {
+		toe_count(f, TOE_CNT_drop_no_flow_id);
+		return;
+	}
+	open_params(f, &rx->tuple, (uint16_t)f->ctrl->dev[rx->dev].mtu, isn, &o);
+	w->act |= toe_tcp_open_passive(w->t, &o, &rx->seg, f->now);
+	w->t->listener = ep->listener;
+	w->t->nh = TOE_NH_NONE;
+	memcpy(w->t->peer_mac, rx->eth + 6, 6);
+	l->pending++;
+	toe_flow_born(f, w);
+}
+
+/* A segment of a connection in TIME_WAIT. True: it is a SYN that may open a new one, whose ISN must be at least *isn. */
+static bool time_wait_input(struct toe_fpc *f, uint32_t i, const struct toe_rx *rx, uint32_t *isn)
+{
+	struct toe_tw_entry *e = &f->tw.e[i];
+	struct toe_out o;
+	enum toe_tw_verdict v = toe_tw_input(&e->w, &rx->seg, f->now, &o);
+
+	switch (v) {
+	case TOE_TW_ACK_RESTART:
+		toe_tw_restart(&f->tw, i, f->now);
+		toe_gen_reply(f, rx, &o);
+		return false;
+	case TOE_TW_ACK:
+		toe_gen_reply(f, rx, &o);
+		return false;
+	case TOE_TW_NEW_SYN:
+		/* RFC 6191: above all that the old connection used. */
+		if ((int32_t)(*isn - e->w.snd_nxt) <= 0)
+			*isn = e->w.snd_nxt + 128 * 1024;
+		toe_count(f, TOE_CNT_time_wait_reused);
+		toe_endpoint_count(f, e->endpoint, -1);
+		toe_tw_free(&f->tw, i);
+		return true;
+	case TOE_TW_END:
+		toe_endpoint_count(f, e->endpoint, -1);
+		toe_tw_free(&f->tw, i);
+		return false;
+	case TOE_TW_DROP:
+		break;
+	}
+	return false;
+}
+
+/* A segment without a flow. */
+static void no_flow(struct toe_fpc *f, const struct toe_rx *rx, uint64_t hash)
+{
+	bool syn = (rx->seg.flags & (TOE_SYN | TOE_ACK | TOE_RST)) == TOE_SYN;
+	uint32_t isn = toe_isn(f->ctrl->key, &rx->tuple, f->now);
+	uint32_t tw, ep;
+
+	if (!toe_rx_checksum(rx, f->ctrl->dev[rx->dev].software)) {
+		toe_count(f, TOE_CNT_drop_checksum);
+		return;
+	}
+	tw = toe_tw_find(&f->tw, hash, &rx->tuple);
+	if (tw != TOE_TW_NONE && !time_wait_input(f, tw, rx, &isn))
+		return;
+	ep = syn ? find_endpoint(f, rx) : TOE_MAX_ENDPOINTS;
+	if (ep < TOE_MAX_ENDPOINTS)
+		open_passive(f, rx, hash, ep, isn);
+	else
+		refuse(f, rx);
+}
+
+/* To the FPC that the hash names. */
+static bool hand_on(struct toe_fpc *f, const struct toe_frame *fr, unsigned to)
+{
+	if (!toe_port_forward(f->port, f->id, to, fr)) {
+		toe_count(f, TOE_CNT_drop_forward_full);
+		return false;
+	}
+	toe_count(f, TOE_CNT_rx_forwarded);
+	return true;
+}
+
+bool toe_sched_frame(struct toe_fpc *f, struct toe_frame *fr)
+{
+	struct toe_rx rx;
+	uint64_t hash;
+	uint32_t flow;
+	int drop;
+
+	drop = fr->dev < TOE_MAX_DEVS ? toe_rx_parse(fr, &rx) : TOE_CNT_drop_parse;
+	if (drop) {
+		toe_count(f, (enum toe_counter)drop);
+		return false;
+	}
+	if (rx.reparsed)
+		toe_count(f, TOE_CNT_rx_reparsed);
+	flow = flow_from_meta(f, &rx);
+	if (flow == TOE_FLOW_NONE) {
+		unsigned to;
+
+		hash = toe_flow_hash(f->ctrl->key, &rx.tuple);
+		to = toe_hash_fpc(hash, f->nfpcs);
+		if (to != f->id)
+			return hand_on(f, fr, to);
+		flow = toe_index_find(f, hash, &rx.tuple);
+		if (flow == TOE_FLOW_NONE) {
+			no_flow(f, &rx, hash);
+			return false;
+		}
+	}
+	toe_fpc_input(f, flow, &rx);
+	return false;
+}
+
+/* A grant that this application may use here now. */
+static bool grant_ok(const struct toe_fpc *f, const struct toe_grant *g, unsigned app,
+		     uint64_t hash)
+{
+	return g->app == app && g->fpc == f->id && g->tuple.dev < TOE_MAX_DEVS &&
+	       toe_hash_fpc(hash, f->nfpcs) == f->id &&
+	       (g->nh < TOE_MAX_NEXT_HOPS || g->nh == TOE_NH_NONE);
+}
+
+/* May a new connection take the place of one in TIME_WAIT? With timestamps, after a second (RFC 6191, seen from the other side). */
+static bool displace_time_wait(struct toe_fpc *f, uint64_t hash, const struct toe_tuple *t,
+			       uint32_t *isn)
+{
+	uint32_t i = toe_tw_find(&f->tw, hash, t);
+	const struct toe_tw_entry *e;
+
+	if (i == TOE_TW_NONE)
+		return true;
+	e = &f->tw.e[i];
+	if (!e->w.ts || e->expires > f->now + TOE_TW_TIME_US - 1000000)
+		return false;
+	if ((int32_t)(*isn - e->w.snd_nxt) <= 0)
+		*isn = e->w.snd_nxt + 128 * 1024;
+	toe_count(f, TOE_CNT_time_wait_reused);
+	toe_endpoint_count(f, e->endpoint, -1);
+	toe_tw_free(&f->tw, i);
+	return true;
+}
+
+static void begin_active(struct toe_fpc *f, struct toe_work *w, const struct toe_grant *g,
+			 uint32_t isn, uint32_t cookie)
+{
+	struct toe_open o;
+
+	open_params(f, &g->tuple, g->mtu, isn, &o);
+	w->act |= toe_tcp_open_active(w->t, &o, f->now);
+	w->t->nh = g->nh;
+	w->t->cookie = cookie;
+	w->t->listener = 0xffff;
+	w->e->accepted = 1;
+	toe_flow_born(f, w);
+	if (g->nh != TOE_NH_NONE)
+		toe_fpc_pend(f, w->flow, TOE_PEND_NH);
+	toe_count(f, TOE_CNT_active_opens);
+}
+
+int toe_sched_connect(struct toe_fpc *f, unsigned app, unsigned ctx, uint32_t grant,
+		      uint32_t cookie, uint32_t *flow)
+{
+	struct toe_grant *g = grant < TOE_MAX_GRANTS ? &f->ctrl->grant[grant] : NULL;
+	struct toe_work *w;
+	uint64_t hash;
+	uint32_t isn;
+
+	if (!g || toe_load_acquire(&g->state) == TOE_GRANT_FREE)
+		return -TOE_EINVAL;
+	hash = toe_flow_hash(f->ctrl->key, &g->tuple);
+	if (!grant_ok(f, g, app, hash))
+		return -TOE_EINVAL;
+	*flow = toe_index_find(f, hash, &g->tuple);
+	if (*flow != TOE_FLOW_NONE) {
+		/* The command again, after a restart that came before its ring's tail moved? */
+		w = f->ent[*flow].app == app ? toe_fpc_open(f, *flow) : NULL;
+		if (!w || w->t->cookie != cookie || w->t->flags & TOE_TCB_PASSIVE)
+			return -TOE_EADDRNOTAVAIL;
+	} else {
+		if (g->state != TOE_GRANT_READY || f->resetting)
+			return -TOE_EINVAL;
+		isn = toe_isn(f->ctrl->key, &g->tuple, f->now);
+		if (!displace_time_wait(f, hash, &g->tuple, &isn))
+			return -TOE_EADDRNOTAVAIL;
+		w = toe_flow_new(f, app, &g->tuple, hash, 0xffff);
+		if (!w)
+			return -TOE_ENOBUFS;
+		*flow = w->flow;
+		begin_active(f, w, g, isn, cookie);
+	}
+	toe_soft(f, *flow)->ctx = (uint8_t)ctx;
+	toe_store_release(&g->state, TOE_GRANT_USED);
+	return 0;
+}
+
+unsigned toe_sched_time_wait(struct toe_fpc *f)
+{
+	unsigned n = 0;
+	uint32_t i;
+
+	while (n < TOE_TIMER_BURST && (i = toe_tw_oldest(&f->tw)) != TOE_TW_NONE &&
+	       f->tw.e[i].expires <= f->now) {
+		toe_endpoint_count(f, f->tw.e[i].endpoint, -1);
+		toe_tw_free(&f->tw, i);
+		n++;
+	}
+	return n;
+}
+
+void toe_sched_enter_time_wait(struct toe_fpc *f, const struct toe_work *w)
+{
+	uint64_t hash = (uint64_t)w->e->hash_hi << 32 | w->e->hash_lo;
+	struct toe_tw_entry *e;
+	uint32_t i;
+
+	/* After a restart it may already be there. */
+	if (toe_tw_find(&f->tw, hash, &w->e->tuple) != TOE_TW_NONE)
+		return;
+	if (toe_tw_alloc(&f->tw) == TOE_TW_NONE) {
+		i = toe_tw_oldest(&f->tw);
+		toe_endpoint_count(f, f->tw.e[i].endpoint, -1);
+		toe_tw_free(&f->tw, i);
+		toe_count(f, TOE_CNT_time_wait_evicted);
+	}
+	i = toe_tw_alloc(&f->tw);
+	e = &f->tw.e[i];
+	e->hash = hash;
+	e->tuple = w->e->tuple;
+	e->endpoint = w->e->endpoint;
+	toe_tw_from_tcb(&e->w, w->t, f->now);
+	toe_tw_commit(&f->tw, i, f->now);
+	toe_endpoint_count(f, e->endpoint, 1);
+	toe_count(f, TOE_CNT_time_wait_entered);
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "tcb_cache.h"
+
+#include "../lib/atomics.h"
+#include "../lib/mem.h"
+
+enum {
+	HOLES_OFF = offsetof(struct toe_tcb, ooo),
+	PATH_OFF = HOLES_OFF + sizeof(((struct toe_tcb *)0)->ooo),
+};
+
+/* How far the hand looks for an idle victim before it takes what it has. */
+enum { SEARCH = 64 };
+
+void toe_tcb_copy(struct toe_tcb *dst, const struct toe_tcb *src)
+{
+	unsigned holes = src->nholes <= TOE_MAX_HOLES ? src->nholes : TOE_MAX_HOLES;
+
+	memcpy(dst, src, HOLES_OFF);
+	if (holes)
+		memcpy(dst->ooo, src->ooo, holes * sizeof(src->ooo[0]));
+	memcpy((uint8_t *)dst + PATH_OFF, (const uint8_t *)src + PATH_OFF, sizeof(*src) - PATH_OFF);
+}
+
+void toe_cache_init(struct toe_cache *c)
+{
+	for (uint32_t i = 0; i < c->n; i++) {
+		c->owner[i] = TOE_FLOW_NONE;
+		c->work[i] = TOE_WORK_NONE;
+		c->mark[i] = 0;
+	}
+	c->nfree = c->hand = 0;
+}
+
+bool toe_cache_adopt(struct toe_cache *c, uint32_t slot, uint32_t flow)
+{
+	if (slot >= c->n || c->owner[slot] != TOE_FLOW_NONE || c->slot[slot].sel > 1)
+		return false;
+	c->owner[slot] = flow;
+	return true;
+}
+
+void toe_cache_ready(struct toe_cache *c)
+{
+	for (uint32_t i = c->n; i-- > 0;)
+		if (c->owner[i] == TOE_FLOW_NONE)
+			c->free[c->nfree++] = i;
+}
+
+const struct toe_tcb *toe_cache_committed(const struct toe_tcb_slot *s)
+{
+	return &s->copy[toe_load_acquire(&s->sel) & 1].t;
+}
+
+struct toe_tcb *toe_cache_open(struct toe_tcb_slot *s)
+{
+	struct toe_tcb *t = &s->copy[!s->sel].t;
+
+	toe_tcb_copy(t, &s->copy[s->sel].t);
+	return t;
+}
+
+void toe_cache_commit(struct toe_tcb_slot *s)
+{
+	toe_store_release(&s->sel, !s->sel);
+}
+
+/* CLOCK: who was not used since the last round and has nothing in flight; failing that, who was not used. */
+static uint32_t find_victim(struct toe_cache *c)
+{
+	uint32_t second = TOE_SLOT_NONE;
+
+	for (uint32_t steps = 0; steps < 2 * c->n; steps++) {
+		uint32_t i = c->hand;
+		uint8_t m = c->mark[i];
+
+		if (steps >= SEARCH && second != TOE_SLOT_NONE)
+			return second;
+		c->hand = i + 1 == c->n ? 0 : i + 1;
+		if (m & TOE_SLOT_PINNED)
+			continue;
+		if (m & TOE_SLOT_REF)
+			c->mark[i] = m & (uint8_t)~TOE_SLOT_REF;
+		else if (m & TOE_SLOT_IDLE)
+			return i;
+		if (second == TOE_SLOT_NONE || !(m & TOE_SLOT_REF))
+			second = i;
+	}
+	return second;
+}
+
+static void spill(struct toe_cache *c, uint32_t slot, struct toe_flow_ent *e)
+{
+	toe_tcb_copy((struct toe_tcb *)e->tcb, &c->slot[slot].copy[c->slot[slot].sel].t);
+	toe_store_release(&e->word, toe_ent_word(e->life, e->fpc, e->gen, TOE_LOC_SPILLED));
+}
+
+uint32_t toe_cache_take(struct toe_cache *c, struct toe_flow_ent *ents, uint32_t flow,
+			unsigned *evicted)
+{
+	uint32_t slot;
+
+	*evicted = 0;
+	if (c->nfree) {
+		slot = c->free[--c->nfree];
+	} else {
+		slot = find_victim(c);
+		if (slot == TOE_SLOT_NONE)
+			return slot;
+		spill(c, slot, &ents[c->owner[slot]]);
+		*evicted = 1;
+	}
+	c->owner[slot] = flow;
+	c->mark[slot] = TOE_SLOT_REF;
+	return slot;
+}
+
+void toe_cache_give(struct toe_cache *c, uint32_t slot)
+{
+	c->owner[slot] = TOE_FLOW_NONE;
+	c->mark[slot] = 0;
+	c->work[slot] = TOE_WORK_NONE;
+	c->free[c->nfree++] = slot;
+}
+
+void toe_cache_promote(struct toe_cache *c, uint32_t slot, struct toe_flow_ent *e)
+{
+	struct toe_tcb_slot *s = &c->slot[slot];
+
+	s->sel = 0;
+	toe_tcb_copy(&s->copy[0].t, (const struct toe_tcb *)e->tcb);
+	toe_store_release(&e->word, toe_ent_word(e->life, e->fpc, e->gen, slot));
+}
