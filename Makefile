@@ -133,20 +133,34 @@ $(B)/tests/e2e/lossy: $(B)/tests/e2e/lossy.o
 nginx: $(B)/libtoe.a
 	@userspace/nginx/build.sh $(B)/nginx $(B)/libtoe.a
 
+# What tests take from programs: all but main.c
+$(B)/toed.a: $(call no_main,$(TOED_SRC))
+$(B)/toe-fw.a: $(call no_main,$(TOEFW_SRC))
+$(B)/toectl.a: $(call no_main,$(TOECTL_SRC))
+$(B)/sim.a: $(call obj,$(SIM_SRC))
+$(B)/unit.a: $(call obj,$(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c)))
+$(B)/bpftest.a: $(call obj,$(filter-out $(BPFTEST_SRC),$(wildcard tests/bpf/*.c)))
+$(B)/simtest.a: $(call obj,$(filter-out $(SIMTEST_SRC),$(wildcard tests/sim/*.c)))
+$(B)/%.a:
+	@mkdir -p $(@D)
+	@rm -f $@; $(AR) rcs $@ $^
+
 # Unit tests: one program per source
 UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(UNIT_SRC))
-$(B)/tests/unit/test_%: $(B)/tests/unit/test_%.o $(call obj,$(SIM_SRC)) $(B)/libtoefw.a $(B)/libtoe.a
-	$(CC) $(SANFLAGS) -o $@ $^ $(B)/libtoefw.a $(if $(CROSS),-lm,-lcunit) -lpthread
+UNIT_LIB := $(addprefix $(B)/,unit.a sim.a libtoefw.a libtoe.a $(if $(CROSS),,toed.a toe-fw.a toectl.a))
+$(B)/tests/unit/test_%: $(B)/tests/unit/test_%.o $(UNIT_LIB)
+	$(CC) $(SANFLAGS) -o $@ $< -Wl,--start-group $(UNIT_LIB) -Wl,--end-group -Wl,--as-needed -lm -lpthread \
+		$(if $(CROSS),,-lcunit -lxdp -lbpf -lmnl -ljansson)
 
 # Simulator: whole engines in one process
 SIM_BIN := $(patsubst %.c,$(B)/%,$(SIMTEST_SRC))
-$(B)/tests/sim/sim_%: $(B)/tests/sim/sim_%.o $(call obj,$(SIM_SRC)) $(B)/libtoefw.a
-	$(CC) $(SANFLAGS) -o $@ $^ $(B)/libtoefw.a -lm -lpthread
+$(B)/tests/sim/sim_%: $(B)/tests/sim/sim_%.o $(B)/simtest.a $(B)/sim.a $(B)/libtoefw.a
+	$(CC) $(SANFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lm -lpthread
 
 # BPF tests: against the object, through toed's loader
 BPFTEST_BIN := $(patsubst %.c,$(B)/%,$(BPFTEST_SRC))
-$(B)/tests/bpf/test_%: $(B)/tests/bpf/test_%.o $(call no_main,$(TOED_SRC)) $(B)/libtoefw.a | $(B)/toe_xdp.bpf.o
-	$(CC) $(SANFLAGS) -o $@ $^ -lcunit -lxdp -lbpf -lmnl -ljansson
+$(B)/tests/bpf/test_%: $(B)/tests/bpf/test_%.o $(B)/bpftest.a $(B)/toed.a $(B)/libtoefw.a | $(B)/toe_xdp.bpf.o
+	$(CC) $(SANFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lcunit -lxdp -lbpf -lmnl -ljansson
 
 # Running them
 RUN = tests/harness/run -l $(B)/logs
