@@ -75,16 +75,18 @@ static int dev_mtu(int ifindex)
 	return mtu;
 }
 
-/* Open the object so that only `prog` will be loaded, over the maps that x has. NULL with x->error. */
+/* Open the object so that only `prog` will be loaded, over the maps that x has. NULL with errno and x->error. */
 static struct bpf_object *open_object(struct toe_xdp *x, const char *prog)
 {
 	struct bpf_object *obj = bpf_object__open_file(x->obj_path, NULL);
+	int err = errno;
 	struct bpf_program *p;
 	struct bpf_map *map;
 	int id;
 
 	if (!obj) {
-		fail(x, -errno, "%s: %s: run make, or make install", x->obj_path, strerror(errno));
+		fail(x, -err, "%s: %s: run make, or make install", x->obj_path, strerror(err));
+		errno = err;
 		return NULL;
 	}
 	bpf_object__for_each_program(p, obj)
@@ -96,9 +98,11 @@ static struct bpf_object *open_object(struct toe_xdp *x, const char *prog)
 			continue;
 		if (!bpf_map__reuse_fd(map, x->maps.fd[id]))
 			continue;
-		fail(x, -errno, "%s: map %s does not fit: %s", x->obj_path, toe_map_name(id),
-		     strerror(errno));
+		err = errno;
+		fail(x, -err, "%s: map %s does not fit: %s", x->obj_path, toe_map_name(id),
+		     strerror(err));
 		bpf_object__close(obj);
+		errno = err;
 		return NULL;
 	}
 	return obj;
@@ -121,7 +125,7 @@ static int make_maps(struct toe_xdp *x)
 	int err = 0;
 
 	if (!obj)
-		return -EINVAL;
+		return -errno;
 	err = bpf_object__load(obj);
 	if (err) {
 		err = load_failed(x, err);
@@ -278,7 +282,7 @@ static int attach_direct(struct toe_xdp *x, struct toe_xdp_dev *d, bool generic,
 	int fd, err;
 
 	if (!obj)
-		return -EINVAL;
+		return -errno;
 	err = bpf_object__load(obj);
 	if (err) {
 		err = load_failed(x, err);
@@ -319,7 +323,7 @@ static int attach_libxdp(struct toe_xdp *x, struct toe_xdp_dev *d, bool generic,
 	int err;
 
 	if (!obj)
-		return -EINVAL;
+		return -errno;
 	p = xdp_program__create(&o);
 	err = (int)libxdp_get_error(p);
 	if (err) {
