@@ -211,7 +211,10 @@ FUZZ_CFLAGS := -std=gnu11 -O1 -g -Wall -fsanitize=fuzzer-no-link,address,undefin
 $(FB)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CLANG) $(FUZZ_CFLAGS) -c $< -o $@
-$(FB)/tests/fuzz/fuzz_%: $(patsubst %.c,$(FB)/%.o,$(FW_SRC) $(SIM_SRC)) $(FB)/tests/fuzz/fuzz_%.o
+# An archive, so that a fuzzer of one part needs no port.
+$(FB)/fuzz.a: $(patsubst %.c,$(FB)/%.o,$(FW_SRC) $(SIM_SRC) $(filter-out $(FUZZ_SRC),$(wildcard tests/fuzz/*.c)))
+	@rm -f $@; $(AR) rcs $@ $^
+$(FB)/tests/fuzz/fuzz_%: $(FB)/tests/fuzz/fuzz_%.o $(FB)/fuzz.a
 	$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ -lm
 .PHONY: fuzz
 fuzz: $(FUZZ_BIN)
