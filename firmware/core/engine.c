@@ -4,14 +4,6 @@
 
 #include "errno.h"
 
-size_t toe_engine_state_size(unsigned nfpcs, unsigned tcb_cache, unsigned nflows)
-{
-	struct toe_state_map m;
-
-	toe_state_layout(nfpcs, tcb_cache, nflows, nfpcs - 1, &m);
-	return m.end;
-}
-
 size_t toe_fpc_size(void)
 {
 	return sizeof(struct toe_fpc);
@@ -82,23 +74,6 @@ static void clear_derived(struct toe_fpc *f)
 	toe_cache_init(&f->cache);
 	toe_tw_rebuild(&f->tw, f->now);
 	toe_index_clear(f);
-}
-
-const struct toe_tcb *toe_engine_peek(const void *state, const struct toe_ctrl *c,
-				      const struct toe_flow_ent *e)
-{
-	struct toe_state_map m;
-	struct toe_flow_ent now = { .word = toe_load_acquire(&e->word) };
-
-	if (now.life != TOE_LIFE_LIVE || !sizes_ok(c, now.fpc))
-		return NULL;
-	if (now.loc == TOE_LOC_SPILLED)
-		return (const struct toe_tcb *)e->tcb;
-	if (now.loc >= c->tcb_cache)
-		return NULL;
-	toe_state_layout(c->nfpcs, c->tcb_cache, c->nflows, now.fpc, &m);
-	return toe_cache_committed((const struct toe_tcb_slot *)((const uint8_t *)state + m.slots) +
-				   now.loc);
 }
 
 /* Did the predecessor get to write the flow's entry into the accept ring? Else this one will. */

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Network devices: which kinds can be served, and the settings that AF_XDP needs of them. */
+#include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "toed.h"
+
+static int ifr_call(const char *name, unsigned long request, struct ifreq *ifr)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	memcpy(ifr->ifr_name, name, IFNAMSIZ);
+	err = ioctl(fd, request, ifr) ? -errno : 0;
+	close(fd);
+	return err;
+}
+
+static int ethtool(const struct device *d, void *cmd)
+{
+	struct ifreq ifr = { .ifr_data = cmd };
+
+	return ifr_call(d->name, SIOCETHTOOL, &ifr);
+}
+
+/* Kinds that cannot be served, by driver, and what to do instead. */
+static const struct {
+	const char *driver, *remedy;
+} refused[] = {
+	{ "bonding", "a bond has no AF_XDP queues of its own; give its member devices" },
+	{ "team", "a team has no AF_XDP queues of its own; give its member devices" },
+	{ "bridge", "give the bridge's ports, or take the device out of the bridge" },
+	{ "802.1Q VLAN Support", "give the device below the VLAN" },
+	{ "macvlan", "give the device below it" },
+	{ "ipvlan", "give the device below it" },
+};
+
+static bool is_software(const char *driver)
+{
+	return !strcmp(driver, "veth") || !strcmp(driver, "tun") || !strcmp(driver, "dummy");
+}
+
+static int read_link(struct device *d)
+{
+	struct ifreq ifr = { 0 };
+	int err;
+
+	err = ifr_call(d->name, SIOCGIFMTU, &ifr);
+	if (err)
+		return err;
+	d->mtu = (unsigned)ifr.ifr_mtu;
+	err = ifr_call(d->name, SIOCGIFHWADDR, &ifr);
+	if (err)
+		return err;
+	memcpy(d->mac, ifr.ifr_hwaddr.sa_data, 6);
+	err = ifr_call(d->name, SIOCGIFFLAGS, &ifr);
+	d->up = ifr.ifr_flags & IFF_UP;
+	if (!err && ifr.ifr_flags & IFF_LOOPBACK)
+		return -EOPNOTSUPP;
+	return err;
+}
+
+static int check_kind(struct device *d)
+{
+	struct ethtool_drvinfo drv = { .cmd = ETHTOOL_GDRVINFO };
+
+	if (ethtool(d, &drv))
+		strcpy(drv.driver, "unknown");
+	memcpy(d->driver, drv.driver, sizeof(d->driver));
+	d->software = is_software(d->driver);
+	for (unsigned i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		if (!strcmp(d->driver, refused[i].driver)) {
+			say("%s cannot be served: %s", d->name, refused[i].remedy);
+			return -EOPNOTSUPP;
+		}
+	}
+	return 0;
+}
+
+int device_open(struct toed *t, unsigned i, const char *name)
+{
+	struct device *d = &t->dev[i];
+	int err;
+
+	d->umem_fd = -1;
+	strncpy(d->name, name, sizeof(d->name) - 1);
+	d->ifindex = (int)if_nametoindex(name);
+	if (!d->ifindex) {
+		say("--dev %s: there is no such device in this network namespace", name);
+		return -ENODEV;
+	}
+	err = read_link(d);
+	if (err) {
+		say("--dev %s: %s", name,
+		    err == -EOPNOTSUPP ? "loopback stays with the kernel" : strerror(-err));
+		return err;
+	}
+	if (d->mtu > TOE_XDP_MAX_LINEAR_MTU) {
+		say("%s has MTU %u: lower it to %d or less (ip link set %s mtu 1500)", name, d->mtu,
+		    TOE_XDP_MAX_LINEAR_MTU, name);
+		return -EMSGSIZE;
+	}
+	return check_kind(d);
+}
+
+/* Drivers count combined queues, or receive and transmit queues apart (veth). */
+static int set_queues(struct device *d, struct ethtool_channels *ch, unsigned n)
+{
+	ch->cmd = ETHTOOL_SCHANNELS;
+	if (ch->max_combined) {
+		ch->combined_count = n;
+	} else {
+		ch->rx_count = n;
+		ch->tx_count = n;
+	}
+	return ethtool(d, ch);
+}
+
+static int prepare_queues(struct toed *t, struct device *d)
+{
+	struct ethtool_channels ch = { .cmd = ETHTOOL_GCHANNELS };
+	unsigned want = d->nqueues;
+
+	d->nqueues = 1;
+	if (!ethtool(d, &ch)) {
+		d->nqueues = ch.combined_count + ch.rx_count;
+		want = d->nqueues;
+		if (d->nqueues < t->nfpcs || d->nqueues > TOE_MAX_QUEUES)
+			want = t->nfpcs;
+		if (want != d->nqueues && !set_queues(d, &ch, want)) {
+			d->queues_were = d->nqueues;
+			d->nqueues = want;
+			say("%s: %u queues (were %u)", d->name, want, d->queues_were);
+		}
+	}
+	if (d->nqueues >= t->nfpcs && d->nqueues <= TOE_MAX_QUEUES)
+		return 0;
+	if (d->nqueues > TOE_MAX_QUEUES)
+		say("%s has %u queues and cannot be set to less; at most %d can be served", d->name,
+		    d->nqueues, TOE_MAX_QUEUES);
+	else
+		say("%s has %u queue%s, too few for --fpcs %u: use --fpcs %u, or give it more (for "
+		    "veth: "
+		    "ip link add NAME numrxqueues %u numtxqueues %u type veth ...)",
+		    d->name, d->nqueues, d->nqueues == 1 ? "" : "s", t->nfpcs, d->nqueues, t->nfpcs,
+		    t->nfpcs);
+	return -ENOSPC;
+}
+
+/* A tag that the device strips never shows up in XDP. */
+static void prepare_vlan(struct device *d)
+{
+	struct ethtool_value v = { .cmd = ETHTOOL_GFLAGS };
+
+	if (ethtool(d, &v) || !(v.data & ETH_FLAG_RXVLAN))
+		return;
+	v.cmd = ETHTOOL_SFLAGS;
+	v.data &= ~(uint32_t)ETH_FLAG_RXVLAN;
+	if (!ethtool(d, &v))
+		d->rxvlan_was = true;
+	else if (strcmp(d->driver, "veth"))
+		say("%s: rxvlan cannot be switched off: VLAN traffic is left to the kernel",
+		    d->name);
+}
+
+int device_prepare(struct toed *t, struct device *d)
+{
+	int err = prepare_queues(t, d);
+
+	if (err)
+		return err;
+	prepare_vlan(d);
+	if (!strcmp(d->driver, "veth"))
+		say("%s is a veth: VLAN tags are seen only if its peer has txvlan off "
+		    "(ethtool -K PEER txvlan off)",
+		    d->name);
+	if (!d->up)
+		say("%s is down: ip link set %s up", d->name, d->name);
+	return 0;
+}
+
+void device_restore(struct device *d)
+{
+	struct ethtool_channels ch = { .cmd = ETHTOOL_GCHANNELS };
+	struct ethtool_value v = { .cmd = ETHTOOL_GFLAGS };
+
+	if (d->queues_were && !ethtool(d, &ch))
+		set_queues(d, &ch, d->queues_were);
+	if (d->rxvlan_was && !ethtool(d, &v)) {
+		v.cmd = ETHTOOL_SFLAGS;
+		v.data |= ETH_FLAG_RXVLAN;
+		ethtool(d, &v);
+	}
+	d->queues_were = 0;
+	d->rxvlan_was = false;
+}
+
+struct device *device_by_ifindex(struct toed *t, int ifindex)
+{
+	for (unsigned i = 0; i < t->ndevs; i++)
+		if (t->dev[i].ifindex == ifindex)
+			return &t->dev[i];
+	return NULL;
+}
+
+void device_link(struct toed *t, int ifindex, bool up, unsigned mtu)
+{
+	struct device *d = device_by_ifindex(t, ifindex);
+
+	if (!d)
+		return;
+	if (d->up != up)
+		say("%s is %s", d->name, up ? "up" : "down");
+	d->up = up;
+	if (mtu && mtu != d->mtu) {
+		say("%s: MTU %u (was %u)", d->name, mtu, d->mtu);
+		d->mtu = mtu;
+		toe_store(&t->ctrl->dev[device_index(t, d)].mtu, mtu);
+	}
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Endpoints: (device, local address, port) owned by the TOE. An entry of toe_ctrl.endpoint, and its key in
+ * toe_ports, which steers packets. An endpoint that closes keeps both until its last flow and TIME_WAIT entry
+ * are gone, and with them the kernel socket that keeps the port taken.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "toed.h"
+
+enum {
+	SWEEP_MS = 250,
+	SETTLE_MS =
+	    100 /* a SYN may be on its way through an FPC when the endpoint begins to close */
+};
+
+static struct toe_port_key key_of(struct toed *t, unsigned dev, const uint8_t addr[16],
+				  uint16_t port)
+{
+	struct toe_port_key k = { .ifindex = (uint32_t)t->dev[dev].ifindex, .port = port };
+
+	memcpy(k.addr, addr, 16);
+	return k;
+}
+
+static bool same_place(const struct toe_endpoint *e, unsigned dev, const uint8_t addr[16],
+		       uint16_t port)
+{
+	return e->dev == dev && e->port == port && !memcmp(e->addr, addr, 16);
+}
+
+/* The open endpoint at a place, or -ENOENT. */
+static int find_open(struct toed *t, unsigned dev, const uint8_t addr[16], uint16_t port)
+{
+	for (unsigned i = 0; i < TOE_MAX_ENDPOINTS; i++)
+		if (t->ctrl->endpoint[i].state == TOE_EP_OPEN &&
+		    same_place(&t->ctrl->endpoint[i], dev, addr, port))
+			return (int)i;
+	return -ENOENT;
+}
+
+int endpoint_open(struct toed *t, unsigned app, unsigned listener, unsigned dev,
+		  const uint8_t addr[16], uint16_t port, struct hold *h)
+{
+	struct toe_port_key k = key_of(t, dev, addr, port);
+	struct toe_endpoint *e;
+	unsigned i = 0;
+	int err;
+
+	if (find_open(t, dev, addr, port) >= 0)
+		return -EADDRINUSE;
+	while (i < TOE_MAX_ENDPOINTS && t->ctrl->endpoint[i].state != TOE_EP_FREE)
+		i++;
+	if (i == TOE_MAX_ENDPOINTS)
+		return -ENOSPC;
+	e = &t->ctrl->endpoint[i];
+	memcpy(e->addr, addr, 16);
+	e->port = port;
+	e->vlan = 0;
+	e->dev = (uint8_t)dev;
+	e->app = (uint8_t)app;
+	e->listener = (uint8_t)listener;
+	toe_store_release(&e->state, TOE_EP_OPEN);
+	/* Replaces the key of an endpoint that still closes at this place: its flows are found by the index. */
+	err = toe_maps_port_set(&t->xdp.maps, &k, i);
+	if (err) {
+		toe_store_release(&e->state, TOE_EP_FREE);
+		return err;
+	}
+	t->ep_hold[i] = h;
+	h->refs++;
+	return (int)i;
+}
+
+void endpoints_close(struct toed *t, unsigned app, unsigned listener, unsigned dev,
+		     const uint8_t *addr)
+{
+	for (unsigned i = 0; i < TOE_MAX_ENDPOINTS; i++) {
+		struct toe_endpoint *e = &t->ctrl->endpoint[i];
+
+		if (e->state != TOE_EP_OPEN || e->app != app || e->listener != listener)
+			continue;
+		if (addr && !same_place(e, dev, addr, e->port))
+			continue;
+		toe_store_release(&e->state, TOE_EP_CLOSING);
+		t->ep_closed[i] = loop_now();
+		loop_after(&t->loop, TIMER_SWEEP, SETTLE_MS);
+	}
+}
+
+static bool in_use(struct toed *t, const struct toe_endpoint *e)
+{
+	for (unsigned f = 0; f < t->nfpcs; f++)
+		if (toe_load_acquire(&e->flows[f]))
+			return true;
+	return false;
+}
+
+/* Give up the key of an endpoint that ends: it goes to another one at the same place that has not ended, if any. */
+static void release_key(struct toed *t, unsigned self)
+{
+	const struct toe_endpoint *e = &t->ctrl->endpoint[self];
+	struct toe_port_key k = key_of(t, e->dev, e->addr, e->port);
+	int heir = find_open(t, e->dev, e->addr, e->port);
+
+	for (unsigned i = 0; i < TOE_MAX_ENDPOINTS && heir < 0; i++)
+		if (i != self && t->ctrl->endpoint[i].state == TOE_EP_CLOSING &&
+		    same_place(&t->ctrl->endpoint[i], e->dev, e->addr, e->port))
+			heir = (int)i;
+	if (heir < 0)
+		toe_maps_port_del(&t->xdp.maps, &k);
+	else
+		toe_maps_port_set(&t->xdp.maps, &k, (uint32_t)heir);
+}
+
+void endpoints_sweep(struct toed *t)
+{
+	bool more = false;
+
+	for (unsigned i = 0; i < TOE_MAX_ENDPOINTS; i++) {
+		struct toe_endpoint *e = &t->ctrl->endpoint[i];
+
+		if (e->state != TOE_EP_CLOSING)
+			continue;
+		if (in_use(t, e) || loop_now() < t->ep_closed[i] + SETTLE_MS) {
+			more = true;
+			continue;
+		}
+		release_key(t, i);
+		toe_store_release(&e->state, TOE_EP_FREE);
+		hold_put(t->ep_hold[i]);
+		t->ep_hold[i] = NULL;
+	}
+	if (more)
+		loop_after(&t->loop, TIMER_SWEEP, SWEEP_MS);
+}
+
+void endpoint_range(struct toed *t, struct device *d, const uint8_t addr[16], bool own)
+{
+	struct toe_port_key k = key_of(t, device_index(t, d), addr, 0);
+
+	if (own)
+		toe_maps_port_set(&t->xdp.maps, &k, TOE_FLOW_NONE);
+	else
+		toe_maps_port_del(&t->xdp.maps, &k);
+}

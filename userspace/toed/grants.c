@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Active opens: route, source address and port, next hop, FPC. The result is a grant that one TOE_SW_CONNECT uses up. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
+#include "lib/flow_hash.h"
+#include "toed.h"
+
+enum { GRANT_UNUSED_MS = 10000 }; /* the application that asked never came */
+
+static int take_free(struct toed *t)
+{
+	for (unsigned i = 0; i < TOE_MAX_GRANTS; i++) {
+		struct toe_grant *g = &t->ctrl->grant[i];
+
+		if (g->state == TOE_GRANT_USED ||
+		    (g->state == TOE_GRANT_READY && loop_now() > t->grant_at[i] + GRANT_UNUSED_MS))
+			toe_store_release(&g->state, TOE_GRANT_FREE);
+		if (toe_load_acquire(&g->state) == TOE_GRANT_FREE)
+			return (int)i;
+	}
+	return -EAGAIN;
+}
+
+/* A live connection has this tuple already. */
+static bool tuple_lives(struct toed *t, const struct toe_tuple *u, uint64_t hash)
+{
+	for (unsigned choice = 0; choice < 2; choice++) {
+		struct toe_bucket *b =
+		    &t->index[toe_hash_bucket(hash, choice, t->ctrl->nbuckets, t->nfpcs)];
+
+		for (unsigned i = 0; i < TOE_BUCKET_SLOTS; i++) {
+			uint64_t s = toe_load_acquire(&b->slot[i]);
+			uint32_t flow = (uint32_t)s;
+
+			if (s & TOE_SLOT_USED && flow < t->ctrl->nflows &&
+			    !memcmp(&t->tcbs[flow].tuple, u, sizeof(*u)))
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool tuple_granted(struct toed *t, const struct toe_tuple *u)
+{
+	for (unsigned i = 0; i < TOE_MAX_GRANTS; i++)
+		if (t->ctrl->grant[i].state == TOE_GRANT_READY &&
+		    !memcmp(&t->ctrl->grant[i].tuple, u, sizeof(*u)))
+			return true;
+	return false;
+}
+
+static bool usable(struct toed *t, const struct toe_tuple *u, uint64_t *hash)
+{
+	*hash = toe_flow_hash(t->ctrl->key, u);
+	return !tuple_lives(t, u, *hash) && !tuple_granted(t, u);
+}
+
+/* Source ports go round, so that one is reused as late as possible. */
+static int pick_port(struct toed *t, struct toe_tuple *u, uint16_t wanted, uint64_t *hash)
+{
+	unsigned n = (unsigned)(t->port_hi - t->port_lo) + 1;
+
+	if (wanted) {
+		u->lport = wanted;
+		return usable(t, u, hash) ? 0 : -EADDRINUSE;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		u->lport = htons(t->next_port);
+		t->next_port =
+		    t->next_port == t->port_hi ? t->port_lo : (uint16_t)(t->next_port + 1);
+		if (usable(t, u, hash))
+			return 0;
+	}
+	return -EADDRNOTAVAIL;
+}
+
+static bool is_local(const struct device *d, const uint8_t addr[16])
+{
+	for (unsigned i = 0; i < d->naddrs; i++)
+		if (!memcmp(d->addr[i], addr, 16))
+			return true;
+	return false;
+}
+
+static bool in_range(const struct toed *t, uint16_t port)
+{
+	return ntohs(port) >= t->port_lo && ntohs(port) <= t->port_hi;
+}
+
+/* The TOE can make this connection; otherwise it is the kernel's: another device or family, a port outside the range. */
+static bool for_toe(struct toed *t, const struct toe_adm_req *q, const struct route *r)
+{
+	struct device *d = device_by_ifindex(t, r->ifindex);
+
+	return r->unicast && d && is_local(d, r->src) && (!q->lport || in_range(t, q->lport));
+}
+
+static void fill(struct toed *t, unsigned i, unsigned app, const struct toe_tuple *u, uint64_t hash,
+		 int nh, const struct route *r)
+{
+	struct toe_grant *g = &t->ctrl->grant[i];
+
+	g->tuple = *u;
+	g->nh = (uint16_t)nh;
+	g->mtu = (uint16_t)(r->mtu ? r->mtu : t->dev[u->dev].mtu);
+	g->app = (uint8_t)app;
+	g->fpc = (uint8_t)toe_hash_fpc(hash, t->nfpcs);
+	t->grant_at[i] = loop_now();
+	toe_store_release(&g->state, TOE_GRANT_READY);
+}
+
+int grant_new(struct toed *t, unsigned app, const struct toe_adm_req *q, struct toe_adm_ans *a)
+{
+	static const uint8_t any[16], any_v4[16] = { [10] = 0xff, [11] = 0xff };
+	const uint8_t *src =
+	    memcmp(q->laddr, any, 16) && memcmp(q->laddr, any_v4, 16) ? q->laddr : NULL;
+	struct toe_tuple u = { .rport = q->port };
+	struct route r;
+	uint64_t hash;
+	int i, nh, err;
+
+	if (!toe_addr_is_v4(q->addr) || (src && !toe_addr_is_v4(src))) {
+		a->flags |= TOE_ADM_KERNEL;
+		return 0;
+	}
+	err = route_lookup(t, q->addr, src, &r);
+	if (err)
+		return err == -EINVAL ? -EADDRNOTAVAIL : err;
+	if (!for_toe(t, q, &r)) {
+		a->flags |= TOE_ADM_KERNEL;
+		return 0;
+	}
+	memcpy(u.laddr, r.src, 16);
+	memcpy(u.raddr, q->addr, 16);
+	u.dev = (uint8_t)device_index(t, device_by_ifindex(t, r.ifindex));
+	err = pick_port(t, &u, q->lport, &hash);
+	if (err)
+		return err;
+	err = i = take_free(t);
+	if (i < 0)
+		return err;
+	err = nh = next_hop_get(t, q->addr, &r);
+	if (nh < 0)
+		return err;
+	fill(t, (unsigned)i, app, &u, hash, nh, &r);
+	a->grant = (uint32_t)i;
+	a->fpc = t->ctrl->grant[i].fpc;
+	memcpy(a->laddr, u.laddr, 16);
+	a->lport = u.lport;
+	return 0;
+}
+
+void grants_app_gone(struct toed *t, unsigned app)
+{
+	for (unsigned i = 0; i < TOE_MAX_GRANTS; i++)
+		if (t->ctrl->grant[i].state == TOE_GRANT_READY && t->ctrl->grant[i].app == app)
+			toe_store_release(&t->ctrl->grant[i].state, TOE_GRANT_FREE);
+}

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Listening sockets that applications pass in: checked, kept, and made endpoints of at every address they cover. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/flow_hash.h"
+#include "toed.h"
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
+static int int_option(int fd, int name)
+{
+	int v = -1;
+	socklen_t len = sizeof(v);
+
+	return getsockopt(fd, SOL_SOCKET, name, &v, &len) ? -errno : v;
+}
+
+static uint64_t netns_of(int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+
+	getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len);
+	return cookie;
+}
+
+/* A listening TCP socket of our own network namespace, and nothing else. */
+static int check_socket(struct toed *t, int fd)
+{
+	int domain = int_option(fd, SO_DOMAIN);
+	int mine, err = 0;
+
+	if (domain != AF_INET && domain != AF_INET6)
+		return -ENOTSOCK;
+	if (int_option(fd, SO_TYPE) != SOCK_STREAM || int_option(fd, SO_PROTOCOL) != IPPROTO_TCP ||
+	    int_option(fd, SO_ACCEPTCONN) != 1)
+		return -EINVAL;
+	mine = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (mine < 0)
+		return -errno;
+	if (netns_of(fd) != netns_of(mine))
+		err = -EXDEV;
+	close(mine);
+	return err;
+}
+
+/* Where it listens. IPv6 addresses stay with the kernel, the IPv4 half of a dual-stack wildcard does not. */
+static int read_address(int fd, struct listener *l)
+{
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} a;
+	socklen_t len = sizeof(a);
+	int v6only = 0;
+
+	memset(l->addr, 0, 16);
+	if (getsockname(fd, &a.sa, &len))
+		return -errno;
+	if (a.sa.sa_family == AF_INET) {
+		l->port = a.v4.sin_port;
+		l->wildcard = a.v4.sin_addr.s_addr == INADDR_ANY;
+		l->addr[10] = l->addr[11] = 0xff;
+		memcpy(l->addr + 12, &a.v4.sin_addr, 4);
+		return 0;
+	}
+	l->port = a.v6.sin6_port;
+	memcpy(l->addr, &a.v6.sin6_addr, 16);
+	l->wildcard = IN6_IS_ADDR_UNSPECIFIED(&a.v6.sin6_addr);
+	len = sizeof(v6only);
+	getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, &len);
+	if (l->wildcard ? v6only : !toe_addr_is_v4(l->addr))
+		return -ENOENT;
+	return 0;
+}
+
+static bool covers(const struct listener *l, const uint8_t addr[16])
+{
+	return toe_addr_is_v4(addr) && (l->wildcard || !memcmp(l->addr, addr, 16));
+}
+
+static int open_all(struct toed *t, unsigned app, unsigned index)
+{
+	struct listener *l = &t->app[app].listener[index];
+	unsigned n = 0;
+	int err;
+
+	for (unsigned d = 0; d < t->ndevs; d++) {
+		for (unsigned i = 0; i < t->dev[d].naddrs; i++) {
+			if (!covers(l, t->dev[d].addr[i]))
+				continue;
+			err = endpoint_open(t, app, index, d, t->dev[d].addr[i], l->port, l->hold);
+			if (err < 0)
+				return err;
+			n++;
+		}
+	}
+	return n || l->wildcard ? 0 : -ENOENT;
+}
+
+static int free_index(struct toed *t, struct app *a)
+{
+	for (unsigned i = 0; i < TOE_MAX_LISTENERS; i++) {
+		struct listener *l = &a->listener[i];
+
+		if (l->leaving && admin_idle(t))
+			l->used = l->leaving = false;
+		if (!l->used)
+			return (int)i;
+	}
+	return -EMFILE;
+}
+
+void hold_put(struct hold *h)
+{
+	if (h && --h->refs == 0) {
+		close(h->fd);
+		free(h);
+	}
+}
+
+int listener_new(struct toed *t, unsigned app, unsigned proc, int fd)
+{
+	struct app *a = &t->app[app];
+	struct toe_listener *shared;
+	struct listener *l;
+	int err, i;
+
+	err = check_socket(t, fd);
+	if (err)
+		goto out;
+	err = i = free_index(t, a);
+	if (i < 0)
+		goto out;
+	l = &a->listener[i];
+	err = read_address(fd, l);
+	if (err)
+		goto out;
+	l->hold = malloc(sizeof(*l->hold));
+	if (!l->hold) {
+		err = -ENOMEM;
+		goto out;
+	}
+	*l->hold = (struct hold){ fd, 1 };
+	l->used = true;
+	shared = toe_arena_listener(a->arena, (unsigned)i);
+	__atomic_store_n(&shared->holders, 1ull << proc, __ATOMIC_SEQ_CST);
+	shared->waiters = 0;
+	shared->in_use = 1;
+	err = open_all(t, app, (unsigned)i);
+	if (!err)
+		return i;
+	endpoints_close(t, app, (unsigned)i, 0, NULL);
+	shared->in_use = 0;
+	l->used = false;
+	hold_put(l->hold);
+	return err;
+out:
+	close(fd);
+	return err;
+}
+
+int listener_close(struct toed *t, unsigned app, unsigned index)
+{
+	struct app *a = &t->app[app];
+	struct listener *l;
+	int one = 1;
+
+	if (index >= TOE_MAX_LISTENERS || !a->listener[index].used || a->listener[index].leaving)
+		return -EINVAL;
+	l = &a->listener[index];
+	/* No longer listening, still bound: the port stays taken, as it is while a kernel socket is in TIME_WAIT. */
+	setsockopt(l->hold->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	shutdown(l->hold->fd, SHUT_RD);
+	endpoints_close(t, app, index, 0, NULL);
+	toe_arena_listener(a->arena, index)->in_use = 0;
+	admin_send_all(t, TOE_ADM_LISTENER_GONE, index, app);
+	l->leaving = true;
+	hold_put(l->hold);
+	l->hold = NULL;
+	return 0;
+}
+
+void listeners_addr(struct toed *t, struct device *d, const uint8_t addr[16], bool there)
+{
+	for (unsigned a = 0; a < TOE_MAX_APPS; a++) {
+		for (unsigned i = 0; i < TOE_MAX_LISTENERS; i++) {
+			struct listener *l = &t->app[a].listener[i];
+
+			if (!l->used || l->leaving || !covers(l, addr))
+				continue;
+			if (!there)
+				endpoints_close(t, a, i, device_index(t, d), addr);
+			else if (endpoint_open(t, a, i, device_index(t, d), addr, l->port,
+					       l->hold) < 0)
+				say("a listener of application %u gets no endpoint at a new "
+				    "address",
+				    a);
+		}
+	}
+}

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Next hops (toe_ctrl.nh), one for each destination in use. The kernel resolves and keeps the neighbour alive
+ * for us (NTF_EXT_MANAGED): traffic of the TOE alone would never confirm it. Route changes re-point the entry,
+ * so established connections follow.
+ */
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+
+#include "core/engine.h"
+#include "core/tcb.h"
+#include "netlink.h"
+
+#ifndef NTF_EXT_MANAGED
+#define NTF_EXT_MANAGED 1 /* Linux 5.16 */
+#endif
+
+static struct nlmsghdr *neigh_message(char *buf, uint16_t type, const struct device *d,
+				      const uint8_t gw[16])
+{
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+	struct ndmsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
+
+	h->nlmsg_type = type;
+	m->ndm_family = AF_INET;
+	m->ndm_ifindex = d->ifindex;
+	m->ndm_state = NUD_NONE;
+	mnl_attr_put(h, NDA_DST, 4, gw + 12);
+	return h;
+}
+
+static void store(struct toed *t, unsigned i, const uint8_t *mac, enum toe_nh_state state)
+{
+	static const uint8_t none[6];
+
+	toe_store_release(&t->ctrl->nh[i], toe_nh_word(mac ? mac : none, state, t->nh[i].dev));
+}
+
+static enum toe_nh_state state_of(uint16_t nud, bool has_mac)
+{
+	const uint16_t valid =
+	    NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP;
+
+	if (nud & NUD_FAILED)
+		return TOE_NH_FAILED;
+	return nud & valid && has_mac ? TOE_NH_VALID : TOE_NH_INCOMPLETE;
+}
+
+/* Ask the kernel to resolve the neighbour and to keep it; its present state comes as an event or by the query. */
+static void install(struct toed *t, unsigned i)
+{
+	struct next_hop *n = &t->nh[i];
+	const struct device *d = &t->dev[n->dev];
+	char buf[256];
+	struct nlmsghdr *h = neigh_message(buf, RTM_NEWNEIGH, d, n->gw);
+	int err;
+
+	h->nlmsg_flags |= NLM_F_CREATE;
+	mnl_attr_put_u32(h, NDA_FLAGS_EXT, NTF_EXT_MANAGED);
+	err = netlink_ask(h, NULL, t);
+	n->managed = !err;
+	if (err == -EINVAL) { /* before Linux 5.16: resolve once */
+		h = neigh_message(buf, RTM_NEWNEIGH, d, n->gw);
+		h->nlmsg_flags |= NLM_F_CREATE;
+		((struct ndmsg *)mnl_nlmsg_get_payload(h))->ndm_flags = NTF_USE;
+		err = netlink_ask(h, NULL, t);
+	}
+	if (err && err != -EEXIST)
+		say("%s: the kernel does not resolve a next hop: %s", d->name, strerror(-err));
+	h = neigh_message(buf, RTM_GETNEIGH, d, n->gw);
+	netlink_ask(h, neigh_event, t);
+}
+
+void neigh_event(struct toed *t, const struct nlmsghdr *h)
+{
+	const struct ndmsg *m = mnl_nlmsg_get_payload(h);
+	struct device *d = device_by_ifindex(t, m->ndm_ifindex);
+	const struct nlattr *attr;
+	const uint8_t *mac = NULL;
+	uint8_t addr[16];
+	bool found = false;
+
+	if (!d || m->ndm_family != AF_INET)
+		return;
+	mnl_attr_for_each(attr, h, sizeof(*m))
+	{
+		if (mnl_attr_get_type(attr) == NDA_DST)
+			found = netlink_addr(attr, AF_INET, addr);
+		if (mnl_attr_get_type(attr) == NDA_LLADDR && mnl_attr_get_payload_len(attr) == 6)
+			mac = mnl_attr_get_payload(attr);
+	}
+	for (unsigned i = 0; found && i < TOE_MAX_NEXT_HOPS; i++) {
+		struct next_hop *n = &t->nh[i];
+
+		if (!n->used || n->dev != device_index(t, d) || memcmp(n->gw, addr, 16))
+			continue;
+		if (h->nlmsg_type == RTM_NEWNEIGH) {
+			store(t, i, mac, state_of(m->ndm_state, mac));
+		} else { /* somebody deleted it (ip neigh flush): begin anew */
+			store(t, i, NULL, TOE_NH_INCOMPLETE);
+			loop_after(&t->loop, TIMER_ROUTES, 10);
+		}
+	}
+}
+
+/* Entries that neither a connection nor a grant uses. Rare: only when the table is full. */
+static void collect(struct toed *t)
+{
+	static bool live[TOE_MAX_NEXT_HOPS];
+
+	memset(live, 0, sizeof(live));
+	for (unsigned i = 0; i < TOE_MAX_GRANTS; i++)
+		if (t->ctrl->grant[i].state == TOE_GRANT_READY)
+			live[t->ctrl->grant[i].nh % TOE_MAX_NEXT_HOPS] = true;
+	for (uint32_t id = 0; id < t->ctrl->nflows; id++) {
+		const struct toe_tcb *tcb;
+
+		if (t->tcbs[id].life != TOE_LIFE_LIVE)
+			continue;
+		tcb = toe_engine_peek(t->state, t->ctrl, &t->tcbs[id]);
+		if (tcb && tcb->nh < TOE_MAX_NEXT_HOPS)
+			live[tcb->nh] = true;
+	}
+	for (unsigned i = 0; i < TOE_MAX_NEXT_HOPS; i++) {
+		if (t->nh[i].used && !live[i]) {
+			t->nh[i].used = false;
+			toe_store_release(&t->ctrl->nh[i], 0);
+		}
+	}
+}
+
+static int find(struct toed *t, const uint8_t dst[16])
+{
+	for (unsigned i = 0; i < TOE_MAX_NEXT_HOPS; i++)
+		if (t->nh[i].used && !memcmp(t->nh[i].dst, dst, 16))
+			return (int)i;
+	return -ENOENT;
+}
+
+static int take_free(struct toed *t)
+{
+	for (unsigned round = 0; round < 2; round++) {
+		for (unsigned i = 0; i < TOE_MAX_NEXT_HOPS; i++)
+			if (!t->nh[i].used)
+				return (int)i;
+		collect(t);
+	}
+	return -ENOSPC;
+}
+
+static void point(struct toed *t, unsigned i, const struct device *d, const uint8_t gw[16])
+{
+	memcpy(t->nh[i].gw, gw, 16);
+	t->nh[i].dev = (uint8_t)device_index(t, d);
+	store(t, i, NULL, TOE_NH_INCOMPLETE);
+	install(t, i);
+}
+
+int next_hop_get(struct toed *t, const uint8_t dst[16], const struct route *r)
+{
+	struct device *d = device_by_ifindex(t, r->ifindex);
+	int i = find(t, dst);
+
+	if (i >= 0) {
+		enum toe_nh_state s = (enum toe_nh_state)(t->ctrl->nh[i] >> 48 & 0xff);
+
+		if (memcmp(t->nh[i].gw, r->gw, 16) || t->nh[i].dev != device_index(t, d) ||
+		    s == TOE_NH_FAILED)
+			point(t, (unsigned)i, d, r->gw);
+		return i;
+	}
+	i = take_free(t);
+	if (i < 0)
+		return i;
+	t->nh[i] = (struct next_hop){ .used = true };
+	memcpy(t->nh[i].dst, dst, 16);
+	point(t, (unsigned)i, d, r->gw);
+	return i;
+}
+
+/* TIMER_ROUTES: routes changed, or a neighbour was deleted. */
+void next_hops_reroute(struct toed *t)
+{
+	for (unsigned i = 0; i < TOE_MAX_NEXT_HOPS; i++) {
+		struct next_hop *n = &t->nh[i];
+		struct device *d;
+		struct route r;
+
+		if (!n->used)
+			continue;
+		if (route_lookup(t, n->dst, NULL, &r) || !r.unicast ||
+		    !(d = device_by_ifindex(t, r.ifindex))) {
+			store(t, i, NULL, TOE_NH_FAILED);
+			continue;
+		}
+		if (memcmp(n->gw, r.gw, 16) || n->dev != device_index(t, d) ||
+		    (t->ctrl->nh[i] >> 48 & 0xff) != TOE_NH_VALID)
+			point(t, i, d, r.gw);
+	}
+}
+
+/* At the end: the kernel need not keep them any longer. */
+void next_hops_drop(struct toed *t)
+{
+	char buf[256];
+
+	for (unsigned i = 0; i < TOE_MAX_NEXT_HOPS; i++)
+		if (t->nh[i].used && t->nh[i].managed)
+			netlink_ask(
+			    neigh_message(buf, RTM_DELNEIGH, &t->dev[t->nh[i].dev], t->nh[i].gw),
+			    NULL, t);
+}

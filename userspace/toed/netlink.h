@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef TOE_TOED_NETLINK_H
+#define TOE_TOED_NETLINK_H
+
+#include "toed.h"
+
+struct nlattr;
+
+/* An address attribute in our form (IPv4 as ::ffff:a.b.c.d). False when its length does not fit the family. */
+bool netlink_addr(const struct nlattr *attr, uint8_t family, uint8_t out[16]);
+
+#endif

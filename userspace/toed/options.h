@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef TOE_TOED_OPTIONS_H
+#define TOE_TOED_OPTIONS_H
+
+#include <stdbool.h>
+
+#include "abi/limits.h"
+
+enum { OPT_CPU_ANY = -1 };
+
+struct options {
+	const char *dev[TOE_MAX_DEVS];
+	unsigned ndevs;
+	unsigned nfpcs;
+	int cpu[TOE_MAX_FPCS]; /* of each FPC, OPT_CPU_ANY = not pinned */
+	unsigned tcb_cache; /* TCBs per FPC */
+	bool poll_busy;
+	const char *socket; /* path of the admission socket */
+	const char *group; /* whose members may use it, NULL = root's */
+	char bpf_obj[256];
+	char fw[256];
+};
+
+/*
+ * Read the command line. 0: go on; else the process' exit status + 1 (help was shown, or an error was said).
+ */
+int options_parse(struct options *o, int argc, char **argv);
+
+/* "0,2-3" -> cpu[0..]; returns how many, or -EINVAL. At most `max`. */
+int options_cpus(const char *list, int *cpu, unsigned max);
+
+#endif

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The kernel's own route look-up, so that rules, tables and metrics count as for everybody else. */
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+
+#include "netlink.h"
+
+static struct route *answer;
+
+static void read_metrics(const struct nlattr *metrics)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each_nested(attr, metrics) if (mnl_attr_get_type(attr) == RTAX_MTU)
+	    answer->mtu = mnl_attr_get_u32(attr);
+}
+
+static void read_route(struct toed *t, const struct nlmsghdr *h)
+{
+	const struct rtmsg *m = mnl_nlmsg_get_payload(h);
+	const struct nlattr *attr;
+
+	if (h->nlmsg_type != RTM_NEWROUTE)
+		return;
+	answer->unicast = m->rtm_type == RTN_UNICAST;
+	mnl_attr_for_each(attr, h, sizeof(*m))
+	{
+		switch (mnl_attr_get_type(attr)) {
+		case RTA_OIF:
+			answer->ifindex = (int)mnl_attr_get_u32(attr);
+			break;
+		case RTA_GATEWAY:
+			netlink_addr(attr, m->rtm_family, answer->gw);
+			break;
+		case RTA_PREFSRC:
+			netlink_addr(attr, m->rtm_family, answer->src);
+			break;
+		case RTA_VIA: /* a gateway of another family: left to the kernel */
+			answer->unicast = false;
+			break;
+		case RTA_METRICS:
+			read_metrics(attr);
+			break;
+		}
+	}
+}
+
+/* `dst` and `src` (NULL = any) are IPv4. 0, or the error that the kernel's connect would give: -ENETUNREACH and so on. */
+int route_lookup(struct toed *t, const uint8_t dst[16], const uint8_t *src, struct route *r)
+{
+	char buf[256];
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+	struct rtmsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
+	int err;
+
+	h->nlmsg_type = RTM_GETROUTE;
+	m->rtm_family = AF_INET;
+	m->rtm_dst_len = 32;
+	mnl_attr_put(h, RTA_DST, 4, dst + 12);
+	if (src) {
+		m->rtm_src_len = 32;
+		mnl_attr_put(h, RTA_SRC, 4, src + 12);
+	}
+	memset(r, 0, sizeof(*r));
+	memcpy(r->gw, dst, 16);
+	if (src)
+		memcpy(r->src, src, 16);
+	answer = r;
+	err = netlink_ask(h, read_route, t);
+	answer = NULL;
+	return err;
+}

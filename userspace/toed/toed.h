@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * toed's state, one struct for the process, and the functions by which its parts call each other. Everything
+ * runs in one thread, from the loop.
+ *
+ * Functions that fail return -errno; those of the start have said why by then.
+ */
+#ifndef TOE_TOED_H
+#define TOE_TOED_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "../../manager/admission.h"
+#include "abi/arena.h"
+#include "abi/ctrl.h"
+#include "log.h"
+#include "loop.h"
+#include "lib/atomics.h"
+#include "options.h"
+#include "port/linux/handover.h"
+#include "xdp.h"
+
+/* An AF_XDP socket: (queue, FPC) of a device. */
+struct xsk {
+	int fd;
+	uint8_t queue, fpc, owner; /* owner: FPC that fills the queue and sends through it */
+	bool zerocopy;
+};
+
+enum { MAX_XSKS = TOE_MAX_QUEUES * TOE_MAX_FPCS, MAX_ADDRS = 64 };
+
+struct device {
+	char name[16];
+	char driver[32];
+	int ifindex;
+	unsigned mtu;
+	uint8_t mac[6];
+	bool software; /* veth and the like: partial checksums are possible */
+	unsigned nqueues;
+	unsigned queues_were; /* to be restored, 0 = left alone */
+	bool rxvlan_was; /* to be switched on again */
+	bool up;
+	unsigned frame_size, frames;
+	int umem_fd;
+	void *umem;
+	uint64_t umem_size;
+	struct xsk xsk[MAX_XSKS];
+	unsigned nxsks;
+	uint8_t addr[MAX_ADDRS][16]; /* local addresses */
+	unsigned naddrs;
+};
+
+/* A kernel listening socket that an application passed in: it keeps the port taken. */
+struct hold {
+	int fd;
+	unsigned refs;
+};
+
+struct listener {
+	bool used;
+	bool leaving; /* the FPCs have been told; the index is free once they have listened */
+	bool wildcard;
+	uint8_t addr[16];
+	uint16_t port; /* network order */
+	struct hold *hold;
+};
+
+enum proc_state { PROC_NONE, PROC_ATTACHED, PROC_DRAINING };
+
+struct proc {
+	enum proc_state state;
+	uint64_t until; /* draining: give up at */
+};
+
+struct context {
+	bool used;
+	uint8_t proc;
+	int event_fd;
+};
+
+enum app_life {
+	APP_NONE,
+	APP_STARTING, /* the firmware maps its arena */
+	APP_RUNNING,
+	APP_ORPHANED, /* no process is attached, but one announced a fork */
+	APP_LINGERING, /* no process; orderly closes go on */
+	APP_RESETTING, /* TOE_ADM_APP_GONE is out */
+	APP_LEAVING, /* the firmware lets go of the arena */
+};
+
+struct app {
+	enum app_life life;
+	uint64_t until; /* orphaned, lingering: go on at */
+	uint32_t token;
+	pid_t pid; /* of the first process */
+	uid_t uid;
+	int arena_fd;
+	void *arena;
+	uint32_t seq; /* LX_HO_APP_GONE that must be answered */
+	struct proc proc[TOE_MAX_PROCS];
+	struct context ctx[TOE_MAX_CTXS];
+	struct listener listener[TOE_MAX_LISTENERS];
+};
+
+/* toe-fw, as a process. */
+struct firmware {
+	struct io io; /* channel; fd -1 = not running */
+	struct io pidio; /* pidfd */
+	pid_t pid;
+	bool ready;
+	unsigned restarts;
+	unsigned backoff_ms;
+	uint32_t seq; /* last sequence number used */
+	uint32_t last_exit; /* wait status */
+};
+
+/* The next hop towards a destination: entry of toe_ctrl.nh. */
+struct next_hop {
+	bool used;
+	bool managed; /* we installed the neighbour */
+	uint8_t dst[16], gw[16];
+	uint8_t dev;
+};
+
+struct toed {
+	struct options opt;
+	struct loop loop;
+	bool quit;
+	unsigned nfpcs;
+	unsigned ndevs;
+	struct device dev[TOE_MAX_DEVS];
+	struct toe_xdp xdp;
+	char pin_dir[64];
+	struct toe_config *config;
+	struct toe_flow_ent *tcbs;
+	struct toe_bucket *index;
+	struct toe_stats_row *stats;
+	int ctrl_fd, state_fd;
+	struct toe_ctrl *ctrl;
+	void *state;
+	uint64_t state_size;
+	int fpc_event[TOE_MAX_FPCS];
+	struct firmware fw;
+	struct app app[TOE_MAX_APPS];
+	struct hold *ep_hold[TOE_MAX_ENDPOINTS];
+	uint64_t ep_closed[TOE_MAX_ENDPOINTS]; /* loop_now at which it began to close */
+	uint64_t grant_at[TOE_MAX_GRANTS];
+	uint16_t next_port;
+	struct next_hop nh[TOE_MAX_NEXT_HOPS];
+	uint16_t port_lo, port_hi;
+	uint64_t started;
+	unsigned live_flows; /* as of the last look at the flow table */
+};
+
+/* memory.c: control region, engine state, eventfds. */
+int memory_make(struct toed *t);
+/* A memfd of `size` bytes, mapped. Descriptor or -errno. */
+int memory_fd(const char *name, uint64_t size, void **map);
+/* Random bytes from the kernel. */
+void random_bytes(void *p, size_t n);
+
+/* device.c */
+int device_open(struct toed *t, unsigned i, const char *name);
+/* Queue counts and offloads as the FPCs need them; device_restore puts them back. */
+int device_prepare(struct toed *t, struct device *d);
+void device_restore(struct device *d);
+/* Link state and MTU changed (netlink). */
+void device_link(struct toed *t, int ifindex, bool up, unsigned mtu);
+struct device *device_by_ifindex(struct toed *t, int ifindex);
+static inline unsigned device_index(const struct toed *t, const struct device *d)
+{
+	return (unsigned)(d - t->dev);
+}
+
+/* xsk.c: UMEM and sockets of a device, placed in toe_xsks. */
+int xsk_make(struct toed *t, struct device *d);
+void xsk_remove(struct toed *t, struct device *d);
+
+/* supervise.c: start toe-fw, start it again when it dies. */
+int fw_start(struct toed *t);
+void fw_stop(struct toed *t);
+void fw_restart(struct toed *t);
+/* A message to toe-fw with an optional descriptor (-1: none). -ENOTCONN while it is not running. */
+int fw_send(struct toed *t, struct lx_ho *h, int fd);
+
+/* handover.c: everything, to a toe-fw that has just started. */
+int handover_all(struct toed *t);
+/* Single messages; they return the sequence number that will be answered. */
+uint32_t handover_app(struct toed *t, unsigned app);
+uint32_t handover_ctx(struct toed *t, unsigned app, unsigned ctx);
+uint32_t handover_app_gone(struct toed *t, unsigned app);
+void handover_ctx_gone(struct toed *t, unsigned app, unsigned ctx);
+
+/* admin.c: toed's own commands to FPCs; queued when the ring is full. */
+void admin_send(struct toed *t, unsigned fpc, uint8_t type, uint32_t flow, uint16_t gen,
+		uint64_t pos);
+void admin_send_all(struct toed *t, uint8_t type, uint32_t flow, uint64_t pos);
+void admin_flush(struct toed *t);
+/* The FPCs have taken every command. */
+bool admin_idle(const struct toed *t);
+void fpc_wake(struct toed *t, unsigned fpc);
+void fpc_wake_all(struct toed *t);
+
+/* admission.c: the UNIX socket. */
+int admission_open(struct toed *t);
+void admission_close(struct toed *t);
+/* toe-fw answered message `seq`; `all`: it was restarted with everything up to seq. */
+void admission_fw_done(struct toed *t, uint32_t seq, int error, bool all);
+
+/* apps.c: applications, their processes and contexts. */
+int app_new(struct toed *t, pid_t pid, uid_t uid, uint32_t *seq); /* its index */
+int app_attach(struct toed *t, unsigned app, uint32_t proc, uint32_t token); /* its process slot */
+void app_ready(struct toed *t, unsigned app);
+int ctx_new(struct toed *t, unsigned app, unsigned proc, uint32_t *seq); /* its index */
+void ctx_ready(struct toed *t, unsigned app, unsigned ctx);
+int ctx_free(struct toed *t, unsigned app, unsigned proc, unsigned ctx);
+void app_proc_gone(struct toed *t, unsigned app, unsigned proc);
+void app_fw_done(struct toed *t, uint32_t seq, bool all);
+
+/* reap.c: TIMER_REAP. */
+void apps_reap(struct toed *t);
+
+/* listeners.c */
+int listener_new(struct toed *t, unsigned app, unsigned proc,
+		 int fd); /* index; -ENOENT: not for the TOE */
+int listener_close(struct toed *t, unsigned app, unsigned index);
+/* An address appeared on a device or left it: wildcard listeners follow. */
+void listeners_addr(struct toed *t, struct device *d, const uint8_t addr[16], bool there);
+void hold_put(struct hold *h);
+
+/* endpoints.c */
+int endpoint_open(struct toed *t, unsigned app, unsigned listener, unsigned dev,
+		  const uint8_t addr[16], uint16_t port, struct hold *h);
+/* Those of a listener, at one address of one device or (addr NULL) all. */
+void endpoints_close(struct toed *t, unsigned app, unsigned listener, unsigned dev,
+		     const uint8_t *addr);
+void endpoints_sweep(struct toed *t);
+/* The ports for active opens, at a local address. */
+void endpoint_range(struct toed *t, struct device *d, const uint8_t addr[16], bool own);
+
+/* grants.c */
+int grant_new(struct toed *t, unsigned app, const struct toe_adm_req *r, struct toe_adm_ans *a);
+void grants_app_gone(struct toed *t, unsigned app);
+
+/* netlink.c: one socket for events, one for questions. */
+int netlink_open(struct toed *t);
+void netlink_close(struct toed *t);
+/* Send a request, hand each answer to `cb` (may be NULL). 0 or -errno of the kernel. */
+struct nlmsghdr;
+int netlink_ask(struct nlmsghdr *h, void (*cb)(struct toed *, const struct nlmsghdr *),
+		struct toed *t);
+
+/* addrs.c */
+int addrs_load(struct toed *t);
+void addrs_event(struct toed *t, const struct nlmsghdr *h);
+
+/* route.c */
+struct route {
+	bool unicast; /* else the kernel's own business: local, broadcast */
+	int ifindex;
+	uint8_t gw[16]; /* the destination itself when on link */
+	uint8_t src[16];
+	unsigned mtu; /* 0 = the device's */
+};
+int route_lookup(struct toed *t, const uint8_t dst[16], const uint8_t *src, struct route *r);
+
+/* neigh.c: toe_ctrl.nh */
+int next_hop_get(struct toed *t, const uint8_t dst[16], const struct route *r); /* index */
+void neigh_event(struct toed *t, const struct nlmsghdr *h);
+void next_hops_reroute(struct toed *t);
+void next_hops_drop(struct toed *t);
+
+/* reserve.c: the port range of active opens. */
+int reserve_ports(struct toed *t);
+void reserve_restore(struct toed *t);
+
+/* flows_view.c: toe_flows, for people. */
+void flows_view_refresh(struct toed *t);
+void flow_view_fill(struct toed *t, uint32_t flow, struct toe_flow_view *v);
+
+/* status.c: JSON for toectl as a memfd; `type` is TOE_ADM_REQ_STATUS, _FLOWS or _STATS. Descriptor or -errno. */
+int status_make(struct toed *t, uint32_t type);
+
+#endif
