@@ -147,7 +147,7 @@ $(B)/%.a:
 
 # Unit tests: one program per source
 UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(UNIT_SRC))
-UNIT_LIB := $(addprefix $(B)/,unit.a sim.a libtoefw.a libtoe.a $(if $(CROSS),,toed.a toe-fw.a toectl.a))
+UNIT_LIB := $(addprefix $(B)/,unit.a sim.a libtoefw.a $(if $(CROSS),,libtoe.a toed.a toe-fw.a toectl.a))
 $(B)/tests/unit/test_%: $(B)/tests/unit/test_%.o $(UNIT_LIB)
 	$(CC) $(SANFLAGS) -o $@ $< -Wl,--start-group $(UNIT_LIB) -Wl,--end-group -Wl,--as-needed -lm -lpthread \
 		$(if $(CROSS),,-lcunit -lxdp -lbpf -lmnl -ljansson)
@@ -192,9 +192,9 @@ test: deps
 	@$(MAKE) --no-print-directory -j2 -s tests nginx
 	@$(MAKE) --no-print-directory -s test-run
 
-# The firmware's tests on another architecture: those whose source is the firmware's own
+# The firmware's tests on another architecture: those that are not of hosted sources
 FW_UNIT := $(foreach t,$(patsubst tests/unit/test_%.c,%,$(UNIT_SRC)),$(if \
-	$(wildcard firmware/*/$(t).[ch]),$(B)/tests/unit/test_$(t)))
+	$(wildcard manager/$(t).[ch] userspace/*/$(t).[ch] firmware/port/linux/$(t).[ch]),,$(B)/tests/unit/test_$(t)))
 QEMU = qemu-$(ARCH)-static -L /usr/$(ARCH)-linux-gnu
 .PHONY: cross-test
 cross-test: $(FW_UNIT) $(SIM_TESTS)

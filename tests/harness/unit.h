@@ -17,7 +17,10 @@ struct unit_test {
 	void (*fn)(void);
 };
 
-#define T(fn) { #fn, fn }
+#define T(fn) \
+	{ \
+#fn, fn \
+	}
 
 static inline int unit_run(const char *suite, const struct unit_test *t, unsigned n)
 {
@@ -37,11 +40,11 @@ static inline int unit_run(const char *suite, const struct unit_test *t, unsigne
 	return failed != 0;
 }
 
-#define UNIT_MAIN(suite, ...)                                                          \
-	int main(void)                                                                 \
-	{                                                                              \
-		static const struct unit_test tests[] = { __VA_ARGS__ };               \
-		return unit_run(suite, tests, sizeof(tests) / sizeof(tests[0]));       \
+#define UNIT_MAIN(suite, ...) \
+	int main(void) \
+	{ \
+		static const struct unit_test tests[] = { __VA_ARGS__ }; \
+		return unit_run(suite, tests, sizeof(tests) / sizeof(tests[0])); \
 	}
 
 #endif

@@ -56,12 +56,17 @@ static inline void CU_basic_set_mode(int mode)
 {
 }
 
+static inline void cu_run_one(void (*fn)(void))
+{
+	if (!setjmp(cu_leave))
+		fn();
+}
+
 static inline void CU_basic_run_tests(void)
 {
 	for (unsigned i = 0; i < cu_ntests; i++) {
 		cu_failures = 0;
-		if (!setjmp(cu_leave))
-			cu_test[i].fn();
+		cu_run_one(cu_test[i].fn);
 		if (cu_failures) {
 			printf("  Test: %s FAILED\n", cu_test[i].name);
 			cu_tests_failed++;
