@@ -198,7 +198,8 @@ uint16_t toe_recv_window(struct toe_tcb *t)
 	    t->rcv_nxt + ((uint64_t)(field + 1) << t->rcv_wscale) <= cap)
 		field++;
 	field = toe_min32(field, 65535);
-	t->rcv_adv = toe_max64(t->rcv_adv, t->rcv_nxt + ((uint64_t)field << t->rcv_wscale));
+	if (field) /* else a FIN may stand beyond the edge */
+		t->rcv_adv = toe_max64(t->rcv_adv, t->rcv_nxt + ((uint64_t)field << t->rcv_wscale));
 	return (uint16_t)field;
 }
 
