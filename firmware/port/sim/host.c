@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Hosts: memory, steering of arriving frames, polling, death and restart, and the checks at the end. */
+#define _GNU_SOURCE
+#include "sim.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "../../core/fpc.h"
+#include "../../lib/flow_hash.h"
+#include "../../wire/tcp.h"
+#include "../../wire/checksum.h"
+
+static void *map(size_t n)
+{
+	void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+		       -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static size_t state_size(const struct sim_conf *c)
+{
+	return toe_engine_state_size(c->nfpcs, c->tcb_cache, c->nflows);
+}
+
+enum { BUCKETS_PER_FLOW_INV = 2, MIN_BUCKETS = 64 };
+
+static void set_up_ctrl(struct toe_port *p)
+{
+	struct toe_ctrl *c = p->ctrl;
+	uint32_t buckets = MIN_BUCKETS;
+
+	while (buckets < p->conf.nflows / BUCKETS_PER_FLOW_INV)
+		buckets *= 2;
+	c->magic = TOE_CTRL_MAGIC;
+	c->version = TOE_ABI_VERSION;
+	c->nfpcs = p->conf.nfpcs;
+	c->nflows = p->conf.nflows;
+	c->tcb_cache = p->conf.tcb_cache;
+	c->nbuckets = buckets;
+	c->key[0] = sim_random(p->w);
+	c->key[1] = sim_random(p->w);
+	c->port_lo = 32768;
+	c->port_hi = 60999;
+	c->dev[0].ifindex = 1;
+	c->dev[0].mtu = p->conf.mtu;
+	c->dev[0].software = p->conf.steer == SIM_STEER_PARTIAL;
+	c->dev[0].nqueues = (uint8_t)p->conf.nfpcs;
+	memcpy(c->dev[0].mac, (uint8_t[]){ 2, 0, 0, 0, 0, p->conf.addr }, 6);
+	p->index = map(buckets * sizeof(*p->index));
+}
+
+static int start_fpcs(struct toe_port *p)
+{
+	int err = 0;
+
+	for (unsigned i = 0; i < p->conf.nfpcs && !err; i++)
+		err = toe_fpc_init(p->fpc[i], p, p->state, i);
+	return err;
+}
+
+struct toe_port *sim_host(struct sim_world *w, const struct sim_conf *conf)
+{
+	struct toe_port *p = calloc(1, sizeof(*p));
+
+	p->w = w;
+	p->conf = *conf;
+	p->ctrl = map(sizeof(*p->ctrl));
+	p->ent = map(conf->nflows * sizeof(*p->ent));
+	p->state = map(state_size(conf));
+	p->stats = calloc(TOE_MAX_FPCS, sizeof(*p->stats));
+	p->frames = map((size_t)SIM_FRAMES * SIM_FRAME_SIZE);
+	for (unsigned i = 0; i < SIM_FRAMES; i++)
+		p->free[p->nfree++] = i;
+	set_up_ctrl(p);
+	for (unsigned i = 0; i < conf->nfpcs; i++)
+		p->fpc[i] = map(toe_fpc_size());
+	w->host[w->nhosts++] = p;
+	if (start_fpcs(p))
+		abort();
+	return p;
+}
+
+static void host_free(struct toe_port *p)
+{
+	for (unsigned i = 0; i < p->conf.nfpcs; i++)
+		munmap(p->fpc[i], toe_fpc_size());
+	for (unsigned i = 0; i < TOE_MAX_APPS; i++)
+		if (p->arena[i])
+			munmap(p->arena[i], TOE_ARENA_SIZE);
+	munmap(p->index, p->ctrl->nbuckets * sizeof(*p->index));
+	munmap(p->ctrl, sizeof(*p->ctrl));
+	munmap(p->ent, p->conf.nflows * sizeof(*p->ent));
+	munmap(p->state, state_size(&p->conf));
+	munmap(p->frames, (size_t)SIM_FRAMES * SIM_FRAME_SIZE);
+	free(p->stats);
+	free(p);
+}
+
+void sim_free(struct sim_world *w)
+{
+	sim_drop_frames(w);
+	for (unsigned i = 0; i < w->nhosts; i++)
+		host_free(w->host[i]);
+	free(w);
+}
+
+void sim_join(struct toe_port *a, struct toe_port *b, const struct sim_link *link)
+{
+	a->peer = b;
+	b->peer = a;
+	a->link = b->link = *link;
+}
+
+/* What the XDP program would have found: the index hit, or the endpoint. */
+static void find_meta(const struct toe_port *p, const struct toe_rx *rx, uint64_t hash,
+		      struct toe_meta *m)
+{
+	for (unsigned c = 0; c < 2; c++) {
+		const struct toe_bucket *b =
+		    &p->index[toe_hash_bucket(hash, c, p->ctrl->nbuckets, p->conf.nfpcs)];
+
+		for (unsigned i = 0; i < TOE_BUCKET_SLOTS; i++) {
+			uint32_t flow = (uint32_t)b->slot[i];
+
+			if (!b->slot[i] || flow >= p->conf.nflows ||
+			    memcmp(&p->ent[flow].tuple, &rx->tuple, sizeof(rx->tuple)))
+				continue;
+			m->flags = TOE_META_FLOW;
+			m->flow = flow;
+			m->gen = (uint16_t)(b->slot[i] >> 32);
+			return;
+		}
+	}
+	for (uint32_t i = 0; i < TOE_MAX_ENDPOINTS; i++) {
+		const struct toe_endpoint *ep = &p->ctrl->endpoint[i];
+
+		if (ep->state != TOE_EP_OPEN || ep->port != rx->tuple.lport)
+			continue;
+		m->flags = TOE_META_ENDPOINT;
+		m->flow = i;
+		return;
+	}
+}
+
+/* Leave the checksum as a kernel does whose device would complete it: only on frames that were right. */
+static void make_partial(struct toe_rx *rx)
+{
+	if (toe_rx_checksum(rx, false))
+		((struct toe_tcph *)rx->tcp)->check = toe_csum_fold(rx->pseudo);
+}
+
+/* The XDP program's part. False: it drops the frame. */
+static bool steer(struct toe_port *p, struct toe_frame *f, unsigned *fpc)
+{
+	struct toe_meta m = { .magic = TOE_META_WORD };
+	struct toe_rx rx;
+	uint64_t hash;
+
+	if (p->conf.steer == SIM_STEER_RAW) {
+		*fpc = sim_below(p->w, p->conf.nfpcs);
+		return true;
+	}
+	if (toe_rx_parse(f, &rx))
+		return false;
+	if (p->conf.steer == SIM_STEER_PARTIAL)
+		make_partial(&rx);
+	hash = toe_flow_hash(p->ctrl->key, &rx.tuple);
+	m.payload_off = (uint16_t)(rx.payload - f->data);
+	m.payload_len = (uint16_t)rx.seg.len;
+	m.hash_hi = (uint32_t)(hash >> 32);
+	m.hash_lo = (uint32_t)hash;
+	find_meta(p, &rx, hash, &m);
+	*fpc = m.flags & TOE_META_FLOW ? p->ent[m.flow].fpc : toe_hash_fpc(hash, p->conf.nfpcs);
+	memcpy(f->data - sizeof(m), &m, sizeof(m));
+	f->meta = 1;
+	return true;
+}
+
+void sim_receive(struct toe_port *p, const uint8_t *frame, uint32_t len)
+{
+	struct toe_frame f = { .len = len };
+	unsigned fpc;
+
+	if (!p->nfree)
+		return;
+	f.id = p->free[p->nfree - 1];
+	f.data = p->frames + (size_t)f.id * SIM_FRAME_SIZE + SIM_HEADROOM;
+	memcpy(f.data, frame, len);
+	if (!steer(p, &f, &fpc) || p->rx[fpc].head - p->rx[fpc].tail == SIM_QUEUE)
+		return;
+	p->nfree--;
+	p->rx[fpc].f[p->rx[fpc].head++ % SIM_QUEUE] = f;
+}
+
+/* One batch, which may be the last of this life of the firmware. */
+static unsigned poll_one(struct toe_port *p, unsigned fpc)
+{
+	unsigned n;
+
+	if (setjmp(p->crash)) {
+		if (sim_restart(p))
+			abort();
+		return 1;
+	}
+	p->can_crash = true;
+	n = toe_fpc_poll(p->fpc[fpc]);
+	p->can_crash = false;
+	return n;
+}
+
+unsigned sim_poll(struct toe_port *p, unsigned rounds)
+{
+	unsigned all = 0;
+
+	for (unsigned i = 0; i < p->conf.nfpcs; i++) {
+		for (unsigned r = 0; r < rounds; r++) {
+			unsigned n = poll_one(p, i);
+
+			all += n;
+			if (!n)
+				break;
+		}
+	}
+	return all;
+}
+
+/* Frames that the dead firmware held go back, as the owner words of a real port's frames allow. */
+static void reclaim_frames(struct toe_port *p)
+{
+	uint8_t used[SIM_FRAMES] = { 0 };
+
+	for (unsigned k = 0; k < p->conf.nfpcs; k++)
+		for (unsigned i = p->rx[k].tail; i != p->rx[k].head; i++)
+			used[p->rx[k].f[i % SIM_QUEUE].id] = 1;
+	for (unsigned i = 0; i < p->ntx; i++)
+		used[p->tx[i].id] = 1;
+	p->nfree = 0;
+	for (unsigned i = 0; i < SIM_FRAMES; i++)
+		if (!used[i])
+			p->free[p->nfree++] = i;
+}
+
+int sim_restart(struct toe_port *p)
+{
+	p->can_crash = false;
+	for (unsigned i = 0; i < p->conf.nfpcs; i++)
+		memset(p->fpc[i], 0xa5, toe_fpc_size());
+	p->ntrimmed = 0;
+	reclaim_frames(p);
+	return start_fpcs(p);
+}
+
+unsigned sim_frames_missing(const struct toe_port *p)
+{
+	unsigned n = p->nfree + p->ntx;
+
+	for (unsigned k = 0; k < p->conf.nfpcs; k++) {
+		n += p->rx[k].head - p->rx[k].tail;
+		for (unsigned d = 0; d < TOE_MAX_DEVS; d++)
+			n += p->fpc[k]->has_spare[d];
+	}
+	return SIM_FRAMES - n;
+}
+
+static const char *fpc_leak(const struct toe_fpc *f)
+{
+	unsigned ids = 0;
+
+	for (uint32_t i = 0; i < f->nflows; i++) {
+		if (f->ent[i + f->first].life == TOE_LIFE_LIVE)
+			return "a flow id";
+		ids += !toe_list_empty(f->ids, i);
+		if (!toe_list_empty(f->retry, i))
+			return "an entry of the retry list";
+	}
+	if (ids + f->ntrim != f->nflows)
+		return "a flow id of the free list";
+	if (f->cache.nfree != f->cache.n)
+		return "a TCB slot";
+	if (f->wheel.armed)
+		return "a timer";
+	if (f->tw.used)
+		return "a TIME_WAIT entry";
+	for (unsigned i = 0; i < TOE_MAX_ENDPOINTS; i++)
+		if (f->endpoint_flows[i])
+			return "an endpoint's flow";
+	for (unsigned a = 0; a < TOE_MAX_APPS; a++)
+		for (unsigned l = 0; l < TOE_MAX_LISTENERS; l++)
+			if (f->lst[a][l].pending)
+				return "a place in a backlog";
+	for (uint32_t b = f->id * (f->nbuckets / f->nfpcs);
+	     b < (f->id + 1) * (f->nbuckets / f->nfpcs); b++)
+		for (unsigned i = 0; i < TOE_BUCKET_SLOTS; i++)
+			if (f->index[b].slot[i])
+				return "an index entry";
+	return NULL;
+}
+
+const char *sim_leak(const struct toe_port *p)
+{
+	const char *leak = NULL;
+
+	for (unsigned i = 0; i < p->conf.nfpcs && !leak; i++)
+		leak = fpc_leak(p->fpc[i]);
+	return leak ? leak : sim_frames_missing(p) ? "a frame" : NULL;
+}
+
+const char *sim_check(const struct toe_port *p)
+{
+	for (uint32_t i = 0; i < p->conf.nflows; i++) {
+		const struct toe_tcb *t = toe_engine_peek(p->state, p->ctrl, &p->ent[i]);
+		const char *bad = t ? toe_tcb_check(t) : NULL;
+
+		if (bad)
+			return bad;
+	}
+	return NULL;
+}
+
+uint64_t sim_count(const struct toe_port *p, enum toe_counter c)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < p->conf.nfpcs; i++)
+		n += p->stats[i][c];
+	return n;
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Links: what happens to a frame between two hosts, and the queue of frames under way. */
+#include "sim.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct sim_packet {
+	uint64_t at, order;
+	struct toe_port *to;
+	uint32_t len;
+	uint8_t data[TOE_FRAME_ROOM];
+};
+
+/* splitmix64 */
+uint64_t sim_random(struct sim_world *w)
+{
+	uint64_t z = w->rng += 0x9e3779b97f4a7c15ull;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
+	return z ^ z >> 31;
+}
+
+static bool chance(struct sim_world *w, uint32_t in_65536)
+{
+	return in_65536 && (sim_random(w) & 0xffff) < in_65536;
+}
+
+static bool before(const struct sim_packet *a, const struct sim_packet *b)
+{
+	return a->at != b->at ? a->at < b->at : a->order < b->order;
+}
+
+static void heap_push(struct sim_world *w, struct sim_packet *p)
+{
+	unsigned i = w->nheap++;
+
+	if (w->nheap > w->heap_room) {
+		w->heap_room = w->heap_room ? w->heap_room * 2 : 256;
+		w->heap = realloc(w->heap, w->heap_room * sizeof(*w->heap));
+	}
+	while (i && before(p, w->heap[(i - 1) / 2])) {
+		w->heap[i] = w->heap[(i - 1) / 2];
+		i = (i - 1) / 2;
+	}
+	w->heap[i] = p;
+}
+
+static struct sim_packet *heap_pop(struct sim_world *w)
+{
+	struct sim_packet *top = w->heap[0], *last = w->heap[--w->nheap];
+	unsigned i = 0, c;
+
+	while ((c = 2 * i + 1) < w->nheap) {
+		if (c + 1 < w->nheap && before(w->heap[c + 1], w->heap[c]))
+			c++;
+		if (!before(w->heap[c], last))
+			break;
+		w->heap[i] = w->heap[c];
+		i = c;
+	}
+	w->heap[i] = last;
+	return top;
+}
+
+static void put(struct toe_port *to, uint64_t at, const uint8_t *frame, uint32_t len)
+{
+	struct sim_packet *p = malloc(sizeof(*p));
+
+	p->at = at;
+	p->order = to->w->order++;
+	p->to = to;
+	p->len = len;
+	memcpy(p->data, frame, len);
+	heap_push(to->w, p);
+}
+
+/* Nanoseconds on the wire; the time the link is free for this frame moves link->busy_until. */
+static bool enqueue_rate(struct sim_world *w, struct sim_link *l, uint32_t len, uint64_t *wait_us)
+{
+	uint64_t now = w->now * 1000, cost;
+
+	*wait_us = 0;
+	if (!l->kbit)
+		return true;
+	cost = (uint64_t)len * 8000000 / l->kbit;
+	if (l->busy_until < now)
+		l->busy_until = now;
+	if (l->queue && l->busy_until - now > cost * l->queue)
+		return false;
+	l->busy_until += cost;
+	*wait_us = (l->busy_until - now) / 1000;
+	return true;
+}
+
+void sim_send(struct toe_port *to, struct sim_link *l, const uint8_t *frame, uint32_t len)
+{
+	struct sim_world *w = to->w;
+	uint64_t wait, copies;
+	uint8_t bad[TOE_FRAME_ROOM];
+
+	if (!l) {
+		put(to, w->now, frame, len);
+		return;
+	}
+	if (chance(w, l->loss) || !enqueue_rate(w, l, len, &wait)) {
+		w->lost++;
+		return;
+	}
+	copies = chance(w, l->dup) ? 2 : 1;
+	if (chance(w, l->corrupt)) {
+		memcpy(bad, frame, len);
+		bad[14 + sim_below(w, len - 14)] ^= (uint8_t)(1u << sim_below(w, 8));
+		frame = bad;
+	}
+	while (copies--)
+		put(to, w->now + wait + l->delay_us + (chance(w, l->reorder) ? l->late_us : 0),
+		    frame, len);
+}
+
+/* Hand over every frame whose time has come. */
+static unsigned deliver(struct sim_world *w)
+{
+	unsigned n = 0;
+
+	while (w->nheap && w->heap[0]->at <= w->now) {
+		struct sim_packet *p = heap_pop(w);
+
+		sim_receive(p->to, p->data, p->len);
+		w->delivered++;
+		free(p);
+		n++;
+	}
+	return n;
+}
+
+unsigned sim_step(struct sim_world *w)
+{
+	unsigned n = deliver(w);
+
+	for (unsigned i = 0; i < w->nhosts; i++)
+		n += sim_poll(w->host[i], 4);
+	return n;
+}
+
+uint64_t sim_next(struct sim_world *w)
+{
+	uint64_t next = w->nheap ? w->heap[0]->at : UINT64_MAX;
+
+	for (unsigned i = 0; i < w->nhosts; i++) {
+		for (unsigned k = 0; k < w->host[i]->conf.nfpcs; k++) {
+			uint64_t d = toe_fpc_deadline(w->host[i]->fpc[k]);
+
+			if (d && d < next)
+				next = d;
+		}
+	}
+	return next;
+}
+
+struct sim_world *sim_new(uint64_t seed)
+{
+	struct sim_world *w = calloc(1, sizeof(*w));
+
+	w->rng = seed;
+	w->now = 1000000 + (sim_random(w) & 0xffffffff);
+	return w;
+}
+
+void sim_drop_frames(struct sim_world *w)
+{
+	while (w->nheap)
+		free(heap_pop(w));
+	free(w->heap);
+}

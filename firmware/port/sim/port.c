@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The hardware contract (port.h) over plain memory. */
+#define _GNU_SOURCE
+#include "sim.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+#include "../../core/fpc.h"
+
+/* Every call into the port is a place to die at. */
+static void maybe_crash(struct toe_port *p)
+{
+	if (!p->can_crash || !p->crash_in || --p->crash_in)
+		return;
+	p->crashes++;
+	p->can_crash = false;
+	longjmp(p->crash, 1);
+}
+
+uint64_t toe_port_now(struct toe_port *p)
+{
+	return p->w->now;
+}
+
+unsigned toe_port_rx(struct toe_port *p, unsigned fpc, struct toe_frame *f, unsigned max)
+{
+	unsigned n = 0;
+
+	maybe_crash(p);
+	while (n < max && p->rx[fpc].tail != p->rx[fpc].head)
+		f[n++] = p->rx[fpc].f[p->rx[fpc].tail++ % SIM_QUEUE];
+	return n;
+}
+
+void toe_port_rx_done(struct toe_port *p, unsigned fpc, const struct toe_frame *f, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		p->free[p->nfree++] = f[i].id;
+	maybe_crash(p);
+}
+
+bool toe_port_forward(struct toe_port *p, unsigned fpc, unsigned to, const struct toe_frame *f)
+{
+	if (p->rx[to].head - p->rx[to].tail == SIM_QUEUE)
+		return false;
+	p->rx[to].f[p->rx[to].head++ % SIM_QUEUE] = *f;
+	maybe_crash(p);
+	return true;
+}
+
+bool toe_port_tx_alloc(struct toe_port *p, unsigned fpc, unsigned dev, struct toe_frame *f)
+{
+	maybe_crash(p);
+	if (!p->nfree)
+		return false;
+	memset(f, 0, sizeof(*f));
+	f->id = p->free[--p->nfree];
+	f->data = p->frames + (size_t)f->id * SIM_FRAME_SIZE + SIM_HEADROOM;
+	f->dev = (uint8_t)dev;
+	return true;
+}
+
+void toe_port_tx(struct toe_port *p, unsigned fpc, const struct toe_frame *f)
+{
+	p->tx[p->ntx++] = *f;
+	maybe_crash(p);
+}
+
+void toe_port_tx_kick(struct toe_port *p, unsigned fpc)
+{
+	unsigned n = p->ntx;
+
+	maybe_crash(p);
+	p->ntx = 0;
+	for (unsigned i = 0; i < n; i++) {
+		p->free[p->nfree++] = p->tx[i].id;
+		if (p->sink)
+			p->sink(p, p->tx[i].data, p->tx[i].len);
+		else if (p->peer)
+			sim_send(p->peer, &p->link, p->tx[i].data, p->tx[i].len);
+	}
+}
+
+void toe_port_wake(struct toe_port *p, unsigned app, unsigned ctx)
+{
+	p->woken[app] |= 1ull << ctx;
+	maybe_crash(p);
+}
+
+void *toe_port_arena(struct toe_port *p, unsigned app)
+{
+	return app < TOE_MAX_APPS ? p->arena[app] : NULL;
+}
+
+bool toe_port_trim(struct toe_port *p, unsigned fpc, unsigned app, uint32_t flow)
+{
+	maybe_crash(p);
+	if (!p->arena[app] || p->ntrimmed == sizeof(p->trimmed) / sizeof(p->trimmed[0]))
+		return false;
+	madvise(p->arena[app] + toe_arena_rx_off(flow), 2ul * TOE_BUF_DEFAULT, MADV_DONTNEED);
+	p->trimmed[p->ntrimmed++] = flow;
+	return true;
+}
+
+bool toe_port_trimmed(struct toe_port *p, unsigned fpc, uint32_t *flow)
+{
+	for (unsigned i = 0; i < p->ntrimmed; i++) {
+		*flow = p->trimmed[i];
+		if (!toe_owns(p->fpc[fpc], *flow))
+			continue;
+		p->trimmed[i] = p->trimmed[--p->ntrimmed];
+		return true;
+	}
+	return false;
+}
+
+struct toe_flow_ent *toe_port_flows(struct toe_port *p)
+{
+	return p->ent;
+}
+
+struct toe_bucket *toe_port_index(struct toe_port *p)
+{
+	return p->index;
+}
+
+uint64_t *toe_port_stats(struct toe_port *p, unsigned fpc)
+{
+	return p->stats[fpc];
+}
+
+struct toe_ctrl *toe_port_ctrl(struct toe_port *p)
+{
+	return p->ctrl;
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The simulator port: hosts, links and time in one process, all decided by one seed.
+ *
+ *   app -> rings -> FPCs -> link -> FPCs -> rings -> app
+ *
+ * A host is a struct toe_port: the shared tables, one arena per application, and its FPCs. Time is a variable that
+ * sim_run moves from event to event.
+ */
+#ifndef TOE_SIM_H
+#define TOE_SIM_H
+
+#include <setjmp.h>
+
+#include "../../core/engine.h"
+
+enum {
+	SIM_FRAMES = 2048, /* frames of a host */
+	SIM_FRAME_SIZE = 2048,
+	SIM_HEADROOM = 64,
+	SIM_QUEUE = 1024, /* received frames waiting for an FPC */
+	SIM_HOSTS = 4,
+};
+
+/* Chances are in 1/65536. */
+struct sim_link {
+	uint32_t loss, dup, corrupt;
+	uint32_t reorder; /* chance that a frame takes `late_us` longer */
+	uint32_t late_us, delay_us;
+	uint32_t kbit; /* rate, 0 = unlimited */
+	uint32_t queue; /* frames that wait for the rate, at most; 0 = unlimited */
+	uint64_t busy_until; /* nanoseconds, the link's own */
+};
+
+/* How frames come to the FPCs of a host. */
+enum sim_steer {
+	SIM_STEER_META, /* as the XDP program does: to the right FPC, with metadata */
+	SIM_STEER_RAW, /* no metadata, to any FPC: they parse and hand on themselves */
+	SIM_STEER_PARTIAL, /* with metadata; TCP checksums left partial, as on veth */
+};
+
+struct sim_conf {
+	unsigned nfpcs, tcb_cache, nflows, mtu;
+	enum sim_steer steer;
+	uint8_t addr; /* last byte of 10.0.0.x and of the MAC */
+};
+
+struct sim_world {
+	uint64_t now; /* microseconds */
+	uint64_t rng;
+	struct toe_port *host[SIM_HOSTS];
+	unsigned nhosts;
+	struct sim_packet **heap; /* frames under way, by time of arrival */
+	unsigned nheap, heap_room;
+	uint64_t order;
+	uint64_t lost, delivered;
+};
+
+struct toe_port {
+	struct sim_world *w;
+	struct sim_conf conf;
+	struct toe_ctrl *ctrl;
+	struct toe_flow_ent *ent;
+	struct toe_bucket *index;
+	uint64_t (*stats)[128];
+	void *state;
+	uint8_t *arena[TOE_MAX_APPS];
+	struct toe_fpc *fpc[TOE_MAX_FPCS];
+	/* Frames: free, or in one of the queues, or with an FPC. */
+	uint8_t *frames;
+	uint32_t free[SIM_FRAMES];
+	unsigned nfree;
+	struct {
+		struct toe_frame f[SIM_QUEUE];
+		unsigned head, tail;
+	} rx[TOE_MAX_FPCS];
+	struct toe_frame tx[SIM_FRAMES];
+	unsigned ntx;
+	/* Where frames go: to a host over a link, or to a function. */
+	struct toe_port *peer;
+	struct sim_link link;
+	void (*sink)(struct toe_port *p, const uint8_t *frame, uint32_t len);
+	void *arg;
+	uint32_t trimmed[64];
+	unsigned ntrimmed;
+	/* Death at the n-th call into the port. */
+	unsigned crash_in; /* 0 = never */
+	bool can_crash;
+	jmp_buf crash;
+	unsigned crashes;
+	uint64_t woken[TOE_MAX_APPS]; /* contexts that toe_port_wake was called for */
+};
+
+uint64_t sim_random(struct sim_world *w);
+/* A number below n. */
+static inline uint32_t sim_below(struct sim_world *w, uint32_t n)
+{
+	return (uint32_t)(sim_random(w) >> 32) % n;
+}
+
+struct sim_world *sim_new(uint64_t seed);
+void sim_free(struct sim_world *w);
+void sim_drop_frames(struct sim_world *w);
+struct toe_port *sim_host(struct sim_world *w, const struct sim_conf *conf);
+/* Join two hosts by a link of the same kind both ways. */
+void sim_join(struct toe_port *a, struct toe_port *b, const struct sim_link *link);
+/* A frame for `to` arrives after `link`; NULL: at once, unharmed. */
+void sim_send(struct toe_port *to, struct sim_link *link, const uint8_t *frame, uint32_t len);
+/* Give the arrived frame to an FPC now. */
+void sim_receive(struct toe_port *to, const uint8_t *frame, uint32_t len);
+
+/* Let all FPCs do what there is to do now, at most `rounds` batches each. Returns the number of events. */
+unsigned sim_poll(struct toe_port *p, unsigned rounds);
+/* Deliver what has arrived by now, poll every host. */
+unsigned sim_step(struct sim_world *w);
+/* When something happens next without anybody's doing; UINT64_MAX = never. */
+uint64_t sim_next(struct sim_world *w);
+/* Kill the firmware of a host and start it again on the same state. 0 or what toe_fpc_init says. */
+int sim_restart(struct toe_port *p);
+
+/* Frames that are neither free nor queued, beyond the one that an FPC may keep per device. */
+unsigned sim_frames_missing(const struct toe_port *p);
+/* Everything that was lent is back: NULL, or what is missing. TIME_WAIT entries count as lent. */
+const char *sim_leak(const struct toe_port *p);
+/* The invariants of every live TCB: NULL, or what is broken. */
+const char *sim_check(const struct toe_port *p);
+/* Sum of a counter over the FPCs. */
+uint64_t sim_count(const struct toe_port *p, enum toe_counter c);
+
+#endif

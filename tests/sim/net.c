@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "net.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { PORT = 80, STEP_US = 200 };
+
+void net_defaults(struct net_conf *c)
+{
+	*c = (struct net_conf){
+		.client = { .nfpcs = 1, .tcb_cache = 64, .nflows = 64, .mtu = 1500, .addr = 1 },
+		.server = { .nfpcs = 1, .tcb_cache = 64, .nflows = 64, .mtu = 1500, .addr = 2 },
+		.link = { .delay_us = 100, .late_us = 900 },
+		.manner_client = { .goal = 40000 },
+		.manner_server = { .goal = 40000 },
+		.conns = 6,
+		.at_once = 6,
+		.backlog = 128,
+		.limit_s = 1200,
+	};
+}
+
+static void open_more(struct net *n, const struct net_conf *c)
+{
+	while (n->started < c->conns && n->client->open < c->at_once &&
+	       sim_app_connect(n->client, n->server->host, PORT))
+		n->started++;
+}
+
+static bool finished(const struct net *n, const struct net_conf *c)
+{
+	return n->started == c->conns && !n->client->open && !n->server->open;
+}
+
+/* Let everybody act until nothing moves, then let time pass. */
+static void turn(struct net *n)
+{
+	struct sim_world *w = n->w;
+	uint64_t next;
+	unsigned busy = 0;
+
+	for (int i = 0; i < 8; i++) {
+		unsigned done = sim_step(w) + sim_app_run(n->client) + sim_app_run(n->server);
+
+		busy += done;
+		if (!done)
+			break;
+	}
+	next = sim_next(w);
+	/* A lazy application looks again soon, though nothing wakes it. */
+	if (n->client->manner.lazy || n->server->manner.lazy || busy)
+		next = next < w->now + STEP_US ? next : w->now + STEP_US;
+	if (next == UINT64_MAX)
+		next = w->now + 10000;
+	w->now = next > w->now ? next : w->now + 1;
+}
+
+static const char *broken(const struct net *n)
+{
+	const char *b = n->client->broken ? n->client->broken : n->server->broken;
+
+	if (!b)
+		b = sim_check(n->client->host);
+	return b ? b : sim_check(n->server->host);
+}
+
+/* Everything must come back, the last TIME_WAIT included. */
+static const char *wind_up(struct net *n, const struct net_conf *c)
+{
+	uint64_t end = n->w->now + 400ull * 1000000;
+	const char *leak = "";
+
+	n->client->host->link.loss = n->server->host->link.loss = 0;
+	while (leak && n->w->now < end) {
+		uint64_t next;
+
+		turn(n);
+		next = sim_next(n->w);
+		leak = sim_leak(n->client->host);
+		leak = leak ? leak : sim_leak(n->server->host);
+		if (leak && next != UINT64_MAX && next > n->w->now)
+			n->w->now = next;
+	}
+	return leak;
+}
+
+static const char *streams(const struct net *n, const struct net_conf *c)
+{
+	if (c->may_fail)
+		return NULL;
+	if (n->client->errors || n->server->errors)
+		return "a connection failed";
+	if (n->server->accepted != c->conns || n->client->connected != c->conns)
+		return "a connection is missing";
+	return NULL;
+}
+
+const char *net_run(const struct net_conf *c, uint64_t seed)
+{
+	struct net n = { .w = sim_new(seed) };
+	struct toe_port *hc = sim_host(n.w, &c->client), *hs = sim_host(n.w, &c->server);
+	uint64_t limit = n.w->now + c->limit_s * 1000000;
+	unsigned restarts = c->restarts, turns = 0;
+	const char *bad = NULL;
+
+	sim_join(hc, hs, &c->link);
+	n.client = sim_app_new(hc, 0, &c->manner_client);
+	n.server = sim_app_new(hs, 0, &c->manner_server);
+	sim_app_listen(n.server, 0, PORT, c->backlog);
+	sim_step(n.w);
+	while (!bad && !finished(&n, c)) {
+		open_more(&n, c);
+		if (restarts && sim_below(n.w, 64) == 0) {
+			(sim_below(n.w, 2) ? hc : hs)->crash_in = 1 + sim_below(n.w, 60);
+			restarts--;
+		}
+		turn(&n);
+		if (turns++ % 64 == 0 || n.client->broken || n.server->broken)
+			bad = broken(&n);
+		if (!bad && n.w->now > limit)
+			bad = "it stalled";
+	}
+	if (!bad)
+		bad = streams(&n, c);
+	if (!bad)
+		bad = wind_up(&n, c);
+	sim_app_free(n.client);
+	sim_app_free(n.server);
+	sim_free(n.w);
+	return bad;
+}
+
+void tally_seed(struct tally *t, const char *what, uint64_t seed, const char *bad)
+{
+	if (!bad) {
+		t->passed++;
+		return;
+	}
+	t->failed++;
+	printf("%s: %s, seed %llu: %s\n", t->name, what, (unsigned long long)seed, bad);
+}
+
+int tally_end(const struct tally *t)
+{
+	printf("# %s: %u passed, %u failed\n", t->name, t->passed, t->failed);
+	return t->failed != 0;
+}
+
+void seeds(int argc, char **argv, uint64_t *first, unsigned *n)
+{
+	if (argc > 1)
+		*first = strtoull(argv[1], NULL, 0);
+	if (argc > 1)
+		*n = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 0) : 1;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the simulator programs share: two hosts with an application each, and the verdict at the end. */
+#ifndef TOE_TESTS_SIM_NET_H
+#define TOE_TESTS_SIM_NET_H
+
+#include "../../firmware/port/sim/app.h"
+
+struct net_conf {
+	struct sim_conf client, server;
+	struct sim_link link;
+	struct sim_manner manner_client, manner_server;
+	unsigned conns;      /* altogether */
+	unsigned at_once;    /* open at the same time, at most */
+	uint32_t backlog;
+	unsigned restarts;   /* times that a firmware is killed, at random */
+	bool may_fail;       /* errors are part of the game (aborts): streams need not be complete */
+	uint64_t limit_s;    /* simulated seconds until the run counts as stalled */
+};
+
+struct net {
+	struct sim_world *w;
+	struct sim_app *client, *server;
+	unsigned started;
+	const char *broken; /* first thing that went wrong */
+};
+
+/* A plain run: defaults to build on. */
+void net_defaults(struct net_conf *c);
+/* Run one seed. NULL, or what went wrong. */
+const char *net_run(const struct net_conf *c, uint64_t seed);
+
+/* Count passes and failures of seeds and print the line at the end. */
+struct tally {
+	const char *name;
+	unsigned passed, failed;
+};
+void tally_seed(struct tally *t, const char *what, uint64_t seed, const char *broken);
+int tally_end(const struct tally *t);
+
+/* First seed and how many: from the command line, else the defaults. */
+void seeds(int argc, char **argv, uint64_t *first, unsigned *n);
+
+#endif
