@@ -69,11 +69,12 @@ static void send_all(int fd, const void *p, size_t n)
 	}
 }
 
-static void request(int fd, const char *fmt, uint64_t n)
+static void request(int fd, char mode, uint64_t n)
 {
 	char line[32];
 
-	send_all(fd, line, (size_t)snprintf(line, sizeof(line), fmt, (unsigned long long)n));
+	send_all(fd, line,
+		 (size_t)snprintf(line, sizeof(line), "%c %llu\n", mode, (unsigned long long)n));
 }
 
 static size_t receive(int fd, void *p, size_t n)
@@ -92,7 +93,7 @@ static void do_get(uint64_t bytes)
 	size_t n;
 	int fd = dial();
 
-	request(fd, "G %llu\n", bytes);
+	request(fd, 'G', bytes);
 	while ((n = receive(fd, buf, sizeof(buf)))) {
 		int64_t bad = pattern_check(buf, got, n);
 
@@ -112,7 +113,7 @@ static void do_put(uint64_t bytes)
 	long long count, bad;
 	int fd = dial();
 
-	request(fd, "P\n", 0);
+	request(fd, 'P', 0);
 	for (uint64_t pos = 0; pos < bytes; pos += n) {
 		n = bytes - pos < CHUNK ? bytes - pos : CHUNK;
 		send_all(fd, pattern_at(pos), n);
@@ -147,7 +148,7 @@ static void do_echo(uint64_t bytes)
 	uint64_t sent = 0, got = 0;
 	int fd = dial(), ep = epoll_create1(0);
 
-	request(fd, "E\n", 0);
+	request(fd, 'E', 0);
 	nonblocking(fd);
 	epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev);
 	while (got < bytes) {
@@ -178,7 +179,7 @@ static void do_open(unsigned long count)
 
 		for (int i = 0; i < n; i++) {
 			fd[i] = dial();
-			request(fd[i], "E\n", 0);
+			request(fd[i], 'E', 0);
 			send_all(fd[i], pattern_at(done + (unsigned)i), MSG);
 		}
 		for (int i = 0; i < n; i++) {
@@ -228,7 +229,7 @@ static void do_hold(unsigned long count, double limit)
 	for (unsigned long i = 0; i < count; i++) {
 		fd[i] = dial();
 		setsockopt(fd[i], SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
-		request(fd[i], "E\n", 0);
+		request(fd[i], 'E', 0);
 	}
 	printf("connected\n");
 	fflush(stdout);
