@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "rules.h"
 #include "toed.h"
 
 #define TOE_COUNTER(name, text) { #name, text },
@@ -174,12 +175,13 @@ static json_t *make_status(struct toed *t)
 	char range[16];
 
 	snprintf(range, sizeof(range), "%u-%u", t->port_lo, t->port_hi);
-	return json_pack("{s:i, s:i, s:I, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
-			 TOE_ABI_VERSION, "pid", getpid(), "uptime_s",
+	return json_pack("{s:i, s:i, s:I, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+			 "version", TOE_ABI_VERSION, "pid", getpid(), "uptime_s",
 			 (json_int_t)(loop_now() - t->started) / 1000, "pins", t->pin_dir,
 			 "active_ports", range, "poll_busy", t->opt.poll_busy, "firmware",
 			 firmware(t), "devices", devices(t), "fpcs", fpcs(t), "endpoints",
-			 endpoints(t), "apps", apps(t), "memory", memory(t));
+			 endpoints(t), "apps", apps(t), "memory", memory(t), "input_rules",
+			 rules_list());
 }
 
 static const char *state_name(unsigned state)
