@@ -63,14 +63,13 @@ void toe_port_tx(struct toe_port *p, unsigned fpc, const struct toe_frame *f)
 }
 
 /* Let the kernel send what is in the ring. What it leaves (a full queue below) stays marked for the next time. */
-static void kick(struct toe_port *p, unsigned fpc, struct lx_queue *q)
+static void kick(struct lx_queue *q)
 {
 	uint32_t left = q->tx.local - toe_load_acquire(q->tx.cons);
 
 	for (unsigned calls = left / TX_PER_CALL + TX_CALLS_EXTRA; left && calls; calls--) {
 		if (!lx_ring_needs_wakeup(&q->tx))
 			break;
-		p->stats[fpc].count[TOE_CNT_tx_kicks]++;
 		if (sendto(q->fd, NULL, 0, MSG_DONTWAIT, NULL, 0) < 0 && errno != EAGAIN)
 			break;
 		left = q->tx.local - toe_load_acquire(q->tx.cons);
@@ -88,7 +87,7 @@ void toe_port_tx_kick(struct toe_port *p, unsigned fpc)
 		if (!q->kick)
 			continue;
 		lx_ring_publish_prod(&q->tx);
-		kick(p, fpc, q);
+		kick(q);
 		lx_tx_reap(p, fpc, q);
 	}
 }
