@@ -259,8 +259,8 @@ class Testbed:
             def up():
                 if self.toed.poll() is not None:
                     raise Trouble("toed ended: " + (self.log("toed.log").strip().splitlines() or ["no word"])[-1])
-                return self.status()
-            wait_for("answer from toed", up)
+                return (self.status() or {"firmware": {}})["firmware"].get("running")
+            wait_for("running firmware", up)
         return self.toed
 
     def stop_toed(self, timeout=10):
