@@ -13,6 +13,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <xdp/libxdp.h>
 
 #include "env.h"
 #include "tests/harness/unit.h"
@@ -39,7 +40,7 @@ static int by_hand(int i, const char *section)
 static void clean(void)
 {
 	env_sh("ip link set dev dev0 xdp off; ip link set dev dev2 xdp off");
-	env_sh("rm -rf %s %s/xdp", TOE_PIN_DIR, TOE_BPFFS);
+	env_sh("rm -rf %s %s/xdp/*", TOE_PIN_DIR, TOE_BPFFS);
 }
 
 static int start(unsigned ndevs)
@@ -239,6 +240,54 @@ static void attach__hook_taken(void)
 	clean();
 }
 
+/* Programs in the device's dispatcher; 0 without one. */
+static int dispatched(void)
+{
+	struct xdp_multiprog *mp = xdp_multiprog__get_from_ifindex(dev[0]);
+	int n;
+
+	if (libxdp_get_error(mp))
+		return 0;
+	n = xdp_multiprog__is_legacy(mp) ? 0 : xdp_multiprog__program_count(mp);
+	xdp_multiprog__close(mp);
+	return n;
+}
+
+/*
+ * Another program came by libxdp. Where the kernel lets libxdp have its dispatcher, ours runs beside it and leaves it
+ * in place; where not, the other has the hook to itself.
+ */
+static void attach__beside_another(void)
+{
+	struct xdp_program *other = xdp_program__find_file("xsk_def_xdp_prog.o", NULL, NULL);
+
+	CU_ASSERT_FALSE_FATAL(libxdp_get_error(other));
+	CU_ASSERT_EQUAL(xdp_program__attach(other, dev[0], XDP_MODE_NATIVE, 0), 0);
+	CU_ASSERT_EQUAL(start(1), 0);
+	if (dispatched() == 1) {
+		printf("with a dispatcher ");
+		CU_ASSERT_EQUAL(toe_xdp_attach(&x, 0, false), 0);
+		CU_ASSERT_EQUAL(x.dev[0].how, TOE_XDP_DISPATCHER);
+		CU_ASSERT_EQUAL(dispatched(), 2);
+		CU_ASSERT(uses_our_maps(0));
+		die();
+		CU_ASSERT_EQUAL(start(1), 0);
+		CU_ASSERT(x.adopted);
+		CU_ASSERT_EQUAL(toe_xdp_attach(&x, 0, false), 0);
+		CU_ASSERT_EQUAL(x.dev[0].how, TOE_XDP_DISPATCHER);
+		CU_ASSERT_EQUAL(toe_xdp_detach(&x, 0), 0);
+		CU_ASSERT_EQUAL(dispatched(), 1);
+	} else {
+		printf("no dispatcher on this kernel ");
+		CU_ASSERT_EQUAL(toe_xdp_attach(&x, 0, false), -EBUSY);
+	}
+	toe_xdp_close(&x);
+	CU_ASSERT_EQUAL(xdp_program__detach(other, dev[0], XDP_MODE_NATIVE, 0), 0);
+	CU_ASSERT_FALSE(hook(0));
+	xdp_program__close(other);
+	clean();
+}
+
 /* A program of our name without our maps is another build's: it gives way. */
 static void attach__other_build(void)
 {
@@ -334,6 +383,7 @@ int main(void)
 		T(adopt__after_crash),
 		T(pin__stale),
 		T(attach__hook_taken),
+		T(attach__beside_another),
 		T(attach__other_build),
 		T(attach__generic),
 		T(attach__jumbo),
