@@ -64,7 +64,7 @@ static bool paws_refuses(struct toe_tcb *t, const struct toe_seg *seg, uint64_t 
 	if (!(seg->opts & TOE_SEG_TS))
 		return true;
 	if (!toe_seq_lt(seg->tsval, t->ts_recent) ||
-	    toe_age_s(now) - t->ts_recent_age_s > TOE_TS_IDLE_S)
+	    toe_age_s(now) - t->ts_recent_age_s > TOE_TS_IDLE)
 		return false;
 	*act |= challenge(t, seg, now);
 	return true;
@@ -183,8 +183,11 @@ static uint32_t input_synchronized(struct toe_tcb *t, const struct toe_seg *in, 
 		return TOE_ACT_C_UNACCEPTABLE | challenge(t, &seg, now);
 	if (!(seg.flags & TOE_ACK))
 		return 0;
-	if (t->flags & TOE_TCB_TS)
+	if (t->flags & TOE_TCB_TS) {
+		if (toe_seq_lt(seg.tsval, t->ts_recent))
+			t->ts_recent = seg.tsval; /* too old to forbid this one */
 		toe_ts_update(t, &seg, now);
+	}
 	if (input_ack(t, &seg, now, &act))
 		act |= input_data(t, &seg, seq, now);
 	return act;

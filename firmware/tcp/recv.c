@@ -158,14 +158,22 @@ static uint32_t payload(struct toe_tcb *t, uint64_t seq, uint32_t len, uint64_t 
 	return p.lo == t->rcv_nxt ? in_order(t, p.hi, now) : out_of_order(t, p);
 }
 
+/* A FIN counts inside the window, once, and only if nothing is known to follow it. */
+static bool fin_counts(const struct toe_tcb *t, uint64_t fin)
+{
+	if (t->flags & TOE_TCB_FIN_OOO || fin < t->rcv_nxt ||
+	    (fin > t->rcv_adv && fin > t->rcv_nxt))
+		return false;
+	return !t->nholes || toe_seq_leq(t->ooo[t->nholes - 1].hi, (uint32_t)fin);
+}
+
 /* Seventh and eighth check: payload, then FIN, which waits until all before it has come. */
 uint32_t toe_recv_segment(struct toe_tcb *t, const struct toe_seg *seg, uint64_t seq, uint64_t now)
 {
 	uint64_t fin = seq + seg->len;
 	uint32_t act = 0;
 
-	if (seg->flags & TOE_FIN && !(t->flags & TOE_TCB_FIN_OOO) && fin >= t->rcv_nxt &&
-	    (fin <= t->rcv_adv || fin == t->rcv_nxt)) {
+	if (seg->flags & TOE_FIN && fin_counts(t, fin)) {
 		t->fin_at = fin;
 		t->flags |= TOE_TCB_FIN_OOO;
 	}

@@ -32,7 +32,8 @@ enum {
 	TOE_MSS_MIN = 64, /* an MSS option below is taken for this */
 	TOE_TS_OPT_LEN = 12, /* with its padding */
 	TOE_WSCALE_MAX = 14, /* RFC 7323 2.3 */
-	TOE_TS_IDLE_S = 24 * 86400, /* ts_recent older than this is void (RFC 7323 5.5) */
+	TOE_TS_IDLE = 24 * 86400ll * 1000000 >>
+		      20, /* in toe_age units: an older ts_recent is void (RFC 7323 5.5) */
 };
 
 /* Flags of a TCB for which neither prediction nor the short way of sending holds. */
@@ -46,7 +47,7 @@ static inline uint32_t toe_ts_now(const struct toe_tcb *t, uint64_t now)
 	return (uint32_t)(now / TOE_TS_TICK_US) + t->ts_offset;
 }
 
-/* Seconds, nearly: for ts_recent_age_s. */
+/* The clock for ts_recent_age_s: units of 2^20 us, a second nearly. */
 static inline uint32_t toe_age_s(uint64_t now)
 {
 	return (uint32_t)(now >> 20);

@@ -11,19 +11,34 @@
 
 #include "../core/tcb.h"
 
-enum toe_th_flags { TOE_FIN = 1, TOE_SYN = 2, TOE_RST = 4, TOE_PSH = 8, TOE_ACK = 16, TOE_URG = 32, TOE_ECE = 64, TOE_CWR = 128 };
+enum toe_th_flags {
+	TOE_FIN = 1,
+	TOE_SYN = 2,
+	TOE_RST = 4,
+	TOE_PSH = 8,
+	TOE_ACK = 16,
+	TOE_URG = 32,
+	TOE_ECE = 64,
+	TOE_CWR = 128
+};
 
-enum toe_seg_opts { TOE_SEG_TS = 1, TOE_SEG_MSS = 2, TOE_SEG_WSCALE = 4, TOE_SEG_SACK_OK = 8, TOE_SEG_SACK = 16 };
+enum toe_seg_opts {
+	TOE_SEG_TS = 1,
+	TOE_SEG_MSS = 2,
+	TOE_SEG_WSCALE = 4,
+	TOE_SEG_SACK_OK = 8,
+	TOE_SEG_SACK = 16
+};
 
 enum { TOE_MAX_SACK = 4 };
 
 /* A received segment, parsed (core/rx_parser). Host order. */
 struct toe_seg {
 	uint32_t seq, ack;
-	uint32_t len;   /* payload bytes */
-	uint16_t wnd;   /* as on the wire */
-	uint8_t flags;  /* enum toe_th_flags */
-	uint8_t opts;   /* enum toe_seg_opts */
+	uint32_t len; /* payload bytes */
+	uint16_t wnd; /* as on the wire */
+	uint8_t flags; /* enum toe_th_flags */
+	uint8_t opts; /* enum toe_seg_opts */
 	uint32_t tsval, tsecr;
 	uint16_t mss;
 	uint8_t wscale;
@@ -32,16 +47,17 @@ struct toe_seg {
 };
 
 enum toe_act {
-	TOE_ACT_OUTPUT = 1 << 0,      /* call toe_tcp_output until it returns false */
-	TOE_ACT_RX = 1 << 1,          /* in-order data grew: TOE_HW_DATA_RECEIVED */
-	TOE_ACT_TX_SPACE = 1 << 2,    /* the application waited for space and there is some: TOE_HW_SEND_COMPLETE */
+	TOE_ACT_OUTPUT = 1 << 0, /* call toe_tcp_output until it returns false */
+	TOE_ACT_RX = 1 << 1, /* in-order data grew: TOE_HW_DATA_RECEIVED */
+	TOE_ACT_TX_SPACE =
+	    1 << 2, /* the application waited for space and there is some: TOE_HW_SEND_COMPLETE */
 	TOE_ACT_ESTABLISHED = 1 << 3, /* handshake done */
-	TOE_ACT_PEER_FIN = 1 << 4,    /* TOE_HW_CLOSE */
-	TOE_ACT_ERROR = 1 << 5,       /* tcb.error is set; notify TOE_HW_RESET */
-	TOE_ACT_TIME_WAIT = 1 << 6,   /* move to the TIME_WAIT table, free the flow */
-	TOE_ACT_FREE = 1 << 7,        /* the connection is over: free the flow */
-	TOE_ACT_RST = 1 << 8,         /* answer the segment by RST (toe_tcp_rst_for) */
-	TOE_ACT_TX_UNA = 1 << 9,      /* snd_una moved: update the flow block, no notification */
+	TOE_ACT_PEER_FIN = 1 << 4, /* TOE_HW_CLOSE */
+	TOE_ACT_ERROR = 1 << 5, /* tcb.error is set; notify TOE_HW_RESET */
+	TOE_ACT_TIME_WAIT = 1 << 6, /* move to the TIME_WAIT table, free the flow */
+	TOE_ACT_FREE = 1 << 7, /* the connection is over: free the flow */
+	TOE_ACT_RST = 1 << 8, /* answer the segment by RST (toe_tcp_rst_for) */
+	TOE_ACT_TX_UNA = 1 << 9, /* snd_una moved: update the flow block, no notification */
 	/* For the counters of the FPC. */
 	TOE_ACT_C_OOO = 1 << 16,
 	TOE_ACT_C_DUP = 1 << 17,
@@ -54,16 +70,17 @@ enum toe_act {
 
 /* How to begin: what the scheduler knows about the flow. */
 struct toe_open {
-	uint32_t isn;                /* RFC 6528, made by the engine */
-	uint32_t ts_offset;          /* added to the clock in timestamps (RFC 7323 5.4) */
+	uint32_t isn; /* RFC 6528, made by the engine */
+	uint32_t ts_offset; /* added to the clock in timestamps (RFC 7323 5.4) */
 	uint32_t rcv_size, snd_size; /* bytes, powers of two */
-	uint16_t mtu;                /* bytes of IP packet on the path */
-	uint8_t ip_hdr;              /* bytes of IP header: 20 or 40 */
-	uint8_t cc;                  /* congestion control */
+	uint16_t mtu; /* bytes of IP packet on the path */
+	uint8_t ip_hdr; /* bytes of IP header: 20 or 40 */
+	uint8_t cc; /* congestion control */
 };
 
 /* Passive open: `syn` is the acceptable SYN that came to a listener. Data on it is left for retransmission. -> SYN_RECEIVED */
-uint32_t toe_tcp_open_passive(struct toe_tcb *t, const struct toe_open *o, const struct toe_seg *syn, uint64_t now);
+uint32_t toe_tcp_open_passive(struct toe_tcb *t, const struct toe_open *o,
+			      const struct toe_seg *syn, uint64_t now);
 
 /* Active open. -> SYN_SENT */
 uint32_t toe_tcp_open_active(struct toe_tcb *t, const struct toe_open *o, uint64_t now);
@@ -80,7 +97,8 @@ struct toe_span {
 	uint32_t len;
 };
 enum { TOE_MAX_SPANS = 4 };
-unsigned toe_tcp_place(const struct toe_tcb *t, const struct toe_seg *seg, struct toe_span span[TOE_MAX_SPANS]);
+unsigned toe_tcp_place(const struct toe_tcb *t, const struct toe_seg *seg,
+		       struct toe_span span[TOE_MAX_SPANS]);
 
 /* A segment arrived, checksum right, payload stored where toe_tcp_place said. RFC 9293 3.10.7. */
 uint32_t toe_tcp_input(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now);
@@ -132,11 +150,11 @@ struct toe_out {
 	uint32_t seq, ack;
 	uint64_t pos;
 	uint32_t len;
-	uint16_t wnd;     /* as on the wire */
-	uint8_t flags;    /* enum toe_th_flags */
-	uint8_t opt_len;  /* bytes in opt, a multiple of 4 */
-	uint8_t rexmit;   /* 1: sent before */
-	uint8_t last;     /* 1: the flow ends with this segment (RST): TOE_ACT_FREE */
+	uint16_t wnd; /* as on the wire */
+	uint8_t flags; /* enum toe_th_flags */
+	uint8_t opt_len; /* bytes in opt, a multiple of 4 */
+	uint8_t rexmit; /* 1: sent before */
+	uint8_t last; /* 1: the flow ends with this segment (RST): TOE_ACT_FREE */
 	uint8_t opt[40] __attribute__((aligned(4)));
 };
 bool toe_tcp_output(struct toe_tcb *t, uint64_t now, struct toe_out *o);
@@ -157,7 +175,8 @@ struct toe_tw {
 void toe_tw_from_tcb(struct toe_tw *w, const struct toe_tcb *t, uint64_t now);
 enum toe_tw_verdict { TOE_TW_DROP, TOE_TW_ACK, TOE_TW_ACK_RESTART, TOE_TW_NEW_SYN, TOE_TW_END };
 /* ACK: `o` is the answer; ACK_RESTART: and 2 MSL begin anew; NEW_SYN: the SYN may open a new connection (RFC 6191), isn must exceed snd_nxt; END: RST accepted... never for RFC 1337. */
-enum toe_tw_verdict toe_tw_input(struct toe_tw *w, const struct toe_seg *seg, uint64_t now, struct toe_out *o);
+enum toe_tw_verdict toe_tw_input(struct toe_tw *w, const struct toe_seg *seg, uint64_t now,
+				 struct toe_out *o);
 
 /* The invariants that hold after every event; used by simulator, tests and fuzzers. NULL or what is broken. */
 const char *toe_tcb_check(const struct toe_tcb *t);
