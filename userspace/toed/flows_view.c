@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * toe_flows: the live flows as people read them (`bpftool map dump`), refreshed once a second while there are
- * any. An idle TOE costs nothing: without births in the counters the flow table is not looked at.
+ * toe_flows: the live flows as people read them (`bpftool map dump`), refreshed once a second while
+ * anything happens. An idle TOE costs nothing: the counters tell whether the flow table must be looked at.
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -52,14 +52,18 @@ void flow_view_fill(struct toed *t, uint32_t flow, struct toe_flow_view *v)
 	v->srtt_us = tcb->srtt_us;
 }
 
-/* Flows begun since the counters were zeroed: changes exactly when there may be a flow that we do not know. */
-static uint64_t births(const struct toed *t)
+/* Changes whenever a flow may have been born, moved or died: without it there is nothing to refresh. */
+static uint64_t activity(const struct toed *t)
 {
+	static const enum toe_counter counted[] = { TOE_CNT_rx_segments,   TOE_CNT_tx_frames,
+						    TOE_CNT_passive_opens, TOE_CNT_active_opens,
+						    TOE_CNT_flows_ended,   TOE_CNT_flows_reset,
+						    TOE_CNT_tcb_misses,    TOE_CNT_tcb_evictions };
 	uint64_t n = 0;
 
 	for (unsigned f = 0; f < t->nfpcs; f++)
-		n += t->stats[f].count[TOE_CNT_passive_opens] +
-		     t->stats[f].count[TOE_CNT_active_opens];
+		for (unsigned i = 0; i < sizeof(counted) / sizeof(counted[0]); i++)
+			n += toe_load(&t->stats[f].count[counted[i]]);
 	return n;
 }
 
@@ -68,14 +72,16 @@ void flows_view_refresh(struct toed *t)
 {
 	static bool shown[TOE_MAX_FLOWS];
 	static uint64_t seen;
-	uint64_t now = births(t);
+	static bool
+	    settled; /* a birth or death may be counted just before or after it is seen: look twice */
+	uint64_t now = activity(t);
 	int fd = t->xdp.maps.fd[TOE_MAP_FLOWS];
 
 	loop_after(&t->loop, TIMER_VIEW, VIEW_MS);
-	if (!t->live_flows && now == seen)
+	if (now == seen && settled)
 		return;
+	settled = now == seen;
 	seen = now;
-	t->live_flows = 0;
 	for (uint32_t id = 0; id < t->ctrl->nflows; id++) {
 		struct toe_flow_ent e = { .word = toe_load_acquire(&t->tcbs[id].word) };
 		struct toe_flow_view v;
@@ -83,7 +89,6 @@ void flows_view_refresh(struct toed *t)
 		if (e.life == TOE_LIFE_LIVE) {
 			flow_view_fill(t, id, &v);
 			shown[id] = !bpf_map_update_elem(fd, &id, &v, BPF_ANY);
-			t->live_flows++;
 		} else if (shown[id]) {
 			bpf_map_delete_elem(fd, &id);
 			shown[id] = false;

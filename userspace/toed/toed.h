@@ -150,7 +150,6 @@ struct toed {
 	struct next_hop nh[TOE_MAX_NEXT_HOPS];
 	uint16_t port_lo, port_hi;
 	uint64_t started;
-	unsigned live_flows; /* as of the last look at the flow table */
 };
 
 /* memory.c: control region, engine state, eventfds. */
