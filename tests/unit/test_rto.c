@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* firmware/tcp/rto.c */
+#include "tcp_env.h"
+
+/* RFC 6298 2.2, 2.3, worked by hand. */
+static void toe_rto_sample__by_the_book(void)
+{
+	struct toe_tcb t = { 0 };
+
+	toe_rto_sample(&t, 400000);
+	CU_ASSERT_EQUAL(t.srtt_us, 400000);
+	CU_ASSERT_EQUAL(t.rttvar_us, 200000);
+	CU_ASSERT_EQUAL(t.rto_us, 1200000);
+	toe_rto_sample(&t, 800000);
+	CU_ASSERT_EQUAL(t.rttvar_us, 250000);
+	CU_ASSERT_EQUAL(t.srtt_us, 450000);
+	CU_ASSERT_EQUAL(t.rto_us, 1450000);
+}
+
+static void toe_rto_sample__bounds(void)
+{
+	struct toe_tcb t = { 0 };
+
+	toe_rto_sample(&t, 0);
+	CU_ASSERT_EQUAL(t.rto_us, TOE_RTO_MIN_US);
+	CU_ASSERT_NOT_EQUAL(t.srtt_us, 0);
+	for (unsigned i = 0; i < 100; i++)
+		toe_rto_sample(&t, UINT64_MAX);
+	CU_ASSERT(t.rto_us <= TOE_RTO_MAX_US);
+	CU_ASSERT(t.rto_us >= TOE_RTT_MAX_US / 2);
+}
+
+static void deadline__is_the_earliest(void)
+{
+	struct toe_tcb t = { 0 };
+
+	CU_ASSERT_EQUAL(toe_tcp_deadline(&t), 0);
+	t.life_at = 9;
+	CU_ASSERT_EQUAL(toe_tcp_deadline(&t), 9);
+	t.rto_at = 12;
+	CU_ASSERT_EQUAL(toe_tcp_deadline(&t), 9);
+	t.ack_at = 3;
+	CU_ASSERT_EQUAL(toe_tcp_deadline(&t), 3);
+}
+
+static void timer__leaves_alone_what_is_not_due(void)
+{
+	struct env e = env_established();
+
+	env_write(&e, 100);
+	e.now = e.t.rto_at - 1;
+	CU_ASSERT_EQUAL(toe_tcp_timer(&e.t, e.now), 0);
+	CU_ASSERT_EQUAL(e.t.rexmits, 0);
+}
+
+static void rto__goes_back_and_starts_slowly(void)
+{
+	struct env e = env_established();
+
+	env_write(&e, 8000);
+	CU_ASSERT_EQUAL(e.n, 8);
+	env_timer(&e);
+	CU_ASSERT(e.act & TOE_ACT_C_RTO);
+	CU_ASSERT_EQUAL(e.n, 1);
+	CU_ASSERT(e.o[0].rexmit && env_out_seq(&e, 0) == 0 && e.o[0].len == 1000);
+	CU_ASSERT_EQUAL(e.t.ssthresh, 4000);
+	CU_ASSERT_EQUAL(e.t.cwnd, 1000);
+	/* The peer had the second and third: they do not go again. */
+	env_in(&e, TOE_ACK, 0, 0, 3000);
+	CU_ASSERT_EQUAL(e.n, 2);
+	CU_ASSERT_EQUAL(env_out_seq(&e, 0), 3000);
+	env_in(&e, TOE_ACK, 0, 0, 8000);
+	CU_ASSERT_FALSE(e.t.flags & TOE_TCB_RTO_RECOVERY);
+}
+
+/* RFC 6298 5.5, 5.7 and RFC 5681 3.1: the timer doubles, ssthresh falls once. */
+static void rto__backs_off(void)
+{
+	struct env e = env_established();
+	uint64_t at = e.now, want = TOE_RTO_MIN_US;
+
+	env_write(&e, 8000);
+	for (unsigned i = 0; i < TOE_MAX_REXMITS; i++) {
+		CU_ASSERT_EQUAL(toe_tcp_deadline(&e.t) - at, want);
+		env_timer(&e);
+		at = e.now;
+		want = toe_min64(2 * want, TOE_RTO_MAX_US);
+		CU_ASSERT_EQUAL(e.n, 1);
+		CU_ASSERT_EQUAL(e.t.ssthresh, 4000);
+	}
+	env_timer(&e);
+	CU_ASSERT_EQUAL(e.act & (TOE_ACT_ERROR | TOE_ACT_FREE), TOE_ACT_ERROR | TOE_ACT_FREE);
+	CU_ASSERT_EQUAL(e.t.error, ETIMEDOUT);
+	CU_ASSERT_EQUAL(e.n, 0);
+}
+
+static void rto__progress_starts_the_count_anew(void)
+{
+	struct env e = env_established();
+
+	env_write(&e, 2000);
+	for (unsigned i = 0; i < 10; i++)
+		env_timer(&e);
+	env_in(&e, TOE_ACK, 0, 0, 1000);
+	CU_ASSERT_EQUAL(e.t.rexmits, 0);
+}
+
+/* A frame may be short when the timer fires: the next one must be armed already. */
+static void rto__is_armed_before_anything_is_sent(void)
+{
+	struct env e = env_established();
+
+	env_write(&e, 100);
+	e.now = e.t.rto_at;
+	toe_tcp_timer(&e.t, e.now);
+	CU_ASSERT(e.t.rto_at > e.now);
+}
+
+static void syn__gives_up_after_six(void)
+{
+	struct env e = env_syn_sent();
+	unsigned n = 1;
+	uint64_t start = e.now;
+
+	CU_ASSERT_EQUAL(toe_tcp_deadline(&e.t), e.now + TOE_RTO_INIT_US);
+	while (e.t.state == TOE_TCP_SYN_SENT) {
+		env_timer(&e);
+		n += e.n;
+	}
+	CU_ASSERT_EQUAL(n, 7);
+	CU_ASSERT_EQUAL(e.act & (TOE_ACT_ERROR | TOE_ACT_FREE), TOE_ACT_ERROR | TOE_ACT_FREE);
+	CU_ASSERT_EQUAL(e.t.error, ETIMEDOUT);
+	CU_ASSERT_EQUAL(e.now - start, 127000000);
+}
+
+static void syn_ack__gives_up_without_a_word(void)
+{
+	struct env e = env_syn_received();
+
+	while (e.t.state == TOE_TCP_SYN_RECEIVED)
+		env_timer(&e);
+	CU_ASSERT(e.act & TOE_ACT_FREE);
+	CU_ASSERT_EQUAL(e.act & TOE_ACT_ERROR, 0);
+}
+
+/* RFC 6298 5.7, RFC 5681 3.1. */
+static void syn__lost_makes_a_cautious_start(void)
+{
+	struct env e = env_syn_received();
+
+	env_timer(&e);
+	env_in(&e, TOE_ACK, 0, 0, 0);
+	CU_ASSERT_EQUAL(e.t.state, TOE_TCP_ESTABLISHED);
+	CU_ASSERT_EQUAL(e.t.cwnd, ENV_MSS);
+	CU_ASSERT_EQUAL(e.t.rto_us, TOE_RTO_SYN_LOST_US);
+}
+
+static void fin_wait_2__ends_only_when_nobody_holds_it(void)
+{
+	struct env e = env_fin_wait_2();
+
+	CU_ASSERT_EQUAL(toe_tcp_deadline(&e.t), 0);
+	toe_tcp_option(&e.t, TOE_OPT_LINGER2, 5000, e.now);
+	toe_tcp_close(&e.t, e.now);
+	CU_ASSERT_EQUAL(toe_tcp_deadline(&e.t), e.now + 5000000);
+	env_timer(&e);
+	CU_ASSERT_EQUAL(e.act, TOE_ACT_FREE);
+}
+
+static void fin_wait_2__closed_before_the_ack(void)
+{
+	struct env e = env_established();
+
+	env_run(&e, toe_tcp_close(&e.t, e.now));
+	env_in(&e, TOE_ACK, 0, 0, 1);
+	CU_ASSERT_EQUAL(e.t.state, TOE_TCP_FIN_WAIT_2);
+	CU_ASSERT_EQUAL(toe_tcp_deadline(&e.t), e.now + 1000ull * TOE_FIN_WAIT_2_MS);
+}
+
+UNIT_MAIN("rto", T(toe_rto_sample__by_the_book), T(toe_rto_sample__bounds),
+	  T(deadline__is_the_earliest), T(timer__leaves_alone_what_is_not_due),
+	  T(rto__goes_back_and_starts_slowly), T(rto__backs_off),
+	  T(rto__progress_starts_the_count_anew), T(rto__is_armed_before_anything_is_sent),
+	  T(syn__gives_up_after_six), T(syn_ack__gives_up_without_a_word),
+	  T(syn__lost_makes_a_cautious_start), T(fin_wait_2__ends_only_when_nobody_holds_it),
+	  T(fin_wait_2__closed_before_the_ack))
