@@ -123,6 +123,11 @@ static bool recover_flow(struct toe_fpc *f, uint32_t flow)
 				 (t->nh < TOE_MAX_NEXT_HOPS && t->state == TOE_TCP_SYN_SENT
 				      ? TOE_PEND_NH
 				      : 0));
+	} else if (t->flags & TOE_TCB_CLOSED_BY_APP ||
+		   (e->endpoint < TOE_MAX_ENDPOINTS && !e->accept_pos)) {
+		/* Ended just now; a passive one that was never queued is nobody's. */
+		toe_fpc_pend(f, flow, TOE_PEND_FREE);
+		return true;
 	} else {
 		s->note = TOE_HW_RESET;
 		toe_fpc_pend(f, flow, TOE_PEND_NOTIFY);

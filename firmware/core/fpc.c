@@ -282,6 +282,10 @@ static void again(struct toe_fpc *f, uint32_t flow)
 	struct toe_work *w;
 
 	pend_done(f, flow);
+	if (what & TOE_PEND_FREE) {
+		toe_flow_free(f, flow);
+		return;
+	}
 	if (what & TOE_PEND_ACCEPT)
 		toe_accept_push(f, flow);
 	if (what & TOE_PEND_NOTIFY)
@@ -294,6 +298,8 @@ static void again(struct toe_fpc *f, uint32_t flow)
 	w->act |= TOE_ACT_OUTPUT;
 	if (what & TOE_PEND_TAKEN) {
 		w->act |= TOE_ACT_NOTIFY_ALL;
+		if (w->t->state == TOE_TCP_TIME_WAIT && w->t->flags & TOE_TCB_CLOSED_BY_APP)
+			w->act |= TOE_ACT_TIME_WAIT;
 		if (w->t->state >= TOE_TCP_ESTABLISHED)
 			w->t->flags |= TOE_TCB_ACK_NOW;
 	}
@@ -332,8 +338,10 @@ static unsigned wait_next_hop(struct toe_fpc *f)
 		if (w && w->t->nh < TOE_MAX_NEXT_HOPS)
 			state = toe_load(&f->ctrl->nh[w->t->nh]) >> 48 & 0xff;
 		if (state == TOE_NH_VALID) {
-			f->soft[i].pend &= (uint8_t)~TOE_PEND_NH;
-			toe_fpc_pend(f, i + f->first, TOE_PEND_OUTPUT);
+			unsigned what = f->soft[i].pend & ~(unsigned)TOE_PEND_NH;
+
+			pend_done(f, i + f->first);
+			toe_fpc_pend(f, i + f->first, what | TOE_PEND_OUTPUT);
 		} else if (state != TOE_NH_INCOMPLETE) {
 			pend_done(f, i + f->first);
 			toe_flow_abort(f, i + f->first, TOE_EHOSTUNREACH, false);

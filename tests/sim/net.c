@@ -3,6 +3,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "../../firmware/core/isn.h"
+#include "../../firmware/wire/endian.h"
 
 enum { PORT = 80, STEP_US = 200 };
 
@@ -19,6 +23,38 @@ void net_defaults(struct net_conf *c)
 		.backlog = 128,
 		.limit_s = 1200,
 	};
+}
+
+/* The tuple of the client's next connection, as `from` sees it. */
+static struct toe_tuple next_tuple(const struct sim_app *client, const struct toe_port *from,
+				   const struct toe_port *to)
+{
+	struct toe_tuple t = { 0 };
+	bool is_client = from == client->host;
+	uint16_t port = toe_be16((uint16_t)client->next_port);
+
+	t.laddr[10] = t.laddr[11] = t.raddr[10] = t.raddr[11] = 0xff;
+	t.laddr[12] = t.raddr[12] = 10;
+	t.laddr[15] = from->conf.addr;
+	t.raddr[15] = to->conf.addr;
+	t.lport = is_client ? port : toe_be16(PORT);
+	t.rport = is_client ? toe_be16(PORT) : port;
+	return t;
+}
+
+/* A key that makes the ISN of the next connection wrap early in the stream. Streams that would be too short are skipped. */
+static void choose_key(struct sim_app *client, struct toe_port *from, struct toe_port *to,
+		       uint32_t goal)
+{
+	struct toe_tuple t;
+
+	while (sim_goal((uint16_t)client->next_port, true, goal) < 20000 ||
+	       sim_goal((uint16_t)client->next_port, false, goal) < 20000)
+		client->next_port++;
+	t = next_tuple(client, from, to);
+	do {
+		from->ctrl->key[1] = sim_random(from->w);
+	} while (toe_isn(from->ctrl->key, &t, from->w->now) < 0u - 20000);
 }
 
 static void open_more(struct net *n, const struct net_conf *c)
@@ -93,6 +129,22 @@ static const char *streams(const struct net *n, const struct net_conf *c)
 		return "a connection failed";
 	if (n->server->accepted != c->conns || n->client->connected != c->conns)
 		return "a connection is missing";
+	if (c->live && (n->server->peak < c->live || n->client->peak < c->live))
+		return "too few connections lived at once";
+	if (c->restarts && n->client->host->crashes + n->server->host->crashes == 0)
+		return "nobody was killed";
+	return NULL;
+}
+
+/* A reset that was lost leaves the other side waiting; then its application has to end it. */
+static const char *give_up(struct net *n, const struct net_conf *c, uint64_t *limit)
+{
+	if (!c->may_fail || n->gave_up)
+		return "it stalled";
+	n->gave_up = true;
+	sim_app_give_up(n->client);
+	sim_app_give_up(n->server);
+	*limit = n->w->now + c->limit_s * 1000000;
 	return NULL;
 }
 
@@ -107,19 +159,27 @@ const char *net_run(const struct net_conf *c, uint64_t seed)
 	sim_join(hc, hs, &c->link);
 	n.client = sim_app_new(hc, 0, &c->manner_client);
 	n.server = sim_app_new(hs, 0, &c->manner_server);
+	n.client->hold = c->live;
 	sim_app_listen(n.server, 0, PORT, c->backlog);
 	sim_step(n.w);
+	if (c->wrap) {
+		choose_key(n.client, hc, hs, c->manner_client.goal);
+		choose_key(n.client, hs, hc, c->manner_client.goal);
+	}
 	while (!bad && !finished(&n, c)) {
 		open_more(&n, c);
-		if (restarts && sim_below(n.w, 64) == 0) {
-			(sim_below(n.w, 2) ? hc : hs)->crash_in = 1 + sim_below(n.w, 60);
+		if (n.client->hold && n.client->connected == c->live &&
+		    n.server->accepted == c->live)
+			sim_app_release(n.client);
+		if (restarts && !hc->crash_in && !hs->crash_in && sim_below(n.w, 2)) {
+			(sim_below(n.w, 2) ? hc : hs)->crash_in = 1 + sim_below(n.w, 30);
 			restarts--;
 		}
 		turn(&n);
 		if (turns++ % 64 == 0 || n.client->broken || n.server->broken)
 			bad = broken(&n);
 		if (!bad && n.w->now > limit)
-			bad = "it stalled";
+			bad = give_up(&n, c, &limit);
 	}
 	if (!bad)
 		bad = streams(&n, c);

@@ -9,19 +9,21 @@ struct net_conf {
 	struct sim_conf client, server;
 	struct sim_link link;
 	struct sim_manner manner_client, manner_server;
-	unsigned conns;      /* altogether */
-	unsigned at_once;    /* open at the same time, at most */
+	unsigned conns; /* altogether */
+	unsigned at_once; /* open at the same time, at most */
+	unsigned live; /* if set, nothing is closed before so many are open */
 	uint32_t backlog;
-	unsigned restarts;   /* times that a firmware is killed, at random */
-	bool may_fail;       /* errors are part of the game (aborts): streams need not be complete */
-	uint64_t limit_s;    /* simulated seconds until the run counts as stalled */
+	unsigned restarts; /* times that a firmware is killed, at random */
+	bool wrap; /* the first connection's ISNs lie just below 2^32 */
+	bool may_fail; /* errors are part of the game (aborts): streams need not be complete */
+	uint64_t limit_s; /* simulated seconds until the run counts as stalled */
 };
 
 struct net {
 	struct sim_world *w;
 	struct sim_app *client, *server;
 	unsigned started;
-	const char *broken; /* first thing that went wrong */
+	bool gave_up;
 };
 
 /* A plain run: defaults to build on. */

@@ -145,6 +145,8 @@ static struct sim_conn *conn_new(struct sim_app *a, bool client, uint16_t port)
 	if (a->manner.abort && sim_below(a->host->w, 65536) < a->manner.abort)
 		c->abort_at = c->rx_goal ? sim_random(a->host->w) % c->rx_goal : 0;
 	a->open++;
+	if (a->open > a->peak)
+		a->peak = a->open;
 	return c;
 }
 
@@ -347,7 +349,7 @@ static void finish(struct sim_app *a, struct sim_conn *c)
 
 	if (c->rx_fin && c->rx_read != c->rx_goal && sim_block(a, c)->dev.rx_end == c->rx_read)
 		a->broken = "the stream ended early";
-	if (c->tx_end < c->tx_goal)
+	if (c->tx_end < c->tx_goal || a->hold)
 		return;
 	if (all_read) {
 		end_conn(a, c, TOE_SW_CLOSE);
@@ -393,6 +395,20 @@ static void look(struct sim_app *a, struct sim_conn *c)
 	if (c->tx_end < c->tx_goal)
 		write_some(a, c, toe_load_acquire(&b->dev.tx_una));
 	finish(a, c);
+}
+
+void sim_app_release(struct sim_app *a)
+{
+	a->hold = false;
+	for (unsigned i = 0; i < a->nconns; i++)
+		a->conn[i].look = 1;
+}
+
+void sim_app_give_up(struct sim_app *a)
+{
+	for (unsigned i = 0; i < a->nconns; i++)
+		if (a->conn[i].state == SIM_CONN_OPEN)
+			end_conn(a, &a->conn[i], TOE_SW_ABORT);
 }
 
 unsigned sim_app_run(struct sim_app *a)

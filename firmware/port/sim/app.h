@@ -55,9 +55,11 @@ struct sim_app {
 	struct sim_manner manner;
 	struct sim_conn *conn;
 	unsigned nconns, open; /* connections so far; not yet closed */
+	unsigned peak; /* most that were open at once */
 	uint32_t *of_flow; /* conn index + 1 by flow id */
 	uint32_t next_port, next_grant;
 	uint64_t rx_bytes, accepted, connected, errors;
+	bool hold; /* nothing is closed yet: sim_app_release ends that */
 	const char *broken; /* what went wrong, NULL = nothing */
 };
 
@@ -71,6 +73,9 @@ void sim_app_unlisten(struct sim_app *a, unsigned listener);
 struct sim_conn *sim_app_connect(struct sim_app *a, struct toe_port *to, uint16_t port);
 /* One look at the rings and at what is left to do. Returns how much was done. */
 unsigned sim_app_run(struct sim_app *a);
+void sim_app_release(struct sim_app *a);
+/* Abort every open connection: for those whose peer's reset was lost. */
+void sim_app_give_up(struct sim_app *a);
 /* A SW CMD to an FPC; false when the ring is full. */
 bool sim_cmd(struct sim_app *a, unsigned fpc, const struct toe_cmd *c);
 struct toe_flow_block *sim_block(struct sim_app *a, const struct sim_conn *c);

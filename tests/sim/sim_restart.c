@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The firmware is killed at random calls into its port, in the middle of traffic, and its successor carries on: no
+ * connection is lost, no byte is wrong, nothing leaks. Usage: sim_restart [SEED [COUNT]]
+ */
+#include "net.h"
+
+struct row {
+	const char *name;
+	unsigned nfpcs, tcbs, conns, restarts;
+	uint32_t loss, goal;
+};
+
+static const struct row rows[] = {
+	{ "one kill", 1, 64, 6, 1, 0, 100000 },
+	{ "many kills", 1, 64, 6, 40, 0, 200000 },
+	{ "many kills, loss, two FPCs", 2, 64, 8, 40, 655, 100000 },
+	{ "many kills, small cache", 1, 3, 24, 60, 100, 100000 },
+};
+
+int main(int argc, char **argv)
+{
+	struct tally t = { "sim_restart", 0, 0 };
+	uint64_t first = 1;
+	unsigned n = 60;
+
+	seeds(argc, argv, &first, &n);
+	for (unsigned r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
+		for (uint64_t s = first; s < first + n; s++) {
+			struct net_conf c;
+
+			net_defaults(&c);
+			c.client.nfpcs = c.server.nfpcs = rows[r].nfpcs;
+			c.client.tcb_cache = c.server.tcb_cache = rows[r].tcbs;
+			c.conns = c.at_once = rows[r].conns;
+			c.restarts = rows[r].restarts;
+			c.link.loss = rows[r].loss;
+			c.manner_client.goal = c.manner_server.goal = rows[r].goal;
+			c.manner_client.max_write = c.manner_server.max_write = 5000;
+			c.manner_client.max_read = c.manner_server.max_read = 5000;
+			tally_seed(&t, rows[r].name, s, net_run(&c, s));
+		}
+	}
+	return tally_end(&t);
+}
