@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Whose is it? First the flow index, which answers for every live flow without a hash-map look-up, then the
- * owned endpoints. The index is a hint that other cores write at any time: a slot counts only if the flow
- * entry it names has the same tuple, generation and a life.
+ * Whose is it? First the flow index, which answers for every live flow without looking into a
+ * hash map, then the owned endpoints. The index is a hint that other cores write at any time: a
+ * slot counts only if the flow entry it names has the same tuple, generation and a life.
  */
 #ifndef TOE_BPF_FLOW_KEY_H
 #define TOE_BPF_FLOW_KEY_H
@@ -90,7 +90,10 @@ static __always_inline enum toe_owner toe_find_flow(const struct toe_config *cfg
 	return TOE_OWNER_UNKNOWN;
 }
 
-/* An endpoint is owned as such, or by its port's being among those for active opens at an address of ours. */
+/*
+ * An endpoint is owned as such, or by its port's being among those for active opens at an address
+ * of ours.
+ */
 static __always_inline enum toe_owner toe_find_endpoint(const struct toe_config *cfg,
 							const struct toe_pkt *p, uint32_t ifindex,
 							struct toe_steer *s)

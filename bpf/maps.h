@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * The maps. Their values are described in firmware/abi/maps.h. No pinning attribute on purpose: a loader
- * that pins by name (iproute2 does, in a place of its own) would bind a new program to whatever an
- * older one left behind. toed finds maps by program id instead.
+ * The maps. Their values are described in firmware/abi/maps.h. No pinning attribute on purpose: a
+ * loader that pins by name (iproute2 does, in a place of its own) would bind a new program to
+ * whatever an older one left behind. toed finds maps by program id instead.
  *
  * If you change a definition, also change the table in userspace/toed/maps.c.
  */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * From frame to tuple, with a cursor that never passes the frame's end. A parser returns false for what the TOE
- * cannot own (not TCP, no ports to be seen): such a frame is the kernel's. A frame that shows its endpoint
- * but is malformed carries the reason in toe_pkt.fault, so that only an owned one is dropped for it.
+ * From frame to tuple, with a cursor that never passes the frame's end. A parser returns false
+ * for what the TOE cannot own (not TCP, no ports to be seen): such a frame is the kernel's. A
+ * frame that shows its endpoint but is malformed carries the reason in toe_pkt.fault, so that
+ * only an owned one is dropped for it.
  */
 #ifndef TOE_BPF_PARSE_H
 #define TOE_BPF_PARSE_H
@@ -109,7 +110,10 @@ static __always_inline bool toe_parse_eth(struct toe_cursor *c, struct toe_pkt *
 	return true;
 }
 
-/* Is a packet of len bytes, from l3_off on, longer than the frame? Fragments of a multi-buffer frame count. */
+/*
+ * Is a packet of len bytes, from l3_off on, longer than the frame? Fragments of a multi-buffer
+ * frame count.
+ */
 static __always_inline bool toe_beyond(struct xdp_md *ctx, const struct toe_cursor *c,
 				       const struct toe_pkt *p, uint32_t len)
 {
@@ -147,8 +151,9 @@ static __always_inline bool toe_parse_tcp(struct toe_cursor *c, struct toe_pkt *
 }
 
 /*
- * The packet quoted by an ICMP error was sent by us: its source is our side. payload_off and payload_len are
- * those of the quoted packet. Only the ports must be there (RFC 792 promises 8 bytes).
+ * The packet quoted by an ICMP error was sent by us: its source is our side. payload_off and
+ * payload_len are those of the quoted packet. Only the ports must be there (RFC 792 promises 8
+ * bytes).
  */
 static __always_inline bool toe_quoted_ports(struct toe_cursor *c, struct toe_pkt *p)
 {
@@ -185,7 +190,10 @@ static __always_inline bool toe_skip_options(struct toe_cursor *c, const struct 
 	return toe_take(c, (ip->ihl * 4 - sizeof(*ip)) & 0x3f);
 }
 
-/* RFC 1122 3.2.2: destination unreachable, time exceeded, parameter problem. The rest is the kernel's. */
+/*
+ * RFC 1122 3.2.2: destination unreachable, time exceeded, parameter problem. The rest is the
+ * kernel's.
+ */
 static __always_inline bool toe_parse_icmp4(struct toe_cursor *c, struct toe_pkt *p, int32_t len,
 					    __be32 daddr)
 {
@@ -245,8 +253,8 @@ static __always_inline bool toe_parse_ipv4(struct xdp_md *ctx, struct toe_cursor
 }
 
 /*
- * Skip IPv6 extension headers from *next on (RFC 8200 4). False when the frame ends in them, when there are too
- * many, or in a later fragment. *next is the first header that is none.
+ * Skip IPv6 extension headers from *next on (RFC 8200 4). False when the frame ends in them, when
+ * there are too many, or in a later fragment. *next is the first header that is none.
  */
 static __always_inline bool toe_skip_ext(struct toe_cursor *c, struct toe_pkt *p, uint8_t *next)
 {
@@ -302,7 +310,10 @@ static __always_inline bool toe_parse_icmp6(struct toe_cursor *c, struct toe_pkt
 	return toe_quoted_ports(c, p);
 }
 
-/* RFC 8200. Mapped IPv4 addresses never appear on a wire: they would be taken for those of an IPv4 flow. */
+/*
+ * RFC 8200. Mapped IPv4 addresses never appear on a wire: they would be taken for those of an IPv4
+ * flow.
+ */
 static __always_inline bool toe_parse_ipv6(struct xdp_md *ctx, struct toe_cursor *c,
 					   struct toe_pkt *p)
 {

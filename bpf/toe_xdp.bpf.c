@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * The receive parser and the steering: a frame of an endpoint that the TOE owns goes to an FPC's AF_XDP socket with
- * what was found about it in front; everything else goes to the kernel untouched.
+ * The receive parser and the steering: a frame of an endpoint that the TOE owns goes to an FPC's
+ * AF_XDP socket with what was found about it in front; everything else goes to the kernel
+ * untouched.
  *
  *	parse.h     frame -> tuple, offsets, faults
  *	flow_key.h  tuple -> flow or endpoint, FPC
@@ -23,7 +24,10 @@ static __always_inline void toe_count(struct toe_stats_row *row, enum toe_counte
 	row->count[c]++;
 }
 
-/* This CPU's counters. Machines with more than TOE_XDP_ROWS CPUs share rows, and may then lose counts. */
+/*
+ * This CPU's counters. Machines with more than TOE_XDP_ROWS CPUs share rows, and may then lose
+ * counts.
+ */
 static __always_inline struct toe_stats_row *toe_row(void)
 {
 	uint32_t i = TOE_MAX_FPCS + bpf_get_smp_processor_id() % TOE_XDP_ROWS;
@@ -55,8 +59,8 @@ static __always_inline uint32_t toe_dev_index(const struct toe_config *cfg, uint
 }
 
 /*
- * Metadata lies right before the frame, so the room is made to fit: an earlier program of a dispatcher may have
- * left some. *moved is by how much. False when the driver has no room for it.
+ * Metadata lies right before the frame, so the room is made to fit: an earlier program of a
+ * dispatcher may have left some. *moved is by how much. False when the driver has no room for it.
  */
 static __always_inline bool toe_put_meta(struct xdp_md *ctx, const struct toe_pkt *p,
 					 const struct toe_steer *s, int *moved)
@@ -87,8 +91,8 @@ static __always_inline bool toe_put_meta(struct xdp_md *ctx, const struct toe_pk
 }
 
 /*
- * To the FPC's socket on this queue; without one to any other FPC's on it, who forwards the frame; without any, to
- * the kernel, so that a TOE that is not running is no black hole.
+ * To the FPC's socket on this queue; without one to any other FPC's on it, who forwards the
+ * frame; without any, to the kernel, so that a TOE that is not running is no black hole.
  */
 static __always_inline int toe_redirect(struct xdp_md *ctx, uint32_t dev, uint32_t fpc,
 					struct toe_stats_row *row)

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A private place for the BPF tests: network and mount namespaces of their own, which end with the process and
- * take devices and pins along.
+ * A private place for the BPF tests: network and mount namespaces of their own, which end with
+ * the process and take devices and pins along.
  */
 #ifndef TOE_TESTS_BPF_ENV_H
 #define TOE_TESTS_BPF_ENV_H
 
-/* Enter the namespaces; bpffs is not mounted there. Ends the program with one line when that is not allowed. */
+/*
+ * Enter the namespaces; bpffs is not mounted there. Ends the program with one line when that is
+ * not allowed.
+ */
 void env_enter(const char *suite);
 
 /* The object file: $TOE_BPF_OBJ, or the one in the build directory that this program lies in. */

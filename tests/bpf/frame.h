@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Frames for the table: a shape says what is in a frame, frame_build() lays it out and notes where things are.
+ * Frames for the table: a shape says what is in a frame, frame_build() lays it out and notes
+ * where things are.
  */
 #ifndef TOE_TESTS_BPF_FRAME_H
 #define TOE_TESTS_BPF_FRAME_H

@@ -89,4 +89,3 @@
 { "IPv6 payload length 0", { .ip6 = true, .poke = { { POKE_L3, 5, 0 } } }, DROP, CNT(drop_xdp_tcp_header), 0 },
 { "IPv6 payload one too long", { .ip6 = true, .poke = { { POKE_L3, 5, 21 } } }, DROP, CNT(drop_xdp_ip_length), 0 },
 { "IPv6 bad data offset", { .ip6 = true, .rport = FLOW_PORT, .poke = { { POKE_L4, 12, 0 } } }, DROP, CNT(drop_xdp_tcp_header), 0 },
-/* clang-format on */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The program's ways on and off a device: by toed, by hand, two devices, leftovers of all kinds. Devices: dev0 and dev2
- * here, their peers dev1 and dev3 in a second namespace are not needed.
+ * The program's ways on and off a device: by toed, by hand, two devices, leftovers of all kinds.
+ * Devices: dev0 and dev2 here, their peers dev1 and dev3 in a second namespace are not needed.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -158,7 +158,10 @@ static void adopt__second_only(void)
 	clean();
 }
 
-/* After a crash the program is found again with what is in its maps, and still is toed's to take away. */
+/*
+ * After a crash the program is found again with what is in its maps, and still is toed's to take
+ * away.
+ */
 static void adopt__after_crash(void)
 {
 	struct toe_config *cfg;
@@ -254,8 +257,8 @@ static int dispatched(void)
 }
 
 /*
- * Another program came by libxdp. Where the kernel lets libxdp have its dispatcher, ours runs beside it and leaves it
- * in place; where not, the other has the hook to itself.
+ * Another program came by libxdp. Where the kernel lets libxdp have its dispatcher, ours runs
+ * beside it and leaves it in place; where not, the other has the hook to itself.
  */
 static void attach__beside_another(void)
 {

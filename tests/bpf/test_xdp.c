@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The XDP program under BPF_PROG_TEST_RUN: a table of (description, frame, verdict, counter, metadata flags), then what
- * does not fit a row. Every row runs on both programs, xdp and xdp.frags.
+ * The XDP program under BPF_PROG_TEST_RUN: a table of (description, frame, verdict, counter,
+ * metadata flags), then what does not fit a row. Every row runs on both programs, xdp and
+ * xdp.frags.
  *
- * The world: device index 1 is dev0. Port 80 at host 1 is owned (IPv4, IPv6, VLAN 100, service VLAN 100), and ports
- * 50000-50010 there for active opens. Flows with port 80: from port 40001 (ours), 40002 (the kernel's).
+ * The world: device index 1 is dev0. Port 80 at host 1 is owned (IPv4, IPv6, VLAN 100, service
+ * VLAN 100), and ports 50000-50010 there for active opens. Flows with port 80: from port 40001
+ * (ours), 40002 (the kernel's).
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -241,8 +243,8 @@ static void table__both_programs(void)
 }
 
 /*
- * Cut a good frame at every length. Until the ports can be seen it is nobody's; then it is ours and too short for
- * what IP promised.
+ * Cut a good frame at every length. Until the ports can be seen it is nobody's; then it is ours
+ * and too short for what IP promised.
  */
 static void cut(const struct shape *s, unsigned see)
 {
@@ -337,7 +339,10 @@ static void index__same_tag(void)
 	world();
 }
 
-/* A flow that the endpoint table does not know is ours all the same: its listener may be closed by now. */
+/*
+ * A flow that the endpoint table does not know is ours all the same: its listener may be closed by
+ * now.
+ */
 static void index__without_endpoint(void)
 {
 	struct result r;
@@ -461,7 +466,10 @@ static uint32_t rnd(uint32_t below)
 	return (uint32_t)((seed >> 32) * below >> 32);
 }
 
-/* Whatever comes in, a verdict is one of three, what passes is untouched, and metadata points into the frame. */
+/*
+ * Whatever comes in, a verdict is one of three, what passes is untouched, and metadata points into
+ * the frame.
+ */
 static void check_sane(const struct frame *f, const struct result *r)
 {
 	const struct toe_meta *m = &r->meta;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The XDP program's maps as user space sees them: descriptors, definitions, and memory for the mappable ones.
+ * The XDP program's maps as user space sees them: descriptors, definitions, and memory for the
+ * mappable ones.
  */
 #ifndef TOE_TOED_MAPS_H
 #define TOE_TOED_MAPS_H
@@ -37,31 +38,43 @@ void toe_maps_close(struct toe_maps *m);
 const char *toe_map_name(enum toe_map_id id);
 /* Id of a map by name, -ENOENT when it is none of ours. */
 int toe_map_by_name(const char *name);
-/* 0 when the descriptor's map is defined as this program expects, else -EINVAL or the kernel's error. */
+/*
+ * 0 when the descriptor's map is defined as this program expects, else -EINVAL or the kernel's
+ * error.
+ */
 int toe_map_check(enum toe_map_id id, int fd);
 
 /* Bytes that toe_map_mmap() maps; 0 for a map that cannot be mapped. */
 size_t toe_map_bytes(enum toe_map_id id);
-/* Map a mappable map read-write and shared: an array of its value type. NULL with errno on error. */
+/*
+ * Map a mappable map read-write and shared: an array of its value type. NULL with errno on error.
+ */
 void *toe_map_mmap(enum toe_map_id id, int fd);
 
 /* Own an endpoint, or give it back. 0 or -errno; giving back what is not owned is no error. */
 int toe_maps_port_set(const struct toe_maps *m, const struct toe_port_key *k, uint32_t endpoint);
 int toe_maps_port_del(const struct toe_maps *m, const struct toe_port_key *k);
 
-/* Place an AF_XDP socket at (device, queue, FPC), or remove it. The socket must be bound there. 0 or -errno. */
+/*
+ * Place an AF_XDP socket at (device, queue, FPC), or remove it. The socket must be bound there. 0
+ * or -errno.
+ */
 int toe_maps_xsk_set(const struct toe_maps *m, unsigned dev, unsigned queue, unsigned fpc, int xsk);
 int toe_maps_xsk_del(const struct toe_maps *m, unsigned dev, unsigned queue, unsigned fpc);
 
 /*
- * Cold start: toe_config (which makes the program pass everything), ports, sockets, flow views, index, flow
- * entries and counters, in this order. Not to be called while a toe-fw lives on them. 0 or -errno.
+ * Cold start: toe_config (which makes the program pass everything), ports, sockets, flow views,
+ * index, flow entries and counters, in this order. Not to be called while a toe-fw lives on them.
+ * 0 or -errno.
  */
 int toe_maps_clear(const struct toe_maps *m);
 
 /* Mount bpffs on TOE_BPFFS unless it is mounted. 0 or -errno. */
 int toe_bpffs_mount(void);
-/* Pin all maps in `dir` under their names, replacing stale pins; the directory is made. 0 or -errno. */
+/*
+ * Pin all maps in `dir` under their names, replacing stale pins; the directory is made. 0 or
+ * -errno.
+ */
 int toe_maps_pin(const struct toe_maps *m, const char *dir);
 /* Remove the pins and the directory if it is empty then. */
 void toe_maps_unpin(const char *dir);

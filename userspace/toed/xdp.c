@@ -17,7 +17,9 @@
 #include <unistd.h>
 #include <xdp/libxdp.h>
 
-/* The last thing that libbpf or libxdp complained about: most of their calls only return a number. */
+/*
+ * The last thing that libbpf or libxdp complained about: most of their calls only return a number.
+ */
 static char complaint[160];
 
 static int remember(const char *fmt, va_list ap)
@@ -75,7 +77,10 @@ static int dev_mtu(int ifindex)
 	return mtu;
 }
 
-/* Open the object so that only `prog` will be loaded, over the maps that x has. NULL with errno and x->error. */
+/*
+ * Open the object so that only `prog` will be loaded, over the maps that x has. NULL with errno
+ * and x->error.
+ */
 static struct bpf_object *open_object(struct toe_xdp *x, const char *prog)
 {
 	struct bpf_object *obj = bpf_object__open_file(x->obj_path, NULL);
@@ -148,7 +153,10 @@ out:
 	return err;
 }
 
-/* Take over the maps of the first program of ours. One of another build is left for attach to replace. */
+/*
+ * Take over the maps of the first program of ours. One of another build is left for attach to
+ * replace.
+ */
 static int adopt_maps(struct toe_xdp *x)
 {
 	struct toe_xdp_found f;
@@ -309,8 +317,8 @@ out:
 }
 
 /*
- * Through libxdp. It takes the hook without a dispatcher by itself where the kernel cannot do dispatchers: what came
- * of it is read back.
+ * Through libxdp. It takes the hook without a dispatcher by itself where the kernel cannot do
+ * dispatchers: what came of it is read back.
  */
 static int attach_libxdp(struct toe_xdp *x, struct toe_xdp_dev *d, bool generic, bool frags)
 {

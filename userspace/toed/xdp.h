@@ -2,9 +2,9 @@
 /*
  * Load, adopt, attach and detach the XDP program. One set of maps serves all devices.
  *
- *	toe_xdp_open()    look at the devices; take over the maps of a program that is there, or load the object
+ *	toe_xdp_open()    look at the devices; take over maps that are there, or load the object
  *	toe_xdp_attach()  per device: keep the program that is there, or attach one
- *	toe_xdp_detach()  per device: leave what a person attached by hand, take away what toed attached
+ *	toe_xdp_detach()  per device: leave what a person attached, take away what toed attached
  *	toe_xdp_close()
  *
  * Failing functions return -errno and leave a sentence for people in toe_xdp.error.
@@ -27,13 +27,11 @@ struct toe_xdp_dev {
 	enum toe_xdp_how how;
 	bool generic; /* runs in the skb path, not in the driver */
 	bool frags; /* multi-buffer program (MTU above TOE_XDP_MAX_LINEAR_MTU) */
-	uint32_t
-	    prog_id; /* our program, 0 = none. In a dispatcher it is not the id that `ip link` shows */
+	uint32_t prog_id; /* ours, 0 = none. In a dispatcher not the one that `ip link` shows */
 };
 
-enum {
-	TOE_XDP_MAX_LINEAR_MTU = 3498
-}; /* a page, less headroom, skb_shared_info and two VLAN tags */
+/* A page, less headroom, skb_shared_info and two VLAN tags. */
+enum { TOE_XDP_MAX_LINEAR_MTU = 3498 };
 
 struct toe_xdp {
 	const char *obj_path;
@@ -46,24 +44,28 @@ struct toe_xdp {
 };
 
 /*
- * Find or make the maps for these devices. `obj_path` and `pin_dir` must outlive x. bpffs is mounted if it is
- * not. The maps are checked and pinned in pin_dir; adopted ones keep their contents: toe_maps_clear() is the
- * caller's. A new map is empty, and the program passes everything until toe_config.magic is set.
- * -EPERM without CAP_BPF and CAP_NET_ADMIN, -ENOENT without the object, -EINVAL for too many devices.
+ * Find or make the maps for these devices. `obj_path` and `pin_dir` must outlive x. bpffs is
+ * mounted if it is not. The maps are checked and pinned in pin_dir; adopted ones keep their
+ * contents: toe_maps_clear() is the caller's. A new map is empty, and the program passes
+ * everything until toe_config.magic is set. -EPERM without CAP_BPF and CAP_NET_ADMIN, -ENOENT
+ * without the object, -EINVAL for too many devices.
  */
 int toe_xdp_open(struct toe_xdp *x, const char *obj_path, const char *pin_dir, const int *ifindex,
 		 unsigned ndevs);
 
 /*
- * See that device `dev` (index) runs the program over x->maps. If a toe_xdp program is there with these maps, it is
- * adopted; with other maps (second device attached by hand), it is replaced in one step by the same program
- * over x->maps; if there is none, it is attached: through libxdp's dispatcher, else alone.
- * `generic`: attach in the skb path. -EBUSY when another program holds the hook, -EOPNOTSUPP when the
- * driver has no native XDP (try generic).
+ * See that device `dev` (index) runs the program over x->maps. If a toe_xdp program is there with
+ * these maps, it is adopted; with other maps (second device attached by hand), it is replaced in
+ * one step by the same program over x->maps; if there is none, it is attached: through libxdp's
+ * dispatcher, else alone. `generic`: attach in the skb path. -EBUSY when another program holds
+ * the hook, -EOPNOTSUPP when the driver has no native XDP (try generic).
  */
 int toe_xdp_attach(struct toe_xdp *x, unsigned dev, bool generic);
 
-/* Take the program away unless a person attached it (then it stays, inert once toe_config is cleared). */
+/*
+ * Take the program away unless a person attached it (then it stays, inert once toe_config is
+ * cleared).
+ */
 int toe_xdp_detach(struct toe_xdp *x, unsigned dev);
 
 /* Close the maps and remove the pins. Does not detach. */

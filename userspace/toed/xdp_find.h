@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Finding our program on a device by what the kernel says: name, then program id -> map ids. Never by a pin:
- * iproute2 pins in a place of its own, and a pin outlives what it was made for.
+ * Finding our program on a device by what the kernel says: name, then program id -> map ids.
+ * Never by a pin: iproute2 pins in a place of its own, and a pin outlives what it was made for.
  */
 #ifndef TOE_TOED_XDP_FIND_H
 #define TOE_TOED_XDP_FIND_H
@@ -23,9 +23,15 @@ struct toe_xdp_found {
 
 /* The program on the hook (0 = none), and whether it runs in the skb path. 0 or -errno. */
 int toe_xdp_query(int ifindex, uint32_t *id, bool *generic);
-/* Look for a program of ours, on the hook itself or in a dispatcher there. *hook: what holds the hook. 0 or -errno. */
+/*
+ * Look for a program of ours, on the hook itself or in a dispatcher there. *hook: what holds the
+ * hook. 0 or -errno.
+ */
 int toe_xdp_find(int ifindex, struct toe_xdp_found *f, uint32_t *hook);
-/* Open its maps. toe_flows may be missing: the program does not use it. -EINVAL for another build's program. */
+/*
+ * Open its maps. toe_flows may be missing: the program does not use it. -EINVAL for another
+ * build's program.
+ */
 int toe_xdp_found_maps(struct toe_xdp_found *f);
 void toe_xdp_found_close(struct toe_xdp_found *f);
 
