@@ -12,12 +12,15 @@
 #define TOE_SOCKET_PATH "/run/toe/toed.sock"
 
 enum toe_adm_type {
-	TOE_ADM_REQ_ATTACH = 1,   /* new app (app = TOE_ADM_NEW) or another process of app `app` in slot `proc` (after fork) */
-	TOE_ADM_REQ_CTX = 2,      /* a context for a thread: answer has ctx and its eventfd */
+	TOE_ADM_REQ_ATTACH =
+	    1, /* new app (app = TOE_ADM_NEW) or another process of app `app` in slot `proc` (after fork) */
+	TOE_ADM_REQ_CTX = 2, /* a context for a thread: answer has ctx and its eventfd */
 	TOE_ADM_REQ_CTX_FREE = 3, /* ctx: thread ended */
-	TOE_ADM_REQ_LISTEN = 4,   /* kernel socket, bound and listening, as SCM_RIGHTS; answer has the listener index, or TOE_ADM_KERNEL: none of its addresses is the TOE's */
+	TOE_ADM_REQ_LISTEN =
+	    4, /* kernel socket, bound and listening, as SCM_RIGHTS; answer has the listener index, or TOE_ADM_KERNEL: none of its addresses is the TOE's */
 	TOE_ADM_REQ_UNLISTEN = 5, /* listener: last descriptor closed */
-	TOE_ADM_REQ_CONNECT = 6,  /* addr, port: answer has a grant, or ENETUNREACH, EHOSTUNREACH; -EAFNOSUPPORT & co; TOE_ADM_KERNEL in flags: use the kernel */
+	TOE_ADM_REQ_CONNECT =
+	    6, /* addr, port: answer has a grant, or ENETUNREACH, EHOSTUNREACH; -EAFNOSUPPORT & co; TOE_ADM_KERNEL in flags: use the kernel */
 	/* For toectl: JSON in a memfd, as SCM_RIGHTS. */
 	TOE_ADM_REQ_STATUS = 7,
 	TOE_ADM_REQ_FLOWS = 8,
@@ -32,10 +35,10 @@ struct toe_adm_req {
 	uint32_t app, proc;
 	uint32_t ctx;
 	uint32_t listener;
-	uint8_t addr[16];  /* CONNECT: remote address (IPv4 as ::ffff:a.b.c.d) */
+	uint8_t addr[16]; /* CONNECT: remote address (IPv4 as ::ffff:a.b.c.d) */
 	uint8_t laddr[16]; /* CONNECT: bound local address, all zero = any */
 	uint16_t port, lport; /* network order; lport 0 = any */
-	uint32_t token;    /* ATTACH to an existing app: its secret from the first answer */
+	uint32_t token; /* ATTACH to an existing app: its secret from the first answer */
 };
 
 struct toe_adm_ans {

@@ -21,6 +21,8 @@
 extern "C" {
 #endif
 
+#pragma GCC visibility push(default)
+
 /* Attach to the toed whose control socket is `path` (NULL: $TOE_SOCKET, else /run/toe/toed.sock). 0, or -1 with errno
  * (ECONNREFUSED, ENOENT: no toed; EACCES: not admitted; EPROTO: other version). A second call is a no-op. */
 int toe_init(const char *path);
@@ -53,6 +55,8 @@ int toe_ioctl(int fd, unsigned long request, ...);
 int toe_epoll_create1(int flags);
 int toe_epoll_ctl(int epfd, int op, int fd, struct epoll_event *event);
 int toe_epoll_wait(int epfd, struct epoll_event *events, int max, int timeout_ms);
+
+#pragma GCC visibility pop
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Active opens. toed chooses route, source and next hop (a grant); the FPC does the handshake. Destinations
+ * that the TOE does not serve get a kernel socket, on the same descriptor.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "connect.h"
+#include "toe.h"
+
+static bool connect_done(struct tm_sock *s)
+{
+	uint8_t kind = tm_kind(s);
+
+	if (kind == TM_FLOW)
+		return toe_load_acquire(&s->fb->dev.flags) &
+		       (TOE_FLOW_ESTABLISHED | TOE_FLOW_ERROR);
+	return kind != TM_CONNECT;
+}
+
+static int take_failure(struct tm_sock *s)
+{
+	int err = tm_take_error(s);
+
+	return -(err ? err : ECONNABORTED);
+}
+
+/* The handshake has an outcome: report it. After a failure the socket can be used again. */
+static int connect_result(struct tm_sock *s)
+{
+	int err;
+
+	if (tm_kind(s) == TM_FRESH)
+		return take_failure(s);
+	if (toe_load_acquire(&s->fb->dev.flags) & TOE_FLOW_ERROR) {
+		err = take_failure(s);
+		tm_big_lock();
+		tm_flow_end(s, false);
+		toe_store_release(&s->kind, TM_FRESH);
+		tm_set(s, TM_S_FAILED);
+		tm_big_unlock();
+		return err;
+	}
+	tm_set(s, TM_S_CONNECTED);
+	return 0;
+}
+
+static int connect_wait(struct tm_ctx *c, struct tm_sock *s, int fd, int err_nonblock)
+{
+	uint64_t deadline = s->opt.sndtimeo_us ? tm_now_us() + s->opt.sndtimeo_us : 0;
+	int err;
+
+	if (!connect_done(s)) {
+		if (tm_has(s, TM_S_NONBLOCK)) {
+			tm_flush(c);
+			return err_nonblock;
+		}
+		err = tm_sock_wait(c, s, fd, connect_done, -1, deadline);
+		if (err)
+			return err == -EAGAIN ? -EINPROGRESS : err;
+	}
+	return connect_result(s);
+}
+
+/* A kernel socket that was only bound: its address goes into the request, its port is given back. */
+static int take_bound(struct tm_sock *s, int fd, struct toe_adm_req *req)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+
+	if (!tm_has(s, TM_S_KERNEL) || !tm_has(s, TM_S_BOUND))
+		return 0;
+	if (getsockname(fd, (struct sockaddr *)&ss, &len) < 0)
+		return -errno;
+	tm_addr_in(s->family, (struct sockaddr *)&ss, len, req->laddr, &req->lport);
+	if (tm_has(s, TM_S_ANY_PORT))
+		req->lport = 0;
+	if (tm_addr_any(req->laddr))
+		memset(req->laddr, 0, sizeof(req->laddr));
+	return 0;
+}
+
+static void to_placeholder(int fd, void *arg)
+{
+	int flags = fcntl(fd, F_GETFD);
+
+	dup3(tm_proc.placeholder, fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
+}
+
+/* 1: the kernel's business; 0: TOE_SW_CONNECT is out; -errno. */
+static int connect_start(struct tm_ctx *c, struct tm_sock *s, int fd, const struct sockaddr *addr,
+			 socklen_t len)
+{
+	struct toe_adm_req req = { .type = TOE_ADM_REQ_CONNECT, .ctx = c->id };
+	struct toe_adm_ans ans;
+	int err = tm_addr_in(s->family, addr, len, req.addr, &req.port);
+
+	if (!err)
+		err = take_bound(s, fd, &req);
+	if (err)
+		return err;
+	err = tm_adm_call(&req, &ans, -1, NULL);
+	if (err == -EPIPE || err == -ECONNRESET || (!err && ans.flags & TOE_ADM_KERNEL))
+		return 1;
+	if (err)
+		return err;
+	if (ans.fpc >= tm_proc.nfpcs)
+		return -EPROTO;
+	if (tm_has(s, TM_S_KERNEL)) {
+		tm_each_fd(s, to_placeholder, NULL);
+		tm_clear(s, TM_S_KERNEL | TM_S_BOUND);
+	}
+	memcpy(s->laddr, ans.laddr, 16);
+	memcpy(s->raddr, req.addr, 16);
+	s->lport = ans.lport;
+	s->rport = req.port;
+	s->error = 0;
+	s->fpc = (uint8_t)ans.fpc;
+	tm_clear(s, TM_S_FAILED | TM_S_ERROR_TAKEN | TM_S_CONNECTED);
+	toe_store_release(&s->kind, TM_CONNECT);
+	tm_push(c, ans.fpc, TOE_SW_CONNECT, 0, 0, ans.grant,
+		(uint64_t)s->serial << 32 | tm_sock_index(s));
+	return 0;
+}
+
+struct tm_sock *tm_connect_assigned(struct tm_ctx *c, unsigned fpc, const struct toe_cmd *cmd)
+{
+	struct tm_sock *s = tm_sock_at((uint32_t)cmd->pos);
+
+	if (!s || tm_kind(s) != TM_CONNECT || s->serial != cmd->pos >> 32 ||
+	    (!cmd->flags && cmd->flow >= TOE_MAX_FLOWS))
+		return NULL;
+	if (tm_has(s, TM_S_ORPHAN)) {
+		if (!cmd->flags)
+			tm_push(c, fpc, TOE_SW_ABORT, 0, cmd->gen, cmd->flow, 0);
+		tm_sock_reap(s);
+		return NULL;
+	}
+	if (cmd->flags) {
+		s->error = cmd->flags;
+		tm_set(s, TM_S_FAILED);
+		toe_store_release(&s->kind, TM_FRESH);
+		return s;
+	}
+	tm_flow_begin(s, cmd->flow, cmd->gen, (uint8_t)c->id);
+	s->bind_ctx = (uint8_t)c->id;
+	s->bind_pos = c->r[fpc].sw_tail;
+	tm_flow_options(c, s);
+	return s;
+}
+
+void tm_flow_options(struct tm_ctx *c, struct tm_sock *s)
+{
+	if (s->opt.nodelay)
+		tm_push_flow(c, s, TOE_SW_OPTION, TOE_OPT_NODELAY, 1);
+	if (s->opt.linger2_s)
+		tm_push_flow(c, s, TOE_SW_OPTION, TOE_OPT_LINGER2,
+			     (uint64_t)s->opt.linger2_s * 1000);
+}
+
+/* connect on a socket that has begun or finished one. */
+static int connect_again(struct tm_ctx *c, struct tm_sock *s, int fd)
+{
+	if (tm_kind(s) == TM_LISTEN || tm_has(s, TM_S_CONNECTED))
+		return -EISCONN;
+	return connect_wait(c, s, fd, -EALREADY);
+}
+
+/* AF_UNSPEC dissolves the association: the connection is reset, the socket is as new. */
+static int disconnect(struct tm_sock *s)
+{
+	if (tm_kind(s) == TM_FRESH)
+		return 0;
+	if (tm_kind(s) != TM_FLOW)
+		return -EOPNOTSUPP;
+	tm_big_lock();
+	tm_flow_end(s, true);
+	toe_store_release(&s->kind, TM_FRESH);
+	tm_clear(s, TM_S_CONNECTED | TM_S_SHUT_RD | TM_S_SHUT_WR);
+	tm_big_unlock();
+	return 0;
+}
+
+static int kernel_connect(struct tm_sock *s, int fd, const struct sockaddr *addr, socklen_t len)
+{
+	int err;
+
+	tm_big_lock();
+	err = tm_to_kernel(s, fd);
+	tm_big_unlock();
+	return err ? err : (int)tm_sys(connect(fd, addr, len));
+}
+
+static int do_connect(struct tm_sock *s, int fd, const struct sockaddr *addr, socklen_t len)
+{
+	struct tm_ctx *c;
+	int err;
+
+	if (tm_kind(s) == TM_EPOLL)
+		return -ENOTSOCK;
+	if (len < (socklen_t)sizeof(sa_family_t))
+		return -EINVAL;
+	if (addr->sa_family == AF_UNSPEC)
+		return disconnect(s);
+	if (tm_kind(s) == TM_FRESH && tm_has(s, TM_S_FAILED) && s->error)
+		return take_failure(s);
+	c = tm_has(s, TM_S_KERNEL_ONLY) ? NULL : tm_ctx_get(&err);
+	if (!c)
+		return kernel_connect(s, fd, addr, len);
+	if (tm_kind(s) != TM_FRESH)
+		return connect_again(c, s, fd);
+	err = connect_start(c, s, fd, addr, len);
+	if (err > 0)
+		return kernel_connect(s, fd, addr, len);
+	return err ? err : connect_wait(c, s, fd, -EINPROGRESS);
+}
+
+int toe_connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	struct tm_sock *s = tm_sock_of(fd);
+
+	return s ? (int)tm_ret(do_connect(s, fd, addr, len)) : connect(fd, addr, len);
+}

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Contexts: made when a thread first needs one, given back when it ends. Commands from the FPCs are taken
+ * here and told to the sockets and epoll sets that they concern.
+ */
+#include <unistd.h>
+
+#include "connect.h"
+#include "ctx.h"
+
+struct tm_ctx tm_ctxs[TOE_MAX_CTXS];
+__thread struct tm_ctx *tm_self;
+
+static pthread_key_t key;
+
+void tm_ctx_drain(struct tm_ctx *c)
+{
+	uint64_t end = tm_now_us() + 1000000;
+
+	tm_flush(c);
+	for (unsigned i = 0; i < c->nfpcs; i++) {
+		for (unsigned k = 0; toe_load_acquire(&c->sh->fpc[i].sw.db.tail) != c->r[i].sw_head;
+		     k++) {
+			if (tm_now_us() > end)
+				return;
+			tm_kick(c, i);
+			tm_relax(k);
+		}
+	}
+}
+
+static void disown(struct tm_ctx *c)
+{
+	for (uint32_t i = 0; i < tm_sock_count(); i++) {
+		struct tm_sock *s = tm_sock_at(i);
+
+		if (tm_kind(s) == TM_EPOLL && s->ep->owner == c->id)
+			toe_store(&s->ep->owner, TM_NO_CTX);
+		if (tm_kind(s) == TM_LISTEN)
+			__atomic_fetch_and(&toe_arena_listener(tm_proc.arena, s->listener)->waiters,
+					   ~(1ull << c->id), __ATOMIC_ACQ_REL);
+	}
+}
+
+static void ctx_end(void *arg)
+{
+	struct tm_ctx *c = arg;
+	struct toe_adm_req req = { .type = TOE_ADM_REQ_CTX_FREE, .ctx = c->id };
+	struct toe_adm_ans ans;
+
+	tm_ctx_drain(c);
+	tm_big_lock();
+	disown(c);
+	c->used = false;
+	close(c->evfd);
+	tm_big_unlock();
+	tm_self = NULL;
+	tm_adm_call(&req, &ans, -1, NULL);
+}
+
+void tm_ctx_init(void)
+{
+	static bool done;
+
+	if (!done)
+		pthread_key_create(&key, ctx_end);
+	done = true;
+}
+
+void tm_ctx_drop_all(void)
+{
+	for (unsigned i = 0; i < TOE_MAX_CTXS; i++) {
+		if (tm_ctxs[i].used)
+			close(tm_ctxs[i].evfd);
+		tm_ctxs[i].used = false;
+	}
+	tm_self = NULL;
+	tm_tid = 0;
+	pthread_setspecific(key, NULL);
+}
+
+struct tm_ctx *tm_ctx_make(int *err)
+{
+	struct toe_adm_req req = { .type = TOE_ADM_REQ_CTX };
+	struct toe_adm_ans ans;
+	struct tm_ctx *c;
+	int evfd;
+
+	*err = tm_attached() ? tm_adm_call(&req, &ans, -1, &evfd) : -ENOTCONN;
+	if (*err)
+		return NULL;
+	if (ans.ctx >= TOE_MAX_CTXS || evfd < 0) {
+		*err = -EPROTO;
+		return NULL;
+	}
+	c = &tm_ctxs[ans.ctx];
+	*c = (struct tm_ctx){ .sh = toe_arena_ctx(tm_proc.arena, ans.ctx),
+			      .id = ans.ctx,
+			      .nfpcs = tm_proc.nfpcs,
+			      .evfd = tm_fd_high(evfd) };
+	for (unsigned i = 0; i < c->nfpcs; i++) {
+		struct tm_ring *r = &c->r[i];
+
+		r->sw_head = toe_load(&c->sh->fpc[i].sw.db.head);
+		r->sw_tail = toe_load_acquire(&c->sh->fpc[i].sw.db.tail);
+		r->hw_tail = toe_load(&c->sh->fpc[i].hw.db.tail);
+	}
+	toe_store(&c->sh->sleep.sleeping, 0);
+	toe_store(&c->sh->proc, tm_proc.proc);
+	c->used = true;
+	pthread_setspecific(key, c);
+	return tm_self = c;
+}
+
+/*
+ * An FPC that was called and has not moved since is still on its way; calling it again for each command
+ * would cost more than the command.
+ */
+void tm_kick(struct tm_ctx *c, unsigned fpc)
+{
+	struct tm_ring *r = &c->r[fpc];
+	uint64_t one = 1;
+
+	toe_fence_full();
+	if (tm_likely(!toe_load(&tm_proc.hdr->fpc[fpc].sleeping)))
+		return;
+
+	uint32_t tail = toe_load_acquire(&c->sh->fpc[fpc].sw.db.tail);
+
+	if (r->kicked && r->kick_tail == tail && tail != r->sw_head)
+		return;
+	r->kicked = tail != r->sw_head;
+	r->kick_tail = tail;
+	if (write(tm_proc.fpc_evfd[fpc], &one, sizeof(one)) < 0 && errno != EAGAIN)
+		r->kicked = false;
+}
+
+/* The ring is full. An FPC never waits for us, so room comes; our own ring is kept moving meanwhile. */
+void tm_push_wait(struct tm_ctx *c, unsigned fpc)
+{
+	struct tm_ring *r = &c->r[fpc];
+
+	for (unsigned i = 0;; i++) {
+		r->sw_tail = toe_load_acquire(&c->sh->fpc[fpc].sw.db.tail);
+		if (r->sw_head - r->sw_tail < TOE_SW_RING)
+			return;
+		tm_kick(c, fpc);
+		if (!tm_big_held)
+			tm_ctx_poll(c);
+		tm_relax(i);
+	}
+}
+
+void tm_ctx_wake(uint64_t set)
+{
+	uint64_t one = 1;
+
+	toe_fence_full();
+	for (; set; set &= set - 1) {
+		struct tm_ctx *c = &tm_ctxs[__builtin_ctzll(set)];
+
+		if (c->used && toe_load(&c->sh->sleep.sleeping) &&
+		    write(c->evfd, &one, sizeof(one)) < 0)
+			return;
+	}
+}
+
+/* What has changed for those who watch the flow. */
+static uint32_t flow_news(struct tm_sock *s)
+{
+	uint8_t fl = toe_load_acquire(&s->fb->dev.flags);
+	uint32_t rx = (uint32_t)toe_load_acquire(&s->fb->dev.rx_end), what = 0;
+
+	if (rx != toe_load(&s->ev_rx)) {
+		toe_store(&s->ev_rx, rx);
+		what = EPOLLIN | EPOLLRDNORM;
+	}
+	if (tm_unlikely(fl != toe_load(&s->ev_flags))) {
+		toe_store(&s->ev_flags, fl);
+		what = ~0u;
+	}
+	if (tm_unlikely(tm_has(s, TM_S_WANT_SPACE)) && tm_writable(s)) {
+		tm_clear(s, TM_S_WANT_SPACE);
+		what |= EPOLLOUT | EPOLLWRNORM;
+	}
+	return what;
+}
+
+static void sock_news(struct tm_ctx *c, struct tm_sock *s, uint32_t what)
+{
+	uint64_t others = toe_load(&s->waiters) & ~(1ull << c->id);
+
+	if (tm_unlikely(others))
+		tm_ctx_wake(others);
+	if (what && toe_load_acquire(&s->watch.ep))
+		tm_ep_event(s, what, c);
+}
+
+static void listener_news(struct tm_ctx *c, const struct toe_cmd *cmd)
+{
+	struct tm_sock *s =
+	    cmd->flow < TOE_MAX_LISTENERS ? toe_load_acquire(&tm_listeners[cmd->flow]) : NULL;
+
+	if (!s)
+		return;
+	if (cmd->pos == TOE_HINT_ANY)
+		tm_set(s, TM_S_HINT_ANY);
+	sock_news(c, s, EPOLLIN | EPOLLRDNORM);
+}
+
+static struct tm_sock *flow_of(const struct toe_cmd *cmd)
+{
+	struct tm_sock *s =
+	    cmd->flow < TOE_MAX_FLOWS ? toe_load_acquire(&tm_flows[cmd->flow]) : NULL;
+
+	return s && tm_kind(s) == TM_FLOW && s->gen == cmd->gen ? s : NULL;
+}
+
+enum { BATCH = 32 };
+
+/*
+ * Up to BATCH commands of one ring. A notification is answered by seen_seq before the flow's block is read: with
+ * one fence for the whole batch either we see what the FPC published, or it sees that it may notify again.
+ */
+static unsigned take_batch(struct tm_ctx *c, unsigned fpc, uint32_t head)
+{
+	struct toe_hw_ring *hw = &c->sh->fpc[fpc].hw;
+	struct tm_sock *flow[BATCH];
+	unsigned n = 0, nflow = 0;
+	uint32_t tail = c->r[fpc].hw_tail;
+
+	for (; tail != head && n < BATCH; tail++, n++) {
+		struct toe_cmd cmd = hw->cmd[tail & (TOE_HW_RING - 1)];
+		struct tm_sock *s;
+
+		if (tm_unlikely(cmd.type == TOE_HW_LISTEN_ESTABLISHED)) {
+			listener_news(c, &cmd);
+		} else if (tm_unlikely(cmd.type == TOE_HW_FLOW_ASSIGNED)) {
+			s = tm_connect_assigned(c, fpc, &cmd);
+			if (s)
+				sock_news(c, s, ~0u);
+		} else {
+			s = flow_of(&cmd);
+			if (!s)
+				continue;
+			toe_store(&s->fb->app.seen_seq, toe_load(&s->fb->dev.notify_seq));
+			flow[nflow++] = s;
+		}
+	}
+	c->r[fpc].hw_tail = tail;
+	toe_store_release(&hw->db.tail, tail);
+	toe_fence_full();
+	for (unsigned i = 0; i < nflow; i++)
+		sock_news(c, flow[i], flow_news(flow[i]));
+	return n;
+}
+
+unsigned tm_ctx_poll(struct tm_ctx *c)
+{
+	unsigned n = 0;
+
+	if (c->dispatching)
+		return 0;
+	c->dispatching = true;
+	for (unsigned i = 0; i < c->nfpcs; i++) {
+		uint32_t head = toe_load_acquire(&c->sh->fpc[i].hw.db.head);
+
+		while (c->r[i].hw_tail != head)
+			n += take_batch(c, i, head);
+	}
+	c->dispatching = false;
+	return n;
+}

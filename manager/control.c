@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * fcntl and ioctl. Flags of the descriptor are the kernel's (a placeholder has its own), flags of the open
+ * description are kept in the object: placeholders share theirs.
+ */
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <linux/sockios.h>
+
+#include "ctx.h"
+#include "toe.h"
+
+static void set_nonblock(struct tm_sock *s, bool on)
+{
+	if (on)
+		tm_set(s, TM_S_NONBLOCK);
+	else
+		tm_clear(s, TM_S_NONBLOCK);
+}
+
+static int dup_fd(struct tm_sock *s, int fd, int cmd, long arg)
+{
+	int r = fcntl(fd, cmd, arg);
+
+	if (r < 0)
+		return -errno;
+	if (r >= TM_MAX_FD) {
+		close(r);
+		return -EMFILE;
+	}
+	tm_big_lock();
+	if (tm_fds[fd] == s)
+		tm_fd_install(r, s);
+	tm_big_unlock();
+	return r;
+}
+
+static int set_flags(struct tm_sock *s, int fd, long arg)
+{
+	if (arg & O_ASYNC && !tm_has(s, TM_S_KERNEL))
+		return -EOPNOTSUPP;
+	set_nonblock(s, arg & O_NONBLOCK);
+	/* A listener's kernel socket stays non-blocking whatever the application wants (listen.c). */
+	if (tm_has(s, TM_S_KERNEL))
+		return (int)tm_sys(
+		    fcntl(fd, F_SETFL, tm_kind(s) == TM_LISTEN ? arg | O_NONBLOCK : arg));
+	return 0;
+}
+
+static int get_flags(struct tm_sock *s, int fd)
+{
+	int fl = tm_has(s, TM_S_KERNEL) ? (int)tm_sys(fcntl(fd, F_GETFL)) : O_RDWR;
+
+	if (fl < 0)
+		return fl;
+	return tm_has(s, TM_S_NONBLOCK) ? fl | O_NONBLOCK : fl & ~O_NONBLOCK;
+}
+
+int toe_fcntl(int fd, int cmd, ...)
+{
+	struct tm_sock *s = tm_sock_of(fd);
+	va_list ap;
+	long arg;
+
+	va_start(ap, cmd);
+	arg = va_arg(ap, long);
+	va_end(ap);
+	if (s && (cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC))
+		return (int)tm_ret(dup_fd(s, fd, cmd, arg));
+	if (!s || tm_kind(s) == TM_EPOLL)
+		return fcntl(fd, cmd, arg);
+	if (cmd == F_SETFL)
+		return (int)tm_ret(set_flags(s, fd, (int)arg));
+	if (cmd == F_GETFL)
+		return (int)tm_ret(get_flags(s, fd));
+	if (cmd == F_SETOWN && !tm_has(s, TM_S_KERNEL))
+		return 0; /* names who gets SIGIO and SIGURG, of which there are none */
+	return fcntl(fd, cmd, arg);
+}
+
+/* Values that a connection answers by itself. */
+static int flow_ioctl(struct tm_sock *s, unsigned long request, int *v)
+{
+	switch (request) {
+	case FIONREAD:
+		*v = (int)tm_rx_avail(s);
+		return 0;
+	case SIOCOUTQ:
+		*v = (int)(s->tx_mask + 1 - tm_tx_space(s));
+		return 0;
+	case SIOCATMARK:
+		*v = 0;
+		return 0;
+	case FIOASYNC:
+		return *v ? -EOPNOTSUPP : 0;
+	default:
+		return -ENOTTY;
+	}
+}
+
+int toe_ioctl(int fd, unsigned long request, ...)
+{
+	struct tm_sock *s = tm_sock_of(fd);
+	va_list ap;
+	void *arg;
+
+	va_start(ap, request);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	if (!s || tm_kind(s) == TM_EPOLL)
+		return ioctl(fd, request, arg);
+	if (request == FIONBIO) {
+		set_nonblock(s, *(int *)arg);
+		return tm_has(s, TM_S_KERNEL) && tm_kind(s) != TM_LISTEN ? ioctl(fd, request, arg)
+									 : 0;
+	}
+	if (request == FIOCLEX || request == FIONCLEX || tm_kind(s) != TM_FLOW)
+		return ioctl(fd, request, arg);
+	return (int)tm_ret(flow_ioctl(s, request, arg));
+}

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Waiting on an epoll set.
+ *
+ * The ready list holds watches that may have something to tell. Harvesting asks each socket (poll.c): what has
+ * nothing leaves the list, what is level-triggered stays on it. The real epoll is looked at when the list has
+ * nothing, and every LOOK_EVERY calls otherwise.
+ */
+#include <unistd.h>
+
+#include "ctx.h"
+#include "toe.h"
+
+enum {
+	LOOK_EVERY = 16, /* a look costs a system call */
+	MAX_ASK = 32, /* sockets that wait for room, asked for after one harvest */
+};
+
+static bool has_news(void *ep)
+{
+	return tm_ready_any(ep);
+}
+
+/* Sockets whose watch wants EPOLLOUT and has no room: the FPC is asked when the lock is released. */
+struct asks {
+	struct tm_sock *s[MAX_ASK];
+	unsigned n;
+};
+
+/* One watch off the list: its events, 0 = nothing. Whether it goes back is the caller's. */
+static uint32_t ask(struct tm_watch *w, unsigned ctx, struct asks *a)
+{
+	uint32_t want = tm_interest(w->events), mask = tm_poll(w->sock, ctx) | w->kernel;
+
+	w->kernel = 0;
+	if (tm_unlikely(want & EPOLLOUT & ~mask) && tm_kind(w->sock) == TM_FLOW && a->n < MAX_ASK)
+		a->s[a->n++] = w->sock;
+	return mask & want;
+}
+
+static int harvest(struct tm_ctx *c, struct tm_ep *ep, struct epoll_event *ev, int max)
+{
+	struct asks a = { .n = 0 };
+	struct tm_watch *w, *last;
+	int n = 0;
+
+	if (!tm_ready_any(ep))
+		return 0;
+	tm_spin_lock(&ep->lock);
+	last = ep->ready.ready_prev; /* what is put back behind it waits for the next call */
+	while (n < max && a.n < MAX_ASK && (w = ep->ready.ready_next) != &ep->ready) {
+		uint32_t mask = ask(w, c->id, &a);
+		bool end = w == last;
+
+		tm_ready_del(w);
+		if (mask) {
+			ev[n].events = mask;
+			ev[n++].data.u64 = w->data;
+			if (tm_unlikely(w->events & EPOLLONESHOT))
+				toe_store(&w->events, w->events | TM_SPENT);
+			else if (!(w->events & EPOLLET))
+				tm_ready_add(ep, w);
+		}
+		if (end)
+			break;
+	}
+	tm_spin_unlock(&ep->lock);
+	for (unsigned i = 0; i < a.n; i++)
+		tm_ask_space(c, a.s[i]);
+	return n;
+}
+
+/* The nudge has done its work when nobody is left in the real epoll. */
+static void end_nudge(struct tm_ep *ep, int epfd)
+{
+	tm_big_lock();
+	if (ep->nudge >= 0 && !toe_load(&ep->ksleepers)) {
+		epoll_ctl(epfd, EPOLL_CTL_DEL, ep->nudge, NULL);
+		close(ep->nudge);
+		ep->nudge = -1;
+		__atomic_fetch_sub(&ep->nkernel, 1, __ATOMIC_RELAXED);
+	}
+	tm_big_unlock();
+}
+
+/* Take our own tags out of what the real epoll gave; they make their watches ready. */
+static int sift(struct tm_ep *ep, int epfd, struct epoll_event *ev, int n)
+{
+	int kept = 0;
+
+	for (int i = 0; i < n; i++) {
+		struct tm_watch *w = ev[i].data.ptr;
+
+		if (tm_likely(!tm_is_sock(w))) {
+			ev[kept++] = ev[i];
+		} else if ((void *)w == ep->sock) {
+			end_nudge(ep, epfd);
+		} else {
+			tm_spin_lock(&ep->lock);
+			if (w->ep == ep && w->in_kernel) {
+				w->kernel |= ev[i].events;
+				if (!w->ready_next)
+					tm_ready_add(ep, w);
+			}
+			tm_spin_unlock(&ep->lock);
+		}
+	}
+	return kept;
+}
+
+static int look(struct tm_ep *ep, int epfd, struct epoll_event *ev, int max)
+{
+	int n = epoll_wait(epfd, ev, max, 0);
+
+	toe_store(&ep->calls, 0);
+	return n > 0 ? sift(ep, epfd, ev, n) : 0;
+}
+
+static void bind_all(struct tm_ctx *c, struct tm_ep *ep, unsigned to)
+{
+	uint32_t from = ep->owner;
+
+	toe_store(&ep->owner, to);
+	for (struct tm_watch *w = ep->all; w; w = w->all_next) {
+		struct tm_sock *s = w->sock;
+		uint8_t kind = tm_kind(s);
+
+		if (kind == TM_FLOW && !toe_load(&s->waiters)) {
+			tm_bind(c, s, to);
+		} else if (kind == TM_EPOLL) {
+			bind_all(c, s->ep, to);
+		} else if (kind == TM_LISTEN) {
+			uint64_t *waiters =
+			    &toe_arena_listener(tm_proc.arena, s->listener)->waiters;
+
+			if (from != TM_NO_CTX)
+				__atomic_fetch_and(waiters, ~(1ull << from), __ATOMIC_ACQ_REL);
+			__atomic_fetch_or(waiters, 1ull << to, __ATOMIC_ACQ_REL);
+		}
+	}
+}
+
+/* Connections that came before anybody wanted hints were told to nobody. */
+static void look_at_listeners(struct tm_ep *ep)
+{
+	tm_spin_lock(&ep->lock);
+	for (struct tm_watch *w = ep->all; w; w = w->all_next)
+		if (tm_kind(w->sock) == TM_LISTEN && !w->ready_next)
+			tm_ready_add(ep, w);
+	tm_spin_unlock(&ep->lock);
+}
+
+/* The set's flows notify this context from now on, unless another thread waits and has them. */
+static void own(struct tm_ctx *c, struct tm_ep *ep)
+{
+	tm_big_lock();
+	if (ep->owner != c->id &&
+	    (ep->owner == TM_NO_CTX || !(toe_load(&ep->waiters) >> ep->owner & 1))) {
+		bind_all(c, ep, c->id);
+		look_at_listeners(ep);
+	}
+	tm_big_unlock();
+}
+
+/* Leaving a set that others wait on: they must not depend on this thread coming back. */
+static void leave(struct tm_ctx *c, struct tm_ep *ep, uint64_t others)
+{
+	if (ep->owner == c->id) {
+		tm_big_lock();
+		bind_all(c, ep, (unsigned)__builtin_ctzll(others));
+		tm_big_unlock();
+		tm_flush(c);
+	}
+	if (tm_ready_any(ep))
+		tm_ctx_wake(others);
+}
+
+static int collect(struct tm_ctx *c, struct tm_ep *ep, int epfd, struct epoll_event *ev, int max,
+		   bool must_look)
+{
+	bool kernel = toe_load(&ep->nkernel);
+	int n = 0;
+
+	tm_ctx_poll(c);
+	if (kernel && (must_look || ++ep->calls >= LOOK_EVERY || !tm_ready_any(ep))) {
+		n = look(ep, epfd, ev, max);
+		kernel = false;
+	}
+	if (n < max)
+		n += harvest(c, ep, ev + n, max - n);
+	if (!n && kernel) {
+		n = look(ep, epfd, ev, max);
+		if (!n)
+			n = harvest(c, ep, ev, max);
+	}
+	return n;
+}
+
+static int wait_toe(struct tm_ctx *c, struct tm_ep *ep, int epfd, struct epoll_event *ev, int max,
+		    uint64_t deadline, bool poll)
+{
+	uint64_t me = 1ull << c->id, others;
+	bool last = poll;
+	int n, r = 0;
+
+	tm_flush(c);
+	if (tm_unlikely(toe_load(&ep->owner) != c->id))
+		own(c, ep);
+	if (tm_unlikely(toe_load(&c->sh->flows_hint) != toe_load(&ep->nwatches)))
+		toe_store(&c->sh->flows_hint, toe_load(&ep->nwatches));
+	for (;;) {
+		n = collect(c, ep, epfd, ev, max, r == 1);
+		if (n || last)
+			break;
+		__atomic_fetch_or(&ep->waiters, me, __ATOMIC_SEQ_CST);
+		if (tm_unlikely(toe_load(&ep->owner) !=
+				c->id)) /* the owner may have left before it saw us */
+			own(c, ep);
+		r = tm_wait(c, has_news, ep, toe_load(&ep->nkernel) ? epfd : -1, deadline);
+		others = __atomic_and_fetch(&ep->waiters, ~me, __ATOMIC_SEQ_CST);
+		last = r < 0;
+	}
+	if (!n && r == -EINTR)
+		n = r;
+	others = toe_load(&ep->waiters);
+	if (tm_unlikely(others))
+		leave(c, ep, others);
+	/* All but the last answer to these events may wait for their doorbell; the next call rings it at the latest. */
+	c->defer = n > 1 ? (uint32_t)n - 1 : 0;
+	return n;
+}
+
+/* No TOE socket in the set: the kernel alone waits. -EAGAIN: that has changed. */
+static int wait_kernel(struct tm_ep *ep, int epfd, struct epoll_event *ev, int max, int timeout)
+{
+	int n = 0;
+
+	__atomic_fetch_add(&ep->ksleepers, 1, __ATOMIC_SEQ_CST);
+	if (!toe_load(&ep->nwatches))
+		n = (int)tm_sys(epoll_wait(epfd, ev, max, timeout));
+	else
+		timeout = -1;
+	__atomic_fetch_sub(&ep->ksleepers, 1, __ATOMIC_SEQ_CST);
+	if (n > 0)
+		n = sift(ep, epfd, ev, n);
+	else if (!n && timeout >= 0 && !toe_load(&ep->nwatches))
+		return 0;
+	return n ? n : -EAGAIN;
+}
+
+static int do_wait(struct tm_ep *ep, int epfd, struct epoll_event *ev, int max, int timeout)
+{
+	uint64_t deadline = timeout > 0 ? tm_now_us() + (uint64_t)timeout * 1000 : 0;
+	struct tm_ctx *c;
+	int n, err;
+
+	if (max <= 0)
+		return -EINVAL;
+	if (!toe_load(&ep->nwatches)) {
+		if (tm_self)
+			tm_flush(tm_self);
+		n = wait_kernel(ep, epfd, ev, max, timeout);
+		if (n != -EAGAIN)
+			return n;
+	}
+	c = tm_ctx_get(&err);
+	return c ? wait_toe(c, ep, epfd, ev, max, deadline, !timeout) : err;
+}
+
+int toe_epoll_wait(int epfd, struct epoll_event *events, int max, int timeout_ms)
+{
+	struct tm_sock *s = tm_sock_of(epfd);
+
+	if (!s || tm_kind(s) != TM_EPOLL)
+		return epoll_wait(epfd, events, max, timeout_ms);
+	return (int)tm_ret(do_wait(s->ep, epfd, events, max, timeout_ms));
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Addresses: sixteen bytes inside, sockaddr_in or sockaddr_in6 at the edge.
+ */
+#include <netinet/in.h>
+#include <string.h>
+
+#include "ctx.h"
+#include "toe.h"
+
+static const uint8_t v4_prefix[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
+
+bool tm_addr_any(const uint8_t addr[16])
+{
+	static const uint8_t zero[16];
+
+	return !memcmp(addr, zero, 16) ||
+	       (!memcmp(addr, v4_prefix, 12) && !memcmp(addr + 12, zero, 4));
+}
+
+void tm_addr_out(uint16_t family, const uint8_t addr[16], uint16_t port, struct sockaddr *sa,
+		 socklen_t *len)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = port };
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = port };
+	const void *from = &in;
+	socklen_t n = sizeof(in);
+
+	memcpy(&in.sin_addr, addr + 12, 4);
+	if (family == AF_INET6) {
+		memcpy(&in6.sin6_addr, addr, 16);
+		from = &in6;
+		n = sizeof(in6);
+	}
+	memcpy(sa, from, *len < n ? *len : n);
+	*len = n;
+}
+
+int tm_addr_in(uint16_t family, const struct sockaddr *sa, socklen_t len, uint8_t addr[16],
+	       uint16_t *port)
+{
+	const struct sockaddr_in *in = (const void *)sa;
+	const struct sockaddr_in6 *in6 = (const void *)sa;
+
+	if (len < (socklen_t)(family == AF_INET6 ? 24 : sizeof(*in))) /* RFC 2133 had no scope id */
+		return -EINVAL;
+	if (sa->sa_family != family)
+		return -EAFNOSUPPORT;
+	if (family == AF_INET6) {
+		memcpy(addr, &in6->sin6_addr, 16);
+		*port = in6->sin6_port;
+	} else {
+		memcpy(addr, v4_prefix, 12);
+		memcpy(addr + 12, &in->sin_addr, 4);
+		*port = in->sin_port;
+	}
+	return 0;
+}
+
+int toe_getsockname(int fd, struct sockaddr *addr, socklen_t *len)
+{
+	static const uint8_t zero[16];
+	struct tm_sock *s = tm_sock_of(fd);
+
+	if (!s || tm_has(s, TM_S_KERNEL) || tm_kind(s) == TM_EPOLL)
+		return getsockname(fd, addr, len);
+	if (tm_kind(s) == TM_FLOW)
+		tm_addr_out(s->family, s->fb->con.laddr, s->fb->con.lport, addr, len);
+	else if (tm_kind(s) == TM_CONNECT)
+		tm_addr_out(s->family, s->laddr, s->lport, addr, len);
+	else
+		tm_addr_out(s->family, zero, 0, addr, len);
+	return 0;
+}
+
+int toe_getpeername(int fd, struct sockaddr *addr, socklen_t *len)
+{
+	struct tm_sock *s = tm_sock_of(fd);
+	uint8_t fl;
+
+	if (!s || tm_has(s, TM_S_KERNEL) || tm_kind(s) == TM_EPOLL)
+		return getpeername(fd, addr, len);
+	fl = tm_kind(s) == TM_FLOW ? toe_load_acquire(&s->fb->dev.flags) : 0;
+	if (!(fl & TOE_FLOW_ESTABLISHED) || fl & TOE_FLOW_ERROR)
+		return (int)tm_ret(-ENOTCONN);
+	tm_addr_out(s->family, s->fb->con.raddr, s->fb->con.rport, addr, len);
+	return 0;
+}

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Socket options. A table says for each what a TOE connection makes of it. What is not in the table, a
+ * connection refuses (ENOPROTOOPT); set on a socket that is still undecided, it makes that socket the kernel's, so
+ * that it is honoured.
+ */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+
+#include "connect.h"
+#include "toe.h"
+#include "transfer.h"
+
+enum opt_type { O_INT, O_TIMEVAL, O_LINGER };
+
+struct opt {
+	int level, name;
+	enum opt_type type;
+	/* New value (int, or microseconds); 0 or -errno. NULL: cannot be set. */
+	int (*set)(struct tm_sock *s, int64_t v);
+	int64_t (*get)(struct tm_sock *s);
+};
+
+/* Tell the FPC, if there is one already. */
+static int tell(struct tm_sock *s, uint8_t option, uint64_t v)
+{
+	int err = 0;
+	struct tm_ctx *c = tm_kind(s) == TM_FLOW ? tm_ctx_get(&err) : NULL;
+
+	if (c)
+		tm_push_flow(c, s, TOE_SW_OPTION, option, v);
+	return err;
+}
+
+static int set_nodelay(struct tm_sock *s, int64_t v)
+{
+	s->opt.nodelay = v != 0;
+	return tell(s, TOE_OPT_NODELAY, v != 0);
+}
+
+static int64_t get_nodelay(struct tm_sock *s)
+{
+	return s->opt.nodelay;
+}
+
+/* While corked, sends say MORE; letting go is a send of nothing that does not. */
+static int set_cork(struct tm_sock *s, int64_t v)
+{
+	int err = 0;
+	struct tm_ctx *c;
+
+	if (v) {
+		tm_set(s, TM_S_CORK);
+		return 0;
+	}
+	if (!tm_has(s, TM_S_CORK))
+		return 0;
+	tm_clear(s, TM_S_CORK);
+	c = tm_kind(s) == TM_FLOW ? tm_ctx_get(&err) : NULL;
+	if (c) {
+		tm_flow_lock(s);
+		tm_tx_commit(c, s, 0, false, false);
+		tm_flow_unlock(s);
+	}
+	return err;
+}
+
+static int64_t get_cork(struct tm_sock *s)
+{
+	return tm_has(s, TM_S_CORK);
+}
+
+static int set_quickack(struct tm_sock *s, int64_t v)
+{
+	s->opt.quickack = v != 0;
+	return tell(s, TOE_OPT_QUICKACK, v != 0);
+}
+
+static int64_t get_quickack(struct tm_sock *s)
+{
+	return s->opt.quickack;
+}
+
+static int set_linger2(struct tm_sock *s, int64_t v)
+{
+	s->opt.linger2_s = v > 0 ? (int32_t)v : 0;
+	return v > 0 ? tell(s, TOE_OPT_LINGER2, (uint64_t)v * 1000) : 0;
+}
+
+static int64_t get_linger2(struct tm_sock *s)
+{
+	return s->opt.linger2_s ? s->opt.linger2_s : 60;
+}
+
+static int64_t get_error(struct tm_sock *s)
+{
+	return tm_take_error(s);
+}
+
+static int64_t get_type(struct tm_sock *s)
+{
+	return SOCK_STREAM;
+}
+
+static int64_t get_family(struct tm_sock *s)
+{
+	return s->family;
+}
+
+static int64_t get_protocol(struct tm_sock *s)
+{
+	return IPPROTO_TCP;
+}
+
+static int64_t get_zero(struct tm_sock *s)
+{
+	return 0;
+}
+
+static int64_t get_one(struct tm_sock *s)
+{
+	return 1;
+}
+
+static int64_t get_rcvbuf(struct tm_sock *s)
+{
+	return tm_kind(s) == TM_FLOW ? (int64_t)s->rx_mask + 1 : TOE_BUF_DEFAULT;
+}
+
+static int64_t get_sndbuf(struct tm_sock *s)
+{
+	return tm_kind(s) == TM_FLOW ? (int64_t)s->tx_mask + 1 : TOE_BUF_DEFAULT;
+}
+
+/* A request for a size may be bounded by the system (socket(7)); the bound here is the size there is. */
+static int set_nothing(struct tm_sock *s, int64_t v)
+{
+	return 0;
+}
+
+/* Options that may be switched off, which they are, but not on. */
+static int set_off_only(struct tm_sock *s, int64_t v)
+{
+	return v ? -ENOPROTOOPT : 0;
+}
+
+static int set_one_only(struct tm_sock *s, int64_t v)
+{
+	return v > 1 ? -ENOPROTOOPT : 0;
+}
+
+static int set_rcvtimeo(struct tm_sock *s, int64_t v)
+{
+	s->opt.rcvtimeo_us = (uint64_t)v;
+	return 0;
+}
+
+static int64_t get_rcvtimeo(struct tm_sock *s)
+{
+	return (int64_t)s->opt.rcvtimeo_us;
+}
+
+static int set_sndtimeo(struct tm_sock *s, int64_t v)
+{
+	s->opt.sndtimeo_us = (uint64_t)v;
+	return 0;
+}
+
+static int64_t get_sndtimeo(struct tm_sock *s)
+{
+	return (int64_t)s->opt.sndtimeo_us;
+}
+
+static int set_linger(struct tm_sock *s, int64_t v)
+{
+	s->opt.linger_s = (int32_t)v;
+	return 0;
+}
+
+static int64_t get_linger(struct tm_sock *s)
+{
+	return s->opt.linger_s;
+}
+
+static const struct opt opts[] = {
+	{ SOL_SOCKET, SO_ERROR, O_INT, NULL, get_error },
+	{ SOL_SOCKET, SO_TYPE, O_INT, NULL, get_type },
+	{ SOL_SOCKET, SO_DOMAIN, O_INT, NULL, get_family },
+	{ SOL_SOCKET, SO_PROTOCOL, O_INT, NULL, get_protocol },
+	{ SOL_SOCKET, SO_ACCEPTCONN, O_INT, NULL, get_zero },
+	{ SOL_SOCKET, SO_LINGER, O_LINGER, set_linger, get_linger },
+	{ SOL_SOCKET, SO_RCVTIMEO, O_TIMEVAL, set_rcvtimeo, get_rcvtimeo },
+	{ SOL_SOCKET, SO_SNDTIMEO, O_TIMEVAL, set_sndtimeo, get_sndtimeo },
+	{ SOL_SOCKET, SO_RCVBUF, O_INT, set_nothing, get_rcvbuf },
+	{ SOL_SOCKET, SO_SNDBUF, O_INT, set_nothing, get_sndbuf },
+	{ SOL_SOCKET, SO_RCVLOWAT, O_INT, set_one_only, get_one },
+	{ SOL_SOCKET, SO_SNDLOWAT, O_INT, NULL, get_one },
+	{ SOL_SOCKET, SO_KEEPALIVE, O_INT, set_off_only, get_zero }, /* no probes are sent */
+	{ SOL_SOCKET, SO_OOBINLINE, O_INT, set_off_only, get_zero },
+	{ SOL_SOCKET, SO_BROADCAST, O_INT, set_nothing, get_zero }, /* means nothing on TCP */
+	{ SOL_SOCKET, SO_DONTROUTE, O_INT, set_off_only, get_zero },
+	{ IPPROTO_TCP, TCP_NODELAY, O_INT, set_nodelay, get_nodelay },
+	{ IPPROTO_TCP, TCP_CORK, O_INT, set_cork, get_cork },
+	{ IPPROTO_TCP, TCP_QUICKACK, O_INT, set_quickack, get_quickack },
+	{ IPPROTO_TCP, TCP_LINGER2, O_INT, set_linger2, get_linger2 },
+};
+
+/*
+ * What concerns only the kernel socket beneath a listener, or has no effect on a connection: set there when there is
+ * one, without making the socket the kernel's alone.
+ */
+static const struct {
+	int level, name;
+} harmless[] = {
+	{ SOL_SOCKET, SO_REUSEADDR },
+	{ SOL_SOCKET, SO_REUSEPORT },
+	{ IPPROTO_TCP,
+	  TCP_DEFER_ACCEPT }, /* data on the last ACK of the handshake is there at accept anyway */
+	{ IPPROTO_IPV6, IPV6_V6ONLY },
+};
+
+static const struct opt *find(int level, int name)
+{
+	for (size_t i = 0; i < sizeof(opts) / sizeof(opts[0]); i++)
+		if (opts[i].level == level && opts[i].name == name)
+			return &opts[i];
+	return NULL;
+}
+
+static bool is_harmless(int level, int name)
+{
+	for (size_t i = 0; i < sizeof(harmless) / sizeof(harmless[0]); i++)
+		if (harmless[i].level == level && harmless[i].name == name)
+			return true;
+	return false;
+}
+
+static int parse(const struct opt *o, const void *value, socklen_t len, int64_t *v)
+{
+	struct timeval tv;
+	struct linger l;
+	int i;
+
+	switch (o->type) {
+	case O_TIMEVAL:
+		if (len < sizeof(tv))
+			return -EINVAL;
+		memcpy(&tv, value, sizeof(tv));
+		if (tv.tv_usec < 0 || tv.tv_usec >= 1000000)
+			return -EDOM;
+		*v = tv.tv_sec < 0 ? 0 : (int64_t)tv.tv_sec * 1000000 + tv.tv_usec;
+		return 0;
+	case O_LINGER:
+		if (len < sizeof(l))
+			return -EINVAL;
+		memcpy(&l, value, sizeof(l));
+		*v = l.l_onoff ? (l.l_linger < 0 ? INT32_MAX : l.l_linger) : -1;
+		return 0;
+	default:
+		if (len < sizeof(i))
+			return -EINVAL;
+		memcpy(&i, value, sizeof(i));
+		*v = i;
+		return 0;
+	}
+}
+
+/* A connection, or a socket on its way to one. */
+static int set_toe(struct tm_sock *s, int level, int name, const void *value, socklen_t len)
+{
+	const struct opt *o = find(level, name);
+	int64_t v;
+	int err;
+
+	if (is_harmless(level, name))
+		return 0;
+	if (!o || !o->set)
+		return -ENOPROTOOPT;
+	err = parse(o, value, len, &v);
+	return err ? err : o->set(s, v);
+}
+
+/* An undecided socket or a listener: the kernel socket has its say, and what we keep is kept too. */
+static int set_kernel(struct tm_sock *s, int fd, int level, int name, const void *value,
+		      socklen_t len)
+{
+	int err;
+
+	tm_big_lock();
+	err = tm_materialise(s, fd);
+	tm_big_unlock();
+	if (!err)
+		err = (int)tm_sys(setsockopt(fd, level, name, value, len));
+	if (!err && !is_harmless(level, name) && set_toe(s, level, name, value, len) &&
+	    tm_kind(s) == TM_FRESH)
+		tm_set(s, TM_S_KERNEL_ONLY);
+	return err;
+}
+
+int toe_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+	struct tm_sock *s = tm_sock_of(fd);
+	uint8_t kind = s ? tm_kind(s) : TM_EPOLL;
+	int err;
+
+	if (kind == TM_EPOLL)
+		return setsockopt(fd, level, name, value, len);
+	if (kind != TM_LISTEN && !tm_has(s, TM_S_KERNEL) &&
+	    !(kind == TM_FRESH && is_harmless(level, name))) {
+		err = set_toe(s, level, name, value, len);
+		if (kind != TM_FRESH || err != -ENOPROTOOPT)
+			return (int)tm_ret(err);
+	}
+	return (int)tm_ret(set_kernel(s, fd, level, name, value, len));
+}
+
+static void give(const struct opt *o, int64_t v, void *value, socklen_t *len)
+{
+	struct timeval tv = { (time_t)(v / 1000000), (suseconds_t)(v % 1000000) };
+	struct linger l = { v >= 0, v >= 0 ? (int)v : 0 };
+	int i = (int)v;
+	const void *from = o->type == O_TIMEVAL  ? (void *)&tv
+			   : o->type == O_LINGER ? (void *)&l
+						 : (void *)&i;
+	socklen_t n = o->type == O_TIMEVAL  ? sizeof(tv)
+		      : o->type == O_LINGER ? sizeof(l)
+					    : sizeof(i);
+
+	if (*len > n)
+		*len = n;
+	memcpy(value, from, *len);
+}
+
+int toe_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+	struct tm_sock *s = tm_sock_of(fd);
+	const struct opt *o = s ? find(level, name) : NULL;
+	int err = 0;
+
+	if (s && tm_kind(s) == TM_FRESH && !o) {
+		tm_big_lock();
+		err = tm_materialise(s, fd);
+		tm_big_unlock();
+	}
+	if (err)
+		return (int)tm_ret(err);
+	if (tm_is_kernel(s) && !(s && s->error))
+		return getsockopt(fd, level, name, value, len);
+	if (!o || (int)*len < 0)
+		return (int)tm_ret(o ? -EINVAL : -ENOPROTOOPT);
+	give(o, o->get(s), value, len);
+	return 0;
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What poll(2) says about a TOE socket, after Linux' tcp_poll; and how news reach the sets that watch it.
+ */
+#include "ctx.h"
+
+static uint32_t poll_flow(struct tm_sock *s)
+{
+	uint8_t fl = toe_load_acquire(&s->fb->dev.flags);
+	bool over = fl & (TOE_FLOW_ERROR | TOE_FLOW_CLOSED);
+	bool rd = over || fl & TOE_FLOW_RX_FIN || tm_has(s, TM_S_SHUT_RD);
+	bool wr = over || fl & TOE_FLOW_TX_SHUT || tm_has(s, TM_S_SHUT_WR);
+	uint32_t ev = 0;
+
+	if (tm_unlikely(!(fl & TOE_FLOW_ESTABLISHED) && !over))
+		return 0;
+	if (tm_unlikely(rd))
+		ev |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
+	if (tm_unlikely(rd && wr))
+		ev |= EPOLLHUP;
+	if (tm_rx_avail(s))
+		ev |= EPOLLIN | EPOLLRDNORM;
+	if (wr || tm_writable(s))
+		ev |= EPOLLOUT | EPOLLWRNORM;
+	if (tm_unlikely(fl & TOE_FLOW_ERROR) && !tm_has(s, TM_S_ERROR_TAKEN))
+		ev |= EPOLLERR;
+	return ev;
+}
+
+static uint32_t poll_fresh(const struct tm_sock *s)
+{
+	uint32_t ev = EPOLLOUT | EPOLLWRNORM | EPOLLHUP;
+
+	if (tm_has(s, TM_S_FAILED))
+		ev |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
+	return s->error ? ev | EPOLLERR : ev;
+}
+
+/* A nested set is readable when it would report something. */
+static uint32_t poll_set(struct tm_ep *ep, unsigned ctx)
+{
+	uint32_t ev = 0;
+
+	tm_spin_lock(&ep->lock);
+	for (struct tm_watch *w = ep->ready.ready_next; w != &ep->ready && !ev; w = w->ready_next)
+		ev = (tm_poll(w->sock, ctx) | w->kernel) & tm_interest(w->events);
+	tm_spin_unlock(&ep->lock);
+	return ev ? EPOLLIN | EPOLLRDNORM : 0;
+}
+
+uint32_t tm_poll(struct tm_sock *s, unsigned ctx)
+{
+	switch (tm_kind(s)) {
+	case TM_FLOW:
+		return poll_flow(s);
+	case TM_LISTEN:
+		return tm_accept_ready(s, ctx) ? EPOLLIN | EPOLLRDNORM : 0;
+	case TM_EPOLL:
+		return poll_set(s->ep, ctx);
+	case TM_FRESH:
+		return poll_fresh(s);
+	default:
+		return 0;
+	}
+}
+
+/* True: the watch has joined the ready list. */
+static bool queue(struct tm_watch *w, struct tm_ep *ep, uint32_t key, uint64_t *waiters)
+{
+	bool joined = false;
+
+	tm_spin_lock(&ep->lock);
+	if (w->ep == ep && !w->ready_next && tm_interest(w->events) & key) {
+		tm_ready_add(ep, w);
+		joined = true;
+	}
+	*waiters = toe_load(&ep->waiters);
+	tm_spin_unlock(&ep->lock);
+	return joined;
+}
+
+void tm_ep_event(struct tm_sock *s, uint32_t key, struct tm_ctx *c)
+{
+	uint64_t me = c ? 1ull << c->id : 0, waiters;
+
+	for (struct tm_watch *w = &s->watch; w; w = toe_load_acquire(&w->more)) {
+		struct tm_ep *ep = toe_load_acquire(&w->ep);
+
+		if (!ep || !(tm_interest(toe_load(&w->events)) & key) ||
+		    !queue(w, ep, key, &waiters))
+			continue;
+		if (waiters && !(waiters & me)) /* whoever waits itself hands on what it leaves */
+			tm_ctx_wake(waiters);
+		if (toe_load_acquire(&ep->sock->watch.ep))
+			tm_ep_event(ep->sock, EPOLLIN | EPOLLRDNORM, c);
+	}
+}
+
+void tm_ask_space(struct tm_ctx *c, struct tm_sock *s)
+{
+	if (tm_has(s, TM_S_WANT_SPACE))
+		return;
+	tm_set(s, TM_S_WANT_SPACE);
+	tm_push_flow(c, s, TOE_SW_SEND, TOE_SEND_WANT_SPACE, toe_load(&s->fb->app.tx_end));
+}
+
+unsigned tm_ep_wants(struct tm_sock *s)
+{
+	for (struct tm_watch *w = &s->watch; w; w = toe_load_acquire(&w->more)) {
+		struct tm_ep *ep = toe_load_acquire(&w->ep);
+
+		if (ep && toe_load(&ep->owner) != TM_NO_CTX)
+			return toe_load(&ep->owner);
+	}
+	return TM_NO_CTX;
+}

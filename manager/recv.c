@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Receiving: copy out of the flow's buffer, move rx_read; the FPC is told now and then, when the window is
+ * worth opening.
+ */
+#include <string.h>
+
+#include "toe.h"
+#include "transfer.h"
+
+enum { TWO_SEGMENTS = 2 * 1460 };
+
+/*
+ * Tell the FPC when a quarter of the buffer was read, so that a stream of small messages costs no command each. A peer
+ * that has little window left hears of it after two segments' worth.
+ */
+static void rx_tell(struct tm_ctx *c, struct tm_sock *s, uint64_t read)
+{
+	struct toe_flow_app *a = &s->fb->app;
+	uint64_t told = toe_load(&a->rx_told), size = (uint64_t)s->rx_mask + 1;
+	uint64_t window = told + size - toe_load(&s->fb->dev.rx_end);
+
+	if (tm_likely(read - told < size / 4) &&
+	    (tm_likely(window >= size / 4) || read - told < TWO_SEGMENTS))
+		return;
+	toe_store(&a->rx_told, read);
+	tm_push_flow(c, s, TOE_SW_RECV, 0, read);
+}
+
+/* What is there. Bytes; 0: the stream has ended; -errno, among them -EAGAIN. */
+static ssize_t rx_some(struct tm_ctx *c, struct tm_sock *s, struct tm_iter *it, int flags)
+{
+	uint8_t fl = toe_load_acquire(
+	    &s->fb->dev.flags); /* before rx_end: with the FIN seen, that is final */
+	uint64_t read = toe_load(&s->fb->app.rx_read);
+	uint64_t avail = toe_load_acquire(&s->fb->dev.rx_end) - read;
+	uint32_t n, at, first;
+	int err;
+
+	if (tm_unlikely(!avail || avail > (uint64_t)s->rx_mask + 1)) {
+		err = fl & TOE_FLOW_ERROR ? tm_take_error(s) : 0;
+		if (err)
+			return -err;
+		return fl & (TOE_FLOW_ERROR | TOE_FLOW_RX_FIN | TOE_FLOW_CLOSED) ||
+			       tm_has(s, TM_S_SHUT_RD)
+			   ? 0
+			   : -EAGAIN;
+	}
+	n = avail < it->left ? (uint32_t)avail : (uint32_t)it->left;
+	if (tm_likely(!(flags & MSG_TRUNC))) {
+		at = (uint32_t)(read + s->skew) & s->rx_mask;
+		first = s->rx_mask + 1 - at < n ? s->rx_mask + 1 - at : n;
+		tm_iter_in(it, s->rx + at, first);
+		if (tm_unlikely(n > first))
+			tm_iter_in(it, s->rx, n - first);
+	} else {
+		it->left -= n;
+	}
+	if (tm_likely(!(flags & MSG_PEEK))) {
+		toe_store_release(&s->fb->app.rx_read, read + n);
+		rx_tell(c, s, read + n);
+	}
+	return n;
+}
+
+static bool rx_ready(struct tm_sock *s)
+{
+	uint8_t fl = toe_load_acquire(&s->fb->dev.flags);
+
+	return tm_rx_avail(s) || fl & (TOE_FLOW_ERROR | TOE_FLOW_RX_FIN | TOE_FLOW_CLOSED) ||
+	       tm_has(s, TM_S_SHUT_RD);
+}
+
+/* The socket is no flow: wait until a connect has an outcome. */
+static int rx_begin(struct tm_ctx *c, struct tm_sock *s, int fd, int flags)
+{
+	int err = -ENOTCONN;
+
+	if (tm_kind(s) == TM_CONNECT)
+		err = tm_tx_begin(c, s, fd, flags);
+	else if (tm_kind(s) == TM_EPOLL)
+		err = -ENOTSOCK;
+	else if (s->error)
+		err = -tm_take_error(s);
+	return err == -EPIPE ? -ENOTCONN : err;
+}
+
+ssize_t tm_rx(struct tm_sock *s, int fd, struct tm_iter *it, int flags)
+{
+	uint64_t deadline = 0;
+	ssize_t done = 0, r;
+	int err = 0;
+	struct tm_ctx *c = tm_ctx_get(&err);
+
+	if (tm_unlikely(flags & (MSG_OOB | MSG_ERRQUEUE)))
+		return flags & MSG_OOB ? -EINVAL : -EAGAIN;
+	if (c && tm_unlikely(tm_kind(s) != TM_FLOW))
+		err = rx_begin(c, s, fd, flags);
+	if (tm_unlikely(err))
+		return err;
+	if (tm_unlikely(!it->left))
+		return 0;
+	for (;;) {
+		tm_spin_lock(&s->rlock);
+		r = rx_some(c, s, it, flags);
+		tm_spin_unlock(&s->rlock);
+		if (r > 0)
+			done += r;
+		if (tm_likely(r > 0) &&
+		    tm_likely(!(flags & MSG_WAITALL) || !it->left || flags & MSG_PEEK))
+			return done;
+		if (r <= 0 && r != -EAGAIN)
+			return done ? done : r;
+		if (tm_has(s, TM_S_NONBLOCK) || flags & MSG_DONTWAIT)
+			return done ? done : -EAGAIN;
+		if (!deadline && s->opt.rcvtimeo_us)
+			deadline = tm_now_us() + s->opt.rcvtimeo_us;
+		err = tm_sock_wait(c, s, fd, rx_ready, -1, deadline);
+		if (err)
+			return done ? done : err;
+	}
+}
+
+ssize_t toe_recv(int fd, void *buf, size_t len, int flags)
+{
+	struct tm_sock *s = tm_sock_of(fd);
+	struct iovec iov = { buf, len };
+	struct tm_iter it = { &iov, 0, len };
+
+	return tm_is_kernel(s) ? recv(fd, buf, len, flags) : tm_ret(tm_rx(s, fd, &it, flags));
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Sending: copy into the flow's buffer, move tx_end, tell the FPC. No system call unless the FPC sleeps.
+ */
+#include <signal.h>
+#include <string.h>
+
+#include "toe.h"
+#include "transfer.h"
+
+int tm_take_error(struct tm_sock *s)
+{
+	int err = 0;
+
+	if (tm_kind(s) == TM_FLOW) {
+		if (!(toe_load_acquire(&s->fb->dev.flags) & TOE_FLOW_ERROR) ||
+		    tm_has(s, TM_S_ERROR_TAKEN))
+			return 0;
+		err = (int)toe_load(&s->fb->dev.error);
+		tm_set(s, TM_S_ERROR_TAKEN);
+	} else {
+		err = s->error;
+		s->error = 0;
+	}
+	return err;
+}
+
+ssize_t tm_tx_error(ssize_t r, int flags)
+{
+	if (r == -EPIPE && !(flags & MSG_NOSIGNAL))
+		raise(SIGPIPE);
+	return r;
+}
+
+uint32_t tm_tx_room(struct tm_sock *s, int *err)
+{
+	uint8_t fl = toe_load_acquire(&s->fb->dev.flags);
+
+	if (tm_unlikely(fl & (TOE_FLOW_ERROR | TOE_FLOW_TX_SHUT | TOE_FLOW_CLOSED) ||
+			tm_has(s, TM_S_SHUT_WR))) {
+		int e = tm_take_error(s);
+
+		*err = e ? -e : -EPIPE;
+		return 0;
+	}
+	*err = -EAGAIN;
+	return tm_tx_space(s);
+}
+
+void tm_tx_commit(struct tm_ctx *c, struct tm_sock *s, size_t n, bool more, bool want_space)
+{
+	uint64_t end = toe_load(&s->fb->app.tx_end) + n;
+	uint8_t fl = 0;
+
+	toe_store(&s->fb->app.tx_end, end);
+	if (tm_unlikely(more || tm_has(s, TM_S_CORK)))
+		fl = TOE_SEND_MORE;
+	if (tm_unlikely(want_space)) {
+		tm_set(s, TM_S_WANT_SPACE);
+		fl = TOE_SEND_WANT_SPACE; /* a full buffer is nothing to hold back */
+	}
+	s->tx_ctx = (uint8_t)c->id;
+	tm_push_flow(c, s, TOE_SW_SEND, fl, end);
+}
+
+/* As much as fits. Bytes, or -errno; *full: it did not all fit. */
+static ssize_t tx_some(struct tm_ctx *c, struct tm_sock *s, struct tm_iter *it, int flags,
+		       bool *full)
+{
+	uint32_t room, n, at, first;
+	int err;
+
+	tm_flow_lock(s);
+	room = tm_tx_room(s, &err);
+	*full = room < it->left;
+	n = *full ? room : (uint32_t)it->left;
+	if (n || err == -EAGAIN) {
+		at = (uint32_t)(toe_load(&s->fb->app.tx_end) + s->skew) & s->tx_mask;
+		first = s->tx_mask + 1 - at < n ? s->tx_mask + 1 - at : n;
+		tm_iter_out(it, s->tx + at, first);
+		if (n > first)
+			tm_iter_out(it, s->tx, n - first);
+		tm_tx_commit(c, s, n, flags & MSG_MORE, *full);
+	}
+	tm_flow_unlock(s);
+	return n ? (ssize_t)n : err;
+}
+
+static bool tx_ready(struct tm_sock *s)
+{
+	return toe_load_acquire(&s->fb->dev.flags) &
+		   (TOE_FLOW_ERROR | TOE_FLOW_TX_SHUT | TOE_FLOW_CLOSED) ||
+	       tm_has(s, TM_S_SHUT_WR) || tm_writable(s);
+}
+
+int tm_tx_wait(struct tm_ctx *c, struct tm_sock *s, int fd, uint64_t deadline)
+{
+	return tm_sock_wait(c, s, fd, tx_ready, -1, deadline);
+}
+
+static bool connecting_over(struct tm_sock *s)
+{
+	if (tm_kind(s) == TM_FLOW)
+		return toe_load_acquire(&s->fb->dev.flags) &
+		       (TOE_FLOW_ESTABLISHED | TOE_FLOW_ERROR);
+	return tm_kind(s) != TM_CONNECT;
+}
+
+int tm_tx_begin(struct tm_ctx *c, struct tm_sock *s, int fd, int flags)
+{
+	uint64_t deadline = s->opt.sndtimeo_us ? tm_now_us() + s->opt.sndtimeo_us : 0;
+	int err;
+
+	if (tm_kind(s) == TM_EPOLL)
+		return -ENOTSOCK;
+	if (!connecting_over(s)) {
+		if (tm_has(s, TM_S_NONBLOCK) || flags & MSG_DONTWAIT)
+			return -EAGAIN;
+		err = tm_sock_wait(c, s, fd, connecting_over, -1, deadline);
+		if (err)
+			return err;
+	}
+	if (tm_kind(s) == TM_FLOW)
+		return 0;
+	err = tm_take_error(s);
+	return err ? -err : -EPIPE;
+}
+
+static bool established(struct tm_sock *s)
+{
+	return tm_likely(tm_kind(s) == TM_FLOW) &&
+	       tm_likely(toe_load_acquire(&s->fb->dev.flags) & TOE_FLOW_ESTABLISHED);
+}
+
+ssize_t tm_tx(struct tm_sock *s, int fd, struct tm_iter *it, int flags)
+{
+	uint64_t deadline = 0;
+	ssize_t done = 0, r;
+	bool full;
+	int err = 0;
+	struct tm_ctx *c = tm_ctx_get(&err);
+
+	if (tm_unlikely(flags & MSG_OOB))
+		return -EOPNOTSUPP;
+	if (c && tm_unlikely(!established(s)))
+		err = tm_tx_begin(c, s, fd, flags);
+	if (tm_unlikely(err))
+		return tm_tx_error(err, flags);
+	if (tm_unlikely(!it->left))
+		return 0;
+	for (;;) {
+		r = tx_some(c, s, it, flags, &full);
+		if (r > 0)
+			done += r;
+		if (tm_likely(!full && r >= 0))
+			return done;
+		if (r < 0 && r != -EAGAIN)
+			return done ? done : tm_tx_error(r, flags);
+		if (tm_has(s, TM_S_NONBLOCK) || flags & MSG_DONTWAIT)
+			return done ? done : -EAGAIN;
+		if (!deadline && s->opt.sndtimeo_us)
+			deadline = tm_now_us() + s->opt.sndtimeo_us;
+		err = tm_tx_wait(c, s, fd, deadline);
+		if (err)
+			return done ? done : err;
+	}
+}
+
+ssize_t toe_send(int fd, const void *buf, size_t len, int flags)
+{
+	struct tm_sock *s = tm_sock_of(fd);
+	struct iovec iov = { (void *)buf, len };
+	struct tm_iter it = { &iov, 0, len };
+
+	return tm_is_kernel(s) ? send(fd, buf, len, flags) : tm_ret(tm_tx(s, fd, &it, flags));
+}

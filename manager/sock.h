@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The socket object behind a descriptor, and the table that finds it.
+ *
+ * A descriptor without an object is the kernel's. Objects are never given back to the system and
+ * never change their address, so a stale pointer is harmless: whoever waited looks again whether it still
+ * is the descriptor's object.
+ */
+#ifndef TM_SOCK_H
+#define TM_SOCK_H
+
+#include <sys/socket.h>
+
+#include "epoll_set.h"
+#include "proc.h"
+
+enum tm_kind {
+	TM_FREE = 0,
+	TM_FRESH, /* socket() was called, nothing decided; with TM_S_KERNEL the descriptor is a kernel socket */
+	TM_LISTEN, /* kernel socket and TOE listener */
+	TM_CONNECT, /* TOE_SW_CONNECT is out, the flow id is not known yet */
+	TM_FLOW, /* a TOE connection, from SYN_SENT to its end */
+	TM_EPOLL,
+	TM_WATCH, /* not a socket: only its watch is used, a further one of some other object */
+};
+
+enum tm_sock_flags {
+	TM_S_NONBLOCK = 1,
+	TM_S_CORK = 2,
+	TM_S_SHUT_RD = 4,
+	TM_S_SHUT_WR = 8,
+	TM_S_ERROR_TAKEN = 16, /* the flow's error has been reported */
+	TM_S_CONNECTED = 32, /* connect has reported success (or accept made it) */
+	TM_S_KERNEL = 64, /* the descriptor is a kernel socket */
+	TM_S_KERNEL_ONLY = 128, /* has an option that only the kernel honours */
+	TM_S_FAILED = 256, /* fresh again after a connect that failed */
+	TM_S_WANT_SPACE = 512, /* the FPC was asked for TOE_HW_SEND_COMPLETE */
+	TM_S_HINT_ANY = 1024, /* listener: entries hinted to others may be taken */
+	TM_S_ORPHAN = 2048, /* closed while connecting: abort the flow when it is known */
+	TM_S_BOUND = 4096, /* bind was called */
+	TM_S_ANY_PORT = 8192, /* with port 0 */
+};
+
+/* Options that the object keeps. An accepted socket inherits its listener's. */
+struct tm_opts {
+	uint64_t rcvtimeo_us, sndtimeo_us; /* 0 = none */
+	int32_t linger_s; /* -1 = off */
+	int32_t linger2_s; /* 0 = default */
+	uint8_t nodelay;
+	uint8_t quickack;
+};
+
+struct tm_sock {
+	/* Line 0: the data path. */
+	struct toe_flow_block *fb;
+	uint8_t *rx, *tx;
+	uint32_t rx_mask, tx_mask; /* buffer size - 1 */
+	uint32_t flow;
+	uint32_t skew; /* of toe_buf_index */
+	uint32_t flags; /* enum tm_sock_flags; changed by atomics */
+	uint16_t gen;
+	uint8_t fpc;
+	uint8_t kind; /* enum tm_kind; stored last */
+	uint32_t rlock; /* among this process' readers */
+	uint8_t tx_ctx; /* context that sent last */
+	uint8_t bind_ctx; /* context whose ring took the last TOE_SW_BIND ... */
+	uint8_t ev_flags; /* toe_flow_dev.flags and ... */
+	uint8_t pad;
+	uint32_t ev_rx; /* ... rx_end when events were last told */
+
+	/* Line 1: the first watch; more hang on it. */
+	struct tm_watch watch __attribute__((aligned(TOE_CACHELINE)));
+
+	/* Rare. */
+	uint64_t waiters; /* contexts that wait for this socket alone */
+	uint32_t bind_pos; /* ... and that ring's head after it */
+	uint32_t refs; /* descriptors of this process */
+	uint32_t serial; /* life of the object: part of a connect's cookie */
+	int32_t error; /* errno of a connect that failed before it had a flow */
+	struct tm_opts opt;
+	uint16_t family;
+	uint32_t listener; /* TM_LISTEN: index */
+	uint64_t stale_entry; /* TM_LISTEN: an entry hinted to somebody else ... */
+	uint64_t stale_at; /* ... and when it was first seen, us */
+	struct tm_ep *ep; /* TM_EPOLL */
+	uint8_t laddr[16], raddr[16]; /* TM_CONNECT */
+	uint16_t lport, rport; /* network order */
+	struct tm_sock *next_free;
+};
+
+_Static_assert(offsetof(struct tm_sock, watch) == TOE_CACHELINE, "the data path is one line");
+
+enum { TM_MAX_FD = 1 << 20, TM_MAX_SOCKS = 1 << 17 };
+
+extern struct tm_sock *tm_fds[TM_MAX_FD];
+extern struct tm_sock *tm_flows[TOE_MAX_FLOWS];
+extern struct tm_sock *tm_listeners[TOE_MAX_LISTENERS];
+
+/* The object of a descriptor; NULL: the kernel's. */
+static inline struct tm_sock *tm_sock_of(int fd)
+{
+	return tm_likely((unsigned)fd < TM_MAX_FD) ? toe_load_acquire(&tm_fds[fd]) : NULL;
+}
+
+static inline bool tm_has(const struct tm_sock *s, uint32_t flag)
+{
+	return toe_load(&s->flags) & flag;
+}
+
+static inline void tm_set(struct tm_sock *s, uint32_t flag)
+{
+	__atomic_fetch_or(&s->flags, flag, __ATOMIC_ACQ_REL);
+}
+
+static inline void tm_clear(struct tm_sock *s, uint32_t flag)
+{
+	__atomic_fetch_and(&s->flags, ~flag, __ATOMIC_ACQ_REL);
+}
+
+static inline uint8_t tm_kind(const struct tm_sock *s)
+{
+	return toe_load_acquire(&s->kind);
+}
+
+static inline uint64_t tm_rx_avail(const struct tm_sock *s)
+{
+	return toe_load_acquire(&s->fb->dev.rx_end) - toe_load(&s->fb->app.rx_read);
+}
+
+static inline uint32_t tm_tx_space(const struct tm_sock *s)
+{
+	uint64_t used = toe_load(&s->fb->app.tx_end) - toe_load_acquire(&s->fb->dev.tx_una);
+
+	return used > s->tx_mask ? 0 : s->tx_mask + 1 - (uint32_t)used;
+}
+
+/* Writable as poll(2) means it: a third of the buffer is free. */
+static inline bool tm_writable(const struct tm_sock *s)
+{
+	return tm_tx_space(s) >= (s->tx_mask + 1) / 3;
+}
+
+/* Who writes the flow's send positions and binding: among all threads and processes that hold it (flow_lock.c). */
+void tm_flow_lock_slow(uint32_t *lock);
+uint32_t tm_tid_make(void);
+extern __thread uint32_t tm_tid __attribute__((tls_model("initial-exec")));
+
+static inline void tm_flow_lock(struct tm_sock *s)
+{
+	uint32_t none = 0, me = tm_likely(tm_tid) ? tm_tid : tm_tid_make();
+
+	if (tm_unlikely(!__atomic_compare_exchange_n(&s->fb->app.lock, &none, me, false,
+						     __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)))
+		tm_flow_lock_slow(&s->fb->app.lock);
+}
+
+static inline void tm_flow_unlock(struct tm_sock *s)
+{
+	toe_store_release(&s->fb->app.lock, 0);
+}
+
+/* Objects (fdtable.c). The new one has no descriptor yet; NULL: no memory. Under tm_big: */
+struct tm_sock *tm_sock_new(enum tm_kind kind);
+void tm_sock_free(struct tm_sock *s);
+void tm_sock_reap(struct tm_sock *s); /* the same without tm_big */
+void tm_fd_install(int fd, struct tm_sock *s);
+struct tm_sock *tm_sock_at(uint32_t index);
+uint32_t tm_sock_index(const struct tm_sock *s);
+uint32_t tm_sock_count(void); /* objects that ever lived: bound for tm_sock_at */
+bool tm_is_sock(const void *p); /* p points into the objects */
+/* Call f for every descriptor of s. */
+void tm_each_fd(struct tm_sock *s, void (*f)(int fd, void *arg), void *arg);
+/* A descriptor for a TOE connection; flags SOCK_CLOEXEC. -errno. */
+int tm_placeholder(int flags);
+
+/* Life (socket.c). */
+void tm_flow_begin(struct tm_sock *s, uint32_t flow, uint16_t gen, uint8_t ctx);
+int tm_materialise(struct tm_sock *s, int fd); /* fresh: make the descriptor a kernel socket */
+int tm_to_kernel(struct tm_sock *s, int fd); /* give the descriptor to the kernel for good */
+void tm_release(struct tm_sock *s, int fd); /* the last descriptor is gone; under tm_big */
+int tm_unlisten(struct tm_sock *s);
+
+/* errno of the flow, once; 0: none. */
+int tm_take_error(struct tm_sock *s);
+
+/* A socket address from our form; returns what toe_getsockname puts into *len. */
+void tm_addr_out(uint16_t family, const uint8_t addr[16], uint16_t port, struct sockaddr *sa,
+		 socklen_t *len);
+/* And back. -EINVAL, -EAFNOSUPPORT. */
+int tm_addr_in(uint16_t family, const struct sockaddr *sa, socklen_t len, uint8_t addr[16],
+	       uint16_t *port);
+
+bool tm_addr_any(const uint8_t addr[16]);
+
+/* Listeners (accept.c). */
+bool tm_accept_ready(struct tm_sock *s, unsigned ctx);
+void tm_accept_drain(struct toe_listener *l);
+
+#endif

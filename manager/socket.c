@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Life of a socket: born undecided, it becomes a listener, a TOE connection or the kernel's, and ends with its last
+ * descriptor.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "connect.h"
+#include "toe.h"
+
+static int kernel_opts(struct tm_sock *s, int fd)
+{
+	struct timeval tv;
+	struct linger l = { 1, s->opt.linger_s };
+	int one = 1;
+
+	if (s->opt.nodelay)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (s->opt.linger2_s)
+		setsockopt(fd, IPPROTO_TCP, TCP_LINGER2, &s->opt.linger2_s,
+			   sizeof(s->opt.linger2_s));
+	if (tm_has(s, TM_S_CORK))
+		setsockopt(fd, IPPROTO_TCP, TCP_CORK, &one, sizeof(one));
+	if (s->opt.linger_s >= 0)
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
+	tv = (struct timeval){ (time_t)(s->opt.rcvtimeo_us / 1000000),
+			       (suseconds_t)(s->opt.rcvtimeo_us % 1000000) };
+	if (s->opt.rcvtimeo_us)
+		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+	tv = (struct timeval){ (time_t)(s->opt.sndtimeo_us / 1000000),
+			       (suseconds_t)(s->opt.sndtimeo_us % 1000000) };
+	if (s->opt.sndtimeo_us)
+		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
+	return 0;
+}
+
+static void dup_over(int fd, void *arg)
+{
+	int flags = fcntl(fd, F_GETFD);
+
+	dup3(*(int *)arg, fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
+}
+
+int tm_materialise(struct tm_sock *s, int fd)
+{
+	int k;
+
+	if (tm_has(s, TM_S_KERNEL))
+		return 0;
+	k = socket(s->family,
+		   SOCK_STREAM | SOCK_CLOEXEC | (tm_has(s, TM_S_NONBLOCK) ? SOCK_NONBLOCK : 0), 0);
+	if (k < 0)
+		return -errno;
+	kernel_opts(s, k);
+	tm_each_fd(s, dup_over, &k);
+	close(k);
+	tm_set(s, TM_S_KERNEL);
+	return 0;
+}
+
+static void uninstall(int fd, void *arg)
+{
+	toe_store_release(&tm_fds[fd], NULL);
+}
+
+int tm_to_kernel(struct tm_sock *s, int fd)
+{
+	int err = tm_materialise(s, fd);
+
+	if (err)
+		return err;
+	tm_ep_to_kernel(s, fd);
+	tm_each_fd(s, uninstall, NULL);
+	tm_sock_free(s);
+	return 0;
+}
+
+void tm_flow_begin(struct tm_sock *s, uint32_t flow, uint16_t gen, uint8_t ctx)
+{
+	struct toe_flow_block *fb = toe_arena_flow(tm_proc.arena, flow);
+
+	toe_store(&fb->app.rx_read, 0);
+	toe_store(&fb->app.rx_told, 0);
+	toe_store(&fb->app.tx_end, 0);
+	toe_store(&fb->app.lock, 0);
+	toe_store(&fb->app.ctx, ctx);
+	toe_store(&fb->app.seen_seq, toe_load(&fb->dev.notify_seq));
+	toe_store_release(&fb->app.holders, tm_proc.bit);
+	toe_fence_full();
+	s->fb = fb;
+	s->flow = flow;
+	s->gen = gen;
+	s->fpc = fb->con.fpc;
+	s->rx = tm_proc.arena + fb->con.rx_off;
+	s->tx = tm_proc.arena + fb->con.tx_off;
+	s->rx_mask = fb->con.rx_size - 1;
+	s->tx_mask = fb->con.tx_size - 1;
+	s->skew = flow * 13 * TOE_CACHELINE;
+	toe_store(&s->ev_rx, 0);
+	toe_store(&s->ev_flags, 0);
+	tm_clear(s, TM_S_WANT_SPACE | TM_S_ERROR_TAKEN);
+	toe_store_release(&s->kind, TM_FLOW);
+	toe_store_release(&tm_flows[flow], s);
+}
+
+void tm_flow_end(struct tm_sock *s, bool abort)
+{
+	struct toe_flow_app *a = &s->fb->app;
+	uint64_t left = __atomic_and_fetch(&a->holders, ~tm_proc.bit, __ATOMIC_ACQ_REL);
+	struct tm_ctx *c;
+	int err;
+
+	toe_store_release(&tm_flows[s->flow], NULL);
+	if (left)
+		return;
+	c = tm_ctx_get(&err);
+	if (!c) /* toed resets the flow when this process ends */
+		return;
+	if (abort || s->opt.linger_s == 0) {
+		tm_push_flow(c, s, TOE_SW_ABORT, 0, 0);
+		return;
+	}
+	/* Repeat what another context's ring may still hold: CLOSE must not overtake it. */
+	if (s->tx_ctx != TM_NO_CTX && s->tx_ctx != c->id)
+		tm_push_flow(c, s, TOE_SW_SEND, 0, toe_load(&a->tx_end));
+	if (toe_load(&a->rx_told) != toe_load(&a->rx_read) || s->tx_ctx != c->id)
+		tm_push_flow(c, s, TOE_SW_RECV, 0, toe_load(&a->rx_read));
+	tm_push_flow(c, s, TOE_SW_CLOSE, 0, toe_load(&a->tx_end));
+}
+
+int tm_unlisten(struct tm_sock *s)
+{
+	struct toe_listener *l = toe_arena_listener(tm_proc.arena, s->listener);
+	struct toe_adm_req req = { .type = TOE_ADM_REQ_UNLISTEN, .listener = s->listener };
+	struct toe_adm_ans ans;
+	struct tm_ctx *c;
+	int err;
+
+	toe_store_release(&tm_listeners[s->listener], NULL);
+	for (unsigned i = 0; i < TOE_MAX_CTXS; i++)
+		if (tm_ctxs[i].used)
+			__atomic_fetch_and(&l->waiters, ~(1ull << i), __ATOMIC_ACQ_REL);
+	if (__atomic_and_fetch(&l->holders, ~tm_proc.bit, __ATOMIC_ACQ_REL))
+		return 0;
+	c = tm_ctx_get(&err);
+	for (unsigned i = 0; c && i < tm_proc.nfpcs; i++)
+		tm_push(c, i, TOE_SW_LISTEN, 0, 0, s->listener, 0);
+	if (c)
+		tm_flush(c);
+	return tm_adm_call(&req, &ans, -1, NULL);
+}
+
+void tm_release(struct tm_sock *s, int fd)
+{
+	uint8_t kind = tm_kind(s);
+
+	tm_ep_forget(s);
+	if (kind == TM_CONNECT) {
+		tm_set(s, TM_S_ORPHAN);
+		return;
+	}
+	if (kind == TM_FLOW)
+		tm_flow_end(s, false);
+	else if (kind == TM_LISTEN)
+		tm_unlisten(s);
+	else if (kind == TM_EPOLL)
+		tm_ep_free(s->ep);
+	tm_sock_free(s);
+}
+
+int toe_socket(int domain, int type, int protocol)
+{
+	int base = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC), fd;
+	struct tm_sock *s;
+
+	if ((domain != AF_INET && domain != AF_INET6) || base != SOCK_STREAM ||
+	    (protocol && protocol != IPPROTO_TCP))
+		return socket(domain, type, protocol);
+	if (toe_load_acquire(&tm_proc.state) == TM_UNKNOWN)
+		tm_attach(NULL);
+	if (!tm_attached())
+		return socket(domain, type, protocol);
+	fd = tm_placeholder(type);
+	if (fd < 0)
+		return (int)tm_ret(fd);
+	tm_big_lock();
+	s = tm_sock_new(TM_FRESH);
+	if (s) {
+		s->family = (uint16_t)domain;
+		s->flags = type & SOCK_NONBLOCK ? TM_S_NONBLOCK : 0;
+		tm_fd_install(fd, s);
+	}
+	tm_big_unlock();
+	if (s)
+		return fd;
+	close(fd);
+	errno = ENFILE;
+	return -1;
+}
+
+static bool acked(struct tm_sock *s)
+{
+	return toe_load_acquire(&s->fb->dev.tx_una) >= toe_load(&s->fb->app.tx_end) ||
+	       toe_load_acquire(&s->fb->dev.flags) & (TOE_FLOW_ERROR | TOE_FLOW_CLOSED);
+}
+
+/* SO_LINGER with a time: close waits until the data is acknowledged. */
+static void linger(struct tm_sock *s, int fd)
+{
+	int err;
+	struct tm_ctx *c = tm_ctx_get(&err);
+
+	if (c && !tm_has(s, TM_S_NONBLOCK))
+		tm_sock_wait(c, s, fd, acked, -1,
+			     tm_now_us() + (uint64_t)s->opt.linger_s * 1000000);
+}
+
+static void find_fd(int fd, void *arg)
+{
+	*(int *)arg = fd;
+}
+
+int toe_close(int fd)
+{
+	struct tm_sock *s = tm_sock_of(fd);
+	uint64_t waiters;
+	int r;
+
+	if (!s)
+		return close(fd);
+	if (tm_kind(s) == TM_FLOW && s->opt.linger_s > 0 && s->refs == 1)
+		linger(s, fd);
+	tm_big_lock();
+	if (tm_fds[fd] != s) {
+		tm_big_unlock();
+		errno = EBADF;
+		return -1;
+	}
+	toe_store_release(&tm_fds[fd], NULL);
+	waiters = toe_load(&s->waiters);
+	if (!--s->refs)
+		tm_release(s, fd);
+	else if (tm_kind(s) == TM_EPOLL && s->ep->kfd == fd)
+		tm_each_fd(s, find_fd, &s->ep->kfd);
+	r = close(fd);
+	tm_big_unlock();
+	if (waiters)
+		tm_ctx_wake(waiters);
+	return r;
+}
+
+/* Linux: shutting down a listener for reading ends its listening. */
+static void stop_listening(struct tm_sock *s)
+{
+	tm_big_lock();
+	if (tm_kind(s) == TM_LISTEN) {
+		tm_unlisten(s);
+		toe_store_release(&s->kind, TM_FRESH);
+	}
+	tm_big_unlock();
+}
+
+int toe_shutdown(int fd, int how)
+{
+	struct tm_sock *s = tm_sock_of(fd);
+	struct tm_ctx *c;
+	int err;
+
+	if (s && tm_kind(s) == TM_LISTEN && how != SHUT_WR)
+		stop_listening(s);
+	if (!s || tm_has(s, TM_S_KERNEL))
+		return shutdown(fd, how);
+	if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR)
+		return (int)tm_ret(-EINVAL);
+	if (tm_kind(s) == TM_EPOLL)
+		return (int)tm_ret(-ENOTSOCK);
+	if (tm_kind(s) != TM_FLOW || toe_load_acquire(&s->fb->dev.flags) & TOE_FLOW_ERROR)
+		return (int)tm_ret(-ENOTCONN);
+	c = tm_ctx_get(&err);
+	if (!c)
+		return (int)tm_ret(err);
+	if (how != SHUT_WR)
+		tm_set(s, TM_S_SHUT_RD);
+	if (how != SHUT_RD) {
+		tm_flow_lock(s);
+		tm_set(s, TM_S_SHUT_WR);
+		tm_push_flow(c, s, TOE_SW_SHUTDOWN, 0, toe_load(&s->fb->app.tx_end));
+		tm_flow_unlock(s);
+	}
+	tm_ep_event(s, ~0u, c);
+	tm_ctx_wake(toe_load(&s->waiters));
+	return 0;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef TM_TRANSFER_H
+#define TM_TRANSFER_H
+
+#include <sys/uio.h>
+
+#include "ctx.h"
+
+/* The call is the kernel's to answer. */
+static inline bool tm_is_kernel(const struct tm_sock *s)
+{
+	return !s || tm_has(s, TM_S_KERNEL) || tm_kind(s) == TM_EPOLL;
+}
+
+/* A place in an iovec. */
+struct tm_iter {
+	const struct iovec *iov;
+	size_t off; /* in the first one */
+	size_t left; /* bytes in all */
+};
+
+/* 0, or -EINVAL as readv(2). */
+int tm_iter_init(struct tm_iter *it, const struct iovec *iov, size_t n);
+void tm_iter_out(struct tm_iter *it, void *to, size_t n); /* gather n bytes */
+void tm_iter_in(struct tm_iter *it, const void *from, size_t n); /* scatter n bytes */
+
+/* The whole of send and recv on a TOE socket. Bytes or -errno. */
+ssize_t tm_tx(struct tm_sock *s, int fd, struct tm_iter *it, int flags);
+ssize_t tm_rx(struct tm_sock *s, int fd, struct tm_iter *it, int flags);
+
+/* Bytes that can be written now (flow lock held), or 0 and *err: -EAGAIN, or why never. */
+uint32_t tm_tx_room(struct tm_sock *s, int *err);
+/* `n` bytes were written behind tx_end: tell the FPC. The flow lock is held. */
+void tm_tx_commit(struct tm_ctx *c, struct tm_sock *s, size_t n, bool more, bool want_space);
+/* The socket is no flow (yet): wait for one, or why not. 0 or -errno. */
+int tm_tx_begin(struct tm_ctx *c, struct tm_sock *s, int fd, int flags);
+/* Wait for room after a full buffer. */
+int tm_tx_wait(struct tm_ctx *c, struct tm_sock *s, int fd, uint64_t deadline);
+/* EPIPE goes with a signal unless MSG_NOSIGNAL. */
+ssize_t tm_tx_error(ssize_t r, int flags);
+
+#endif

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The other forms of send and recv: all of them end in tm_tx and tm_rx.
+ */
+#define _GNU_SOURCE
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "toe.h"
+#include "transfer.h"
+
+int tm_iter_init(struct tm_iter *it, const struct iovec *iov, size_t n)
+{
+	*it = (struct tm_iter){ iov, 0, 0 };
+	if (n > IOV_MAX)
+		return -EINVAL;
+	for (size_t i = 0; i < n; i++) {
+		if (iov[i].iov_len > (size_t)SSIZE_MAX - it->left)
+			return -EINVAL;
+		it->left += iov[i].iov_len;
+	}
+	return 0;
+}
+
+/* The contiguous piece at the iterator, at most n bytes; moves on. */
+static void *step(struct tm_iter *it, size_t n, size_t *piece)
+{
+	char *p;
+
+	while (it->off == it->iov->iov_len) {
+		it->iov++;
+		it->off = 0;
+	}
+	p = (char *)it->iov->iov_base + it->off;
+	*piece = it->iov->iov_len - it->off < n ? it->iov->iov_len - it->off : n;
+	it->off += *piece;
+	it->left -= *piece;
+	return p;
+}
+
+void tm_iter_out(struct tm_iter *it, void *to, size_t n)
+{
+	size_t piece;
+
+	for (char *p = to; n; p += piece, n -= piece) {
+		const void *from = step(it, n, &piece);
+
+		memcpy(p, from, piece);
+	}
+}
+
+void tm_iter_in(struct tm_iter *it, const void *from, size_t n)
+{
+	size_t piece;
+
+	for (const char *p = from; n; p += piece, n -= piece) {
+		void *to = step(it, n, &piece);
+
+		memcpy(to, p, piece);
+	}
+}
+
+ssize_t toe_write(int fd, const void *buf, size_t len)
+{
+	return tm_sock_of(fd) ? toe_send(fd, buf, len, 0) : write(fd, buf, len);
+}
+
+ssize_t toe_read(int fd, void *buf, size_t len)
+{
+	return tm_sock_of(fd) ? toe_recv(fd, buf, len, 0) : read(fd, buf, len);
+}
+
+static ssize_t sock_writev(struct tm_sock *s, int fd, const struct iovec *iov, size_t n, int flags)
+{
+	struct tm_iter it;
+	int err = tm_iter_init(&it, iov, n);
+
+	return tm_ret(err ? err : tm_tx(s, fd, &it, flags));
+}
+
+static ssize_t sock_readv(struct tm_sock *s, int fd, const struct iovec *iov, size_t n, int flags)
+{
+	struct tm_iter it;
+	int err = tm_iter_init(&it, iov, n);
+
+	return tm_ret(err ? err : tm_rx(s, fd, &it, flags));
+}
+
+ssize_t toe_writev(int fd, const struct iovec *iov, int n)
+{
+	struct tm_sock *s = tm_sock_of(fd);
+
+	return tm_is_kernel(s) ? writev(fd, iov, n) : sock_writev(s, fd, iov, (size_t)n, 0);
+}
+
+ssize_t toe_readv(int fd, const struct iovec *iov, int n)
+{
+	struct tm_sock *s = tm_sock_of(fd);
+
+	return tm_is_kernel(s) ? readv(fd, iov, n) : sock_readv(s, fd, iov, (size_t)n, 0);
+}
+
+/* Control messages mean nothing on a TCP connection without their options; none are sent or returned. */
+ssize_t toe_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	struct tm_sock *s = tm_sock_of(fd);
+
+	return tm_is_kernel(s) ? sendmsg(fd, msg, flags)
+			       : sock_writev(s, fd, msg->msg_iov, msg->msg_iovlen, flags);
+}
+
+ssize_t toe_recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	struct tm_sock *s = tm_sock_of(fd);
+	ssize_t r;
+
+	if (tm_is_kernel(s))
+		return recvmsg(fd, msg, flags);
+	r = sock_readv(s, fd, msg->msg_iov, msg->msg_iovlen, flags);
+	if (r >= 0) {
+		msg->msg_namelen = 0;
+		msg->msg_controllen = 0;
+		msg->msg_flags = 0;
+	}
+	return r;
+}
