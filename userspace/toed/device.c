@@ -4,10 +4,11 @@
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
 #include <net/if.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "toed.h"
@@ -86,6 +87,21 @@ static int check_kind(struct device *d)
 	return 0;
 }
 
+/* One toed per device: the name of an abstract socket is unique in the network namespace, and goes with the process. */
+static int take_lock(const struct device *d)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int n = snprintf(a.sun_path + 1, sizeof(a.sun_path) - 1, "toed-%s", d->name);
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0 && !bind(fd, (struct sockaddr *)&a,
+			     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n)))
+		return 0;
+	say("%s: %s", d->name,
+	    errno == EADDRINUSE ? "another toed serves this device" : strerror(errno));
+	return -errno;
+}
+
 int device_open(struct toed *t, unsigned i, const char *name)
 {
 	struct device *d = &t->dev[i];
@@ -109,7 +125,8 @@ int device_open(struct toed *t, unsigned i, const char *name)
 		    TOE_XDP_MAX_LINEAR_MTU, name);
 		return -EMSGSIZE;
 	}
-	return check_kind(d);
+	err = check_kind(d);
+	return err ? err : take_lock(d);
 }
 
 /* Drivers count combined queues, or receive and transmit queues apart (veth). */
