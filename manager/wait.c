@@ -136,6 +136,8 @@ void tm_bind(struct tm_ctx *c, struct tm_sock *s, unsigned to)
 	await_bind(c, s);
 	toe_store(&s->fb->app.ctx, to);
 	tm_push_flow(c, s, TOE_SW_BIND, 0, to);
+	if (tm_has(s, TM_S_WANT_SPACE)) /* the answer may have gone to the other context */
+		tm_push_flow(c, s, TOE_SW_SEND, TOE_SEND_WANT_SPACE, toe_load(&s->fb->app.tx_end));
 	s->bind_ctx = (uint8_t)c->id;
 	s->bind_pos = c->r[s->fpc].sw_head;
 	tm_flow_unlock(s);
