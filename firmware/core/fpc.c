@@ -336,7 +336,7 @@ static unsigned wait_next_hop(struct toe_fpc *f)
 
 		next = f->retry[i].next;
 		if (w && w->t->nh < TOE_MAX_NEXT_HOPS)
-			state = toe_load(&f->ctrl->nh[w->t->nh]) >> 48 & 0xff;
+			state = toe_nh_state(f, w->t->nh);
 		if (state == TOE_NH_VALID) {
 			unsigned what = f->soft[i].pend & ~(unsigned)TOE_PEND_NH;
 

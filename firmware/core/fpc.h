@@ -149,6 +149,12 @@ static inline bool toe_owns(const struct toe_fpc *f, uint32_t flow)
 	return flow - f->first < f->nflows;
 }
 
+/* enum toe_nh_state of a valid next-hop index */
+static inline unsigned toe_nh_state(const struct toe_fpc *f, uint16_t nh)
+{
+	return (unsigned)(toe_load(&f->ctrl->nh[nh]) >> 48) & 0xff;
+}
+
 /* scheduler.c: a received frame to its flow, a listener, TIME_WAIT or another FPC. True: the frame was handed on. */
 bool toe_sched_frame(struct toe_fpc *f, struct toe_frame *fr);
 /* Active open by grant. 0 and *flow, or -errno. */

@@ -241,7 +241,7 @@ static void begin_active(struct toe_fpc *f, struct toe_work *w, const struct toe
 	w->t->listener = 0xffff;
 	w->e->accepted = 1;
 	toe_flow_born(f, w);
-	if (g->nh != TOE_NH_NONE)
+	if (g->nh != TOE_NH_NONE && toe_nh_state(f, g->nh) != TOE_NH_VALID)
 		toe_fpc_pend(f, w->flow, TOE_PEND_NH);
 	toe_count(f, TOE_CNT_active_opens);
 }
