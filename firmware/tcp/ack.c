@@ -74,7 +74,8 @@ static void recover_more(struct toe_tcb *t, uint32_t acked)
 
 	if (t->snd_una >= t->recover) {
 		t->flags &= ~(uint32_t)(TOE_TCB_RECOVERY | TOE_TCB_REXMIT);
-		t->cwnd = toe_min32(t->ssthresh, toe_max32(flight, t->mss) + t->mss);
+		/* Two segments more, as in RFC 6582 3.2, would wait for a delayed ACK. */
+		t->cwnd = toe_min32(t->ssthresh, flight + toe_cc_initial_window(t));
 		return;
 	}
 	t->flags |= TOE_TCB_REXMIT;
