@@ -176,7 +176,8 @@ static bool must_wake(struct toe_fpc *f, const struct toe_ctx *c, struct toe_ctx
 	tail = toe_load(&c->fpc[f->id].hw.db.tail);
 	if (v->rung && v->rung_tail == tail && f->now - v->rung_at < BELL_AGAIN_US)
 		return false;
-	v->rung = 1;
+	/* With nothing left in the ring it was on its way already: this bell may be over before the next command. */
+	v->rung = tail != toe_load(&c->fpc[f->id].hw.db.head);
 	v->rung_tail = tail;
 	v->rung_at = f->now;
 	return true;
