@@ -2,7 +2,7 @@
 /* toed's commands, and what ends many flows at once: in steps, so that no batch is long. */
 #include "fpc.h"
 
-#include "errno.h"
+#include "../lib/errno.h"
 
 enum { ADMIN_BURST = 16 };
 
@@ -46,7 +46,7 @@ bool toe_sweep_step(struct toe_fpc *f, enum toe_sweep_kind kind, unsigned app, u
 	for (; s->cursor < end && n < TOE_SWEEP_FLOWS; s->cursor++) {
 		if (!swept(f, s->cursor, s))
 			continue;
-		toe_flow_abort(f, s->cursor + f->first, TOE_ECONNRESET, kind != TOE_SWEEP_ALL);
+		toe_flow_abort(f, s->cursor + f->first, ECONNRESET, kind != TOE_SWEEP_ALL);
 		n++;
 	}
 	if (s->cursor < f->nflows)
@@ -110,7 +110,7 @@ static void abort_flow(struct toe_fpc *f, const struct toe_cmd *c)
 {
 	if (toe_owns(f, c->flow) && f->ent[c->flow].life == TOE_LIFE_LIVE &&
 	    f->ent[c->flow].gen == c->gen)
-		toe_flow_abort(f, c->flow, TOE_ECONNRESET, true);
+		toe_flow_abort(f, c->flow, ECONNRESET, true);
 }
 
 /* False: not finished, the command stays where it is. */

@@ -2,7 +2,7 @@
 /* Beginning: on zeroed state, or on what a predecessor left, at whatever instruction it ended. */
 #include "fpc.h"
 
-#include "errno.h"
+#include "../lib/errno.h"
 
 size_t toe_fpc_size(void)
 {
@@ -32,7 +32,7 @@ static int check_header(struct toe_state_hdr *h, const struct toe_ctrl *c)
 		       h->nfpcs == c->nfpcs && h->tcb_cache == c->tcb_cache &&
 		       h->nflows == c->nflows && h->tcb_size == sizeof(struct toe_tcb)
 		   ? 0
-		   : -TOE_EINVAL;
+		   : -EINVAL;
 }
 
 static void attach_state(struct toe_fpc *f, uint8_t *state)
@@ -174,7 +174,7 @@ int toe_fpc_init(struct toe_fpc *f, struct toe_port *p, void *state, unsigned id
 	int err;
 
 	if (!sizes_ok(c, id))
-		return -TOE_EINVAL;
+		return -EINVAL;
 	err = check_header(state, c);
 	if (err)
 		return err;

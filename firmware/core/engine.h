@@ -13,7 +13,8 @@
 
 #include "../port/port.h"
 
-struct toe_fpc; /* one FPC's private view; memory of the caller, toe_fpc_size() bytes, aligned to a cache line */
+struct
+    toe_fpc; /* one FPC's private view; memory of the caller, toe_fpc_size() bytes, aligned to a cache line */
 
 /* Bytes of state memory for `nfpcs` FPCs with `tcb_cache` TCBs each, and `nflows` flow ids. Page-aligned parts, zero at first. */
 size_t toe_engine_state_size(unsigned nfpcs, unsigned tcb_cache, unsigned nflows);
@@ -36,6 +37,7 @@ bool toe_fpc_sleep_begin(struct toe_fpc *f);
 void toe_fpc_awake(struct toe_fpc *f);
 
 /* The TCB of a live flow as last committed, for observers (toectl, toe_flows): state memory may be another process' mapping. */
-const struct toe_tcb *toe_engine_peek(const void *state, const struct toe_ctrl *c, const struct toe_flow_ent *e);
+const struct toe_tcb *toe_engine_peek(const void *state, const struct toe_ctrl *c,
+				      const struct toe_flow_ent *e);
 
 #endif

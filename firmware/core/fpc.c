@@ -8,7 +8,7 @@
  */
 #include "fpc.h"
 
-#include "errno.h"
+#include "../lib/errno.h"
 
 enum { NH_POLL_US = 10000, RETRY_US = 1000 };
 
@@ -344,7 +344,7 @@ static unsigned wait_next_hop(struct toe_fpc *f)
 			toe_fpc_pend(f, i + f->first, what | TOE_PEND_OUTPUT);
 		} else if (state != TOE_NH_INCOMPLETE) {
 			pend_done(f, i + f->first);
-			toe_flow_abort(f, i + f->first, TOE_EHOSTUNREACH, false);
+			toe_flow_abort(f, i + f->first, EHOSTUNREACH, false);
 		}
 	}
 	return n;

@@ -6,7 +6,7 @@
  */
 #include "fpc.h"
 
-#include "errno.h"
+#include "../lib/errno.h"
 
 static void refuse(struct toe_fpc *f, enum toe_counter why)
 {
@@ -96,7 +96,7 @@ static void flow_command(struct toe_fpc *f, unsigned app, const struct toe_cmd *
 		return;
 	}
 	if (c->type == TOE_SW_ABORT) {
-		toe_flow_abort(f, c->flow, TOE_ECONNABORTED, true);
+		toe_flow_abort(f, c->flow, ECONNABORTED, true);
 		return;
 	}
 	w = toe_fpc_open(f, c->flow);

@@ -6,7 +6,7 @@
 #include "fpc.h"
 
 #include "../lib/flow_hash.h"
-#include "errno.h"
+#include "../lib/errno.h"
 #include "isn.h"
 
 static bool tuple_is(const struct toe_flow_ent *e, const struct toe_tuple *t)
@@ -255,25 +255,25 @@ int toe_sched_connect(struct toe_fpc *f, unsigned app, unsigned ctx, uint32_t gr
 	uint32_t isn;
 
 	if (!g || toe_load_acquire(&g->state) == TOE_GRANT_FREE)
-		return -TOE_EINVAL;
+		return -EINVAL;
 	hash = toe_flow_hash(f->ctrl->key, &g->tuple);
 	if (!grant_ok(f, g, app, hash))
-		return -TOE_EINVAL;
+		return -EINVAL;
 	*flow = toe_index_find(f, hash, &g->tuple);
 	if (*flow != TOE_FLOW_NONE) {
 		/* The command again, after a restart that came before its ring's tail moved? */
 		w = f->ent[*flow].app == app ? toe_fpc_open(f, *flow) : NULL;
 		if (!w || w->t->cookie != cookie || w->t->flags & TOE_TCB_PASSIVE)
-			return -TOE_EADDRNOTAVAIL;
+			return -EADDRNOTAVAIL;
 	} else {
 		if (g->state != TOE_GRANT_READY || f->resetting)
-			return -TOE_EINVAL;
+			return -EINVAL;
 		isn = toe_isn(f->ctrl->key, &g->tuple, f->now);
 		if (!displace_time_wait(f, hash, &g->tuple, &isn))
-			return -TOE_EADDRNOTAVAIL;
+			return -EADDRNOTAVAIL;
 		w = toe_flow_new(f, app, &g->tuple, hash, 0xffff);
 		if (!w)
-			return -TOE_ENOBUFS;
+			return -ENOBUFS;
 		*flow = w->flow;
 		begin_active(f, w, g, isn, cookie);
 	}

@@ -46,7 +46,7 @@ enum toe_pend {
 	TOE_PEND_ACCEPT = 4, /* the accept ring was full */
 	TOE_PEND_NH = 8, /* the SYN waits for the next hop's address */
 	TOE_PEND_TAKEN = 16, /* taken over after a restart: ACK, output and notify */
-	TOE_PEND_FREE = 32,  /* taken over when all that was missing was to free it */
+	TOE_PEND_FREE = 32, /* taken over when all that was missing was to free it */
 };
 
 enum { TOE_CTX_NONE = 0xff };

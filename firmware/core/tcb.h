@@ -19,30 +19,31 @@
 enum { TOE_MAX_HOLES = 24 }; /* received ranges above rcv_nxt that a TCB can remember */
 
 enum toe_tcb_flags {
-	TOE_TCB_TS = 1 << 0,          /* timestamps agreed (RFC 7323) */
-	TOE_TCB_WSCALE = 1 << 1,      /* window scaling agreed */
-	TOE_TCB_SACK = 1 << 2,        /* SACK agreed (room for the scoreboard) */
+	TOE_TCB_TS = 1 << 0, /* timestamps agreed (RFC 7323) */
+	TOE_TCB_WSCALE = 1 << 1, /* window scaling agreed */
+	TOE_TCB_SACK = 1 << 2, /* SACK agreed (room for the scoreboard) */
 	TOE_TCB_NODELAY = 1 << 3,
 	TOE_TCB_CORK = 1 << 4,
-	TOE_TCB_FIN_QUEUED = 1 << 5,  /* FIN follows snd_end */
+	TOE_TCB_FIN_QUEUED = 1 << 5, /* FIN follows snd_end */
 	TOE_TCB_FIN_SENT = 1 << 6,
 	TOE_TCB_FIN_ACKED = 1 << 7,
 	TOE_TCB_FIN_RCVD = 1 << 8,
-	TOE_TCB_ACK_NOW = 1 << 9,     /* an ACK must leave with this batch */
+	TOE_TCB_ACK_NOW = 1 << 9, /* an ACK must leave with this batch */
 	TOE_TCB_ACK_DELAYED = 1 << 10,
-	TOE_TCB_RECOVERY = 1 << 11,   /* fast recovery until recover is acknowledged */
+	TOE_TCB_RECOVERY = 1 << 11, /* fast recovery until recover is acknowledged */
 	TOE_TCB_RTO_RECOVERY = 1 << 12,
 	TOE_TCB_WANT_SPACE = 1 << 13, /* the application waits for send space */
-	TOE_TCB_MORE = 1 << 14,       /* last send said MORE */
+	TOE_TCB_MORE = 1 << 14, /* last send said MORE */
 	TOE_TCB_CLOSED_BY_APP = 1 << 15, /* no descriptor left: data arriving now resets */
 	TOE_TCB_QUICKACK = 1 << 16,
 	TOE_TCB_PASSIVE = 1 << 17,
 	TOE_TCB_RTT_TIMING = 1 << 18, /* rtt_seq is being timed (no timestamps) */
-	TOE_TCB_RST_OUT = 1 << 19,    /* a RST must leave, then the flow ends */
-	TOE_TCB_REXMIT = 1 << 20,     /* the segment at snd_una must be sent again (fast retransmit) */
-	TOE_TCB_PERSIST = 1 << 21,    /* rto_at is the persist timer: data is held back with nothing in flight */
-	TOE_TCB_PROBE = 1 << 22,      /* the persist timer fired: send what fits, or one byte */
-	TOE_TCB_FIN_OOO = 1 << 23,    /* the peer's FIN is known (fin_at), data before it is missing */
+	TOE_TCB_RST_OUT = 1 << 19, /* a RST must leave, then the flow ends */
+	TOE_TCB_REXMIT = 1 << 20, /* the segment at snd_una must be sent again (fast retransmit) */
+	TOE_TCB_PERSIST =
+	    1 << 21, /* rto_at is the persist timer: data is held back with nothing in flight */
+	TOE_TCB_PROBE = 1 << 22, /* the persist timer fired: send what fits, or one byte */
+	TOE_TCB_FIN_OOO = 1 << 23, /* the peer's FIN is known (fin_at), data before it is missing */
 };
 
 struct toe_range {
@@ -51,60 +52,63 @@ struct toe_range {
 
 struct toe_tcb {
 	/* Line 0: sending. */
-	uint64_t snd_una;  /* oldest unacknowledged */
-	uint64_t snd_nxt;  /* next to send */
-	uint64_t snd_max;  /* highest sent + 1 (snd_nxt goes back in recovery) */
-	uint64_t snd_end;  /* end of what the application wrote, without FIN */
-	uint64_t rto_at;   /* deadline of retransmission or persist */
-	uint32_t snd_wnd;  /* bytes, scaled */
-	uint32_t cwnd;     /* bytes */
-	uint32_t flags;    /* enum toe_tcb_flags */
-	uint16_t mss;      /* payload bytes of a full segment, options already taken off */
-	uint8_t state;     /* enum toe_tcp_state */
+	uint64_t snd_una; /* oldest unacknowledged */
+	uint64_t snd_nxt; /* next to send */
+	uint64_t snd_max; /* highest sent + 1 (snd_nxt goes back in recovery) */
+	uint64_t snd_end; /* end of what the application wrote, without FIN */
+	uint64_t rto_at; /* deadline of retransmission or persist */
+	uint32_t snd_wnd; /* bytes, scaled */
+	uint32_t cwnd; /* bytes */
+	uint32_t flags; /* enum toe_tcb_flags */
+	uint16_t mss; /* payload bytes of a full segment, options already taken off */
+	uint8_t state; /* enum toe_tcp_state */
 	uint8_t rcv_wscale;
 	uint8_t snd_wscale;
 	uint8_t dupacks;
-	uint8_t backoff;   /* RTO doublings */
-	uint8_t error;     /* errno with which the flow ended */
-	uint8_t nholes;    /* entries of ooo */
-	uint8_t dup_due;   /* duplicate ACKs to send, one for each segment out of order (RFC 5681 4.2) */
-	uint8_t cc;        /* index into toe_cc_table */
-	uint8_t ip_hdr;    /* bytes of IP header */
+	uint8_t backoff; /* RTO doublings */
+	uint8_t error; /* errno with which the flow ended */
+	uint8_t nholes; /* entries of ooo */
+	uint8_t
+	    dup_due; /* duplicate ACKs to send, one for each segment out of order (RFC 5681 4.2) */
+	uint8_t cc; /* index into toe_cc_table */
+	uint8_t ip_hdr; /* bytes of IP header */
 	/* Line 1: receiving. */
 	uint64_t rcv_nxt;
-	uint64_t rcv_adv;  /* highest right edge advertised */
+	uint64_t rcv_adv; /* highest right edge advertised */
 	uint64_t rcv_read; /* sequence number that the application has read up to */
-	uint64_t ack_at;   /* deadline of the delayed ACK */
+	uint64_t ack_at; /* deadline of the delayed ACK */
 	uint32_t rcv_size, snd_size; /* buffer sizes, bytes */
 	uint32_t ts_recent, ts_offset;
-	uint32_t ts_recent_age_s;    /* clock in seconds when ts_recent was set */
-	uint32_t last_ack_sent;      /* wire value, RFC 7323 4.3 */
-	uint32_t snd_wl1, snd_wl2;   /* wire values, RFC 9293 3.10.7.4 */
+	uint32_t ts_recent_age_s; /* clock in seconds when ts_recent was set */
+	uint32_t last_ack_sent; /* wire value, RFC 7323 4.3 */
+	uint32_t snd_wl1, snd_wl2; /* wire values, RFC 9293 3.10.7.4 */
 
 	/* Rare. */
 	uint32_t srtt_us, rttvar_us, rto_us; /* RFC 6298 */
 	uint32_t ssthresh;
-	uint64_t recover;  /* RFC 6582 */
+	uint64_t recover; /* RFC 6582 */
 	uint64_t rtt_seq;
 	uint64_t rtt_at;
-	uint64_t life_at;  /* deadline of SYN give-up, FIN_WAIT_2; by state */
-	uint64_t sent_at;  /* last transmission of data: idle restart */
+	uint64_t life_at; /* deadline of SYN give-up, FIN_WAIT_2; by state */
+	uint64_t sent_at; /* last transmission of data: idle restart */
 	uint64_t snd_first, rcv_first; /* sequence numbers of position 0 */
 	uint32_t max_snd_wnd;
 	uint32_t linger2_ms;
 	uint16_t mss_peer; /* MSS option received */
 	uint16_t mtu;
-	uint64_t fin_at;   /* sequence number of the peer's FIN, with TOE_TCB_FIN_OOO */
-	uint64_t oow_at;   /* last answer to a segment without data outside the window */
-	uint32_t sack_recent; /* wire, inside the range that the last segment went to (RFC 2018 4) */
-	uint8_t rexmits;   /* consecutive timeouts without progress */
+	uint64_t fin_at; /* sequence number of the peer's FIN, with TOE_TCB_FIN_OOO */
+	uint64_t oow_at; /* last answer to a segment without data outside the window */
+	uint32_t
+	    sack_recent; /* wire, inside the range that the last segment went to (RFC 2018 4) */
+	uint8_t rexmits; /* consecutive timeouts without progress */
 	uint8_t pad0[3];
 	uint32_t cc_state[8]; /* belongs to the congestion control */
-	struct toe_range ooo[TOE_MAX_HOLES]; /* received above rcv_nxt, ascending, disjoint, not touching */
+	struct toe_range
+	    ooo[TOE_MAX_HOLES]; /* received above rcv_nxt, ascending, disjoint, not touching */
 
 	/* Path and owner: the FPC's, TCP does not look. */
 	uint8_t peer_mac[6];
-	uint16_t nh;       /* next hop entry, or TOE_NH_NONE: use peer_mac */
+	uint16_t nh; /* next hop entry, or TOE_NH_NONE: use peer_mac */
 	uint8_t dev;
 	uint8_t app;
 	uint16_t endpoint;
