@@ -121,13 +121,18 @@ static bool send_next(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint32
 	return true;
 }
 
-/* Bytes that both windows let go from snd_nxt on. RFC 3042: the first two duplicates let one segment each go. */
+/*
+ * Bytes that both windows let go from snd_nxt on. What is left of cwnd counts as a full segment, or after one short
+ * segment the next would wait for a delayed ACK. RFC 3042: the first two duplicates let one segment each go.
+ */
 static uint64_t room(const struct toe_tcb *t)
 {
 	uint32_t extra = t->flags & TOE_TCB_RECOVERY ? 0 : toe_min32(t->dupacks, 2) * t->mss;
-	uint64_t edge = t->snd_una + toe_min32(t->snd_wnd, t->cwnd + extra);
+	uint64_t flight = t->snd_nxt - t->snd_una, cwnd = (uint64_t)t->cwnd + extra;
 
-	return edge > t->snd_nxt ? edge - t->snd_nxt : 0;
+	if (flight >= toe_min64(cwnd, t->snd_wnd))
+		return 0;
+	return toe_min64(toe_max64(cwnd - flight, t->mss), t->snd_wnd - flight);
 }
 
 /*

@@ -81,6 +81,25 @@ static void output__stays_inside_both_windows(void)
 	CU_ASSERT_EQUAL(e.n, 10);
 }
 
+/* Two segments of window and a short one in flight: waiting for an ACK that is delayed costs 40 ms. */
+static void output__rest_of_cwnd_is_a_full_segment(void)
+{
+	struct env e = env_established();
+
+	e.t.cwnd = 2 * ENV_MSS;
+	env_write(&e, 100);
+	env_write(&e, 5000);
+	CU_ASSERT_EQUAL(e.n, 2);
+	CU_ASSERT_EQUAL(e.o[0].len, 1000);
+	e = env_established();
+	env_ack_wnd(&e, 0, 0, 1500); /* the peer's window is exact */
+	env_write(&e, 100);
+	env_write(&e, 5000);
+	CU_ASSERT_EQUAL(e.n, 1);
+	env_ack_wnd(&e, 0, 0, 1400);
+	CU_ASSERT_EQUAL(e.n, 0);
+}
+
 static void nagle__holds_a_short_segment_while_data_is_in_flight(void)
 {
 	struct env e = env_established();
@@ -361,7 +380,7 @@ static void toe_tcp_option__unknown(void)
 UNIT_MAIN("send", T(toe_tcp_send__positions), T(toe_tcp_send__not_after_fin),
 	  T(toe_tcp_send__before_the_handshake_waits), T(toe_tcp_send__space_at_once),
 	  T(output__segments_and_push), T(output__numbers_wrap),
-	  T(output__stays_inside_both_windows),
+	  T(output__stays_inside_both_windows), T(output__rest_of_cwnd_is_a_full_segment),
 	  T(nagle__holds_a_short_segment_while_data_is_in_flight), T(nagle__lets_full_segments_go),
 	  T(nagle__off), T(nagle__fin_takes_the_rest_along), T(cork__holds_until_taken_out),
 	  T(cork__forgotten_is_pushed_after_a_while), T(more__holds_until_the_next_send),
