@@ -12,8 +12,6 @@
  * how many lived.
  */
 #define _GNU_SOURCE
-#include "api.h"
-
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -21,8 +19,13 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "../../userspace/bench/toe_or_kernel.h"
 #include "pattern.h"
 
 enum { CHUNK = 65536, MSG = 64, PARALLEL = 64, MAX_CONNS = 16384 };
@@ -133,11 +136,7 @@ static void nonblocking(int fd)
 {
 	int one = 1;
 
-#ifdef USE_TOE
-	if (toe_ioctl(fd, FIONBIO, &one))
-#else
 	if (ioctl(fd, FIONBIO, &one))
-#endif
 		die("FIONBIO: %s", strerror(errno));
 }
 

@@ -14,8 +14,6 @@
  *	S	answer "BYTES\n": what G connections have swallowed, close
  */
 #define _GNU_SOURCE
-#include "api.h"
-
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -24,9 +22,13 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
+#include "../../userspace/bench/toe_or_kernel.h"
 #include "pattern.h"
 
 enum { MAX_FD = 20000, CHUNK = 65536, ECHO_BUF = 16384 };

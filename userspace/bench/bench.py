@@ -38,13 +38,12 @@ def start_echo(bed, stack):
 
 def echo_load(bed, connections, seconds):
     """64-byte requests, one at a time on each connection: {"requests", "rps", "p50", "p99", "errors"}, times in us."""
-    out = bed.client.run(build("userspace/bench/echo_load_linux"), SERVER, PORT, connections, seconds, 64,
+    out = bed.client.run(build("userspace/bench/echo_load_linux"), "-j", SERVER, PORT, connections, seconds, 64,
                          cpus=[CLIENT_CPU], timeout=seconds + 30).stdout
-    r = {k: float(v) for k, v in re.findall(r"(\w+)[ =:]+([\d.]+)", out)}
-    if not r.get("requests"):
-        raise Trouble("echo_load: " + out.strip()[-200:])
-    r["rps"] = r["requests"] / r.get("seconds", seconds)
-    return r
+    try:
+        return json.loads(out)
+    except ValueError as e:
+        raise Trouble("echo_load: " + out.strip()[-200:]) from e
 
 
 def one(kind, connections, stack, seconds):

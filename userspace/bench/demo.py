@@ -17,13 +17,12 @@ def say(text):
     print(f"[{time.monotonic() - START:5.1f} s] {text}", flush=True)
 
 
-def show_flows():
-    """One of the live flows, as bpftool shows them."""
-    p = subprocess.run(["bpftool", "map", "dump", "name", "toe_flows"], capture_output=True, text=True,
-                       check=False)
-    lines = p.stdout.splitlines()
-    say(f"bpftool map dump name toe_flows   (one of {p.stdout.count('remote')} flows)")
-    for line in lines[:26] or [p.stderr.strip()]:
+def show_flows(bed):
+    """The first of the live flows, as bpftool shows them."""
+    path = bed.status()["pins"] + "/toe_flows"
+    p = subprocess.run(["bpftool", "map", "dump", "pinned", path], capture_output=True, text=True, check=False)
+    say(f"bpftool map dump pinned {path}   (one of {p.stdout.count('remote')} flows)")
+    for line in p.stdout.splitlines()[:18] or [p.stderr.strip()]:
         print("          " + line)
 
 
@@ -39,7 +38,7 @@ def measure(stack, workers):
             load = bed.client.popen("wrk", "-t1", f"-c{CONNECTIONS}", "-d3s", "http://192.0.2.1/256",
                                     stdout=subprocess.DEVNULL)
             time.sleep(1.5)
-            show_flows()
+            show_flows(bed)
             load.wait()
         r = metered(bed, workers_of(server), stack, lambda: wrk(bed, CONNECTIONS, SECONDS))
         stop(bed, server)

@@ -15,6 +15,7 @@
 #define connect toe_connect
 #define send toe_send
 #define recv toe_recv
+#define shutdown toe_shutdown
 #define close toe_close
 #define ioctl toe_ioctl
 #define setsockopt toe_setsockopt
