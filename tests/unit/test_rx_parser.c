@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../firmware/core/rx_parser.h"
+#include "../../firmware/wire/checksum.h"
+#include "../../firmware/wire/endian.h"
+#include "../../firmware/wire/eth.h"
+#include "../../firmware/wire/ip.h"
+#include "../../firmware/wire/tcp.h"
+#include "../harness/unit.h"
+
+struct spec {
+	unsigned tags, ip_opt, tcp_opt, payload;
+	bool v6;
+};
+
+static uint8_t memory[64 + 2048], *const data = memory + 64;
+static struct toe_frame fr;
+static struct toe_rx rx;
+
+static uint8_t *put_eth(uint8_t *p, const struct spec *s)
+{
+	uint16_t type = s->v6 ? TOE_ETH_IPV6 : TOE_ETH_IPV4;
+
+	memcpy(p, (uint8_t[]){ 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 9 }, 12);
+	p += 12;
+	for (unsigned i = 0; i < s->tags; i++, p += 4)
+		memcpy(p, (uint8_t[]){ 0x81, 0, 0x20, (uint8_t)(7 + i) }, 4);
+	p[0] = (uint8_t)(type >> 8);
+	p[1] = (uint8_t)type;
+	return p + 2;
+}
+
+static uint64_t put_ip(uint8_t *p, const struct spec *s, unsigned tcp_len)
+{
+	struct toe_ipv4 *ip = (struct toe_ipv4 *)p;
+	struct toe_ipv6 *ip6 = (struct toe_ipv6 *)p;
+	uint64_t sum = (uint64_t)toe_be16(TOE_IP_TCP) + toe_be16((uint16_t)tcp_len);
+
+	if (s->v6) {
+		*ip6 = (struct toe_ipv6){ .ver_tc_flow = toe_be32(6u << 28),
+					  .len = toe_be16((uint16_t)tcp_len) };
+		ip6->next = TOE_IP_TCP;
+		ip6->src[15] = 2;
+		ip6->dst[15] = 1;
+		return toe_csum_add(sum, ip6->src, 32);
+	}
+	*ip = (struct toe_ipv4){ .ver_ihl = (uint8_t)(0x45 + s->ip_opt / 4),
+				 .len = toe_be16((uint16_t)(20 + s->ip_opt + tcp_len)),
+				 .ttl = 64,
+				 .proto = TOE_IP_TCP,
+				 .src = { 10, 0, 0, 2 },
+				 .dst = { 10, 0, 0, 1 } };
+	memset(p + 20, 1, s->ip_opt);
+	ip->check = (uint16_t)~toe_csum_fold(toe_csum_add(0, ip, 20 + s->ip_opt));
+	return toe_csum_add(sum, ip->src, 8);
+}
+
+static void make(const struct spec *s)
+{
+	uint8_t *p = put_eth(data, s);
+	unsigned hdr = 20 + s->tcp_opt, tcp_len = hdr + s->payload;
+	uint64_t sum = put_ip(p, s, tcp_len);
+	struct toe_tcph *th;
+
+	p += s->v6 ? 40 : 20 + s->ip_opt;
+	th = (struct toe_tcph *)p;
+	*th = (struct toe_tcph){ .sport = toe_be16(1234),
+				 .dport = toe_be16(80),
+				 .seq = toe_be32(77),
+				 .flags = TOE_ACK };
+	th->doff = (uint8_t)(hdr / 4 << 4);
+	memset(p + 20, 1, s->tcp_opt);
+	for (unsigned i = 0; i < s->payload; i++)
+		p[hdr + i] = (uint8_t)(i * 7 + 1);
+	th->check = (uint16_t)~toe_csum_fold(toe_csum_add(sum, p, tcp_len));
+	fr = (struct toe_frame){ .data = data, .len = (uint32_t)(p + tcp_len - data) };
+}
+
+static const struct spec plain = { .payload = 100 };
+
+static void parse__all_kinds(void)
+{
+	for (unsigned i = 0; i < 2 * 3 * 3 * 3; i++) {
+		struct spec s = { i / 2 % 3, i / 6 % 3 * 8, i / 18 % 3 * 12, 61, i % 2 };
+
+		if (s.v6)
+			s.ip_opt = 0;
+		make(&s);
+		CU_ASSERT_EQUAL(toe_rx_parse(&fr, &rx), 0);
+		CU_ASSERT_EQUAL(rx.seg.len, 61);
+		CU_ASSERT_EQUAL(rx.payload[0], 1);
+		CU_ASSERT_EQUAL(rx.seg.seq, 77);
+		CU_ASSERT_EQUAL(rx.tuple.lport, toe_be16(80));
+		CU_ASSERT_EQUAL(rx.tuple.raddr[15], 2);
+		CU_ASSERT_EQUAL(rx.tuple.vlan, s.tags ? 7 : 0);
+		CU_ASSERT(toe_rx_checksum(&rx, false));
+	}
+}
+
+/* Every shorter frame is refused, and nothing behind its end is read (the copy ends where the frame does). */
+static void parse__every_truncation(void)
+{
+	for (unsigned tags = 0; tags < 3; tags++) {
+		struct spec s = { tags, 4, 12, 50, false };
+		uint32_t full;
+
+		make(&s);
+		full = fr.len;
+		for (uint32_t n = 0; n < full; n++) {
+			uint8_t *exact = malloc(n ? n : 1);
+
+			memcpy(exact, data, n);
+			fr.data = exact;
+			fr.len = n;
+			CU_ASSERT_EQUAL(toe_rx_parse(&fr, &rx), TOE_CNT_drop_parse);
+			free(exact);
+		}
+	}
+}
+
+static void parse__padding_is_not_payload(void)
+{
+	struct spec s = { .payload = 1 };
+
+	make(&s);
+	fr.len += 30;
+	CU_ASSERT_EQUAL(toe_rx_parse(&fr, &rx), 0);
+	CU_ASSERT_EQUAL(rx.seg.len, 1);
+	CU_ASSERT(toe_rx_checksum(&rx, false));
+}
+
+static void parse__refused_headers(void)
+{
+	static const struct {
+		unsigned at;
+		uint8_t value;
+		bool fix; /* make the IP checksum right again */
+		int drop;
+	} t[] = {
+		{ 14, 0x44, true, TOE_CNT_drop_parse }, /* IHL 4 */
+		{ 14, 0x55, true, TOE_CNT_drop_parse }, /* version 5 */
+		{ 20, 0x20, true, TOE_CNT_drop_parse }, /* more fragments */
+		{ 21, 3, true, TOE_CNT_drop_parse }, /* a later fragment */
+		{ 23, 17, true, TOE_CNT_drop_parse }, /* UDP */
+		{ 23, 1, true, TOE_CNT_drop_icmp },     { 24, 0xaa, false, TOE_CNT_drop_checksum },
+		{ 46, 0x40, true, TOE_CNT_drop_parse }, /* TCP data offset 4 */
+		{ 46, 0xf0, true, TOE_CNT_drop_parse }, /* beyond the segment */
+	};
+
+	for (unsigned i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		struct toe_ipv4 *ip = (struct toe_ipv4 *)(data + 14);
+		struct spec s = { .payload = 4 };
+
+		make(&s);
+		data[t[i].at] = t[i].value;
+		if (t[i].fix) {
+			ip->check = 0;
+			ip->check = (uint16_t)~toe_csum_fold(toe_csum_add(0, ip, 20));
+		}
+		CU_ASSERT_EQUAL(toe_rx_parse(&fr, &rx), t[i].drop);
+	}
+}
+
+static void put_meta(uint16_t payload_off, uint16_t payload_len)
+{
+	struct toe_meta m = { .magic = TOE_META_WORD,
+			      .flow = 5,
+			      .gen = 3,
+			      .flags = TOE_META_FLOW,
+			      .payload_off = payload_off,
+			      .payload_len = payload_len };
+
+	memcpy(data - sizeof(m), &m, sizeof(m));
+	fr.meta = 1;
+}
+
+static void meta__used_and_erased(void)
+{
+	make(&plain);
+	put_meta(54, 100);
+	CU_ASSERT_EQUAL(toe_rx_parse(&fr, &rx), 0);
+	CU_ASSERT_EQUAL(rx.flow, 5);
+	CU_ASSERT_EQUAL(rx.gen, 3);
+	CU_ASSERT_EQUAL(rx.reparsed, 0);
+	/* The magic is gone: nobody takes it for a second frame's. */
+	CU_ASSERT_EQUAL(toe_rx_parse(&fr, &rx), 0);
+	CU_ASSERT_EQUAL(rx.flow, TOE_FLOW_NONE);
+	CU_ASSERT_EQUAL(rx.reparsed, 1);
+}
+
+static void meta__of_another_frame_is_ignored(void)
+{
+	make(&plain);
+	put_meta(54, 99);
+	CU_ASSERT_EQUAL(toe_rx_parse(&fr, &rx), 0);
+	CU_ASSERT_EQUAL(rx.flow, TOE_FLOW_NONE);
+	make(&plain);
+	put_meta(0xffff, 0xffff);
+	CU_ASSERT_EQUAL(toe_rx_parse(&fr, &rx), 0);
+	CU_ASSERT_EQUAL(rx.flow, TOE_FLOW_NONE);
+}
+
+static void checksum__every_bit_counts(void)
+{
+	make(&plain);
+	for (unsigned i = 34; i < fr.len; i++) {
+		if (i == 46)
+			continue; /* data offset: the parser refuses first */
+		data[i] ^= 4;
+		if (!toe_rx_parse(&fr, &rx))
+			CU_ASSERT(!toe_rx_checksum(&rx, false));
+		data[i] ^= 4;
+	}
+}
+
+static void checksum__partial_only_where_allowed(void)
+{
+	make(&plain);
+	toe_rx_parse(&fr, &rx);
+	((struct toe_tcph *)rx.tcp)->check = toe_csum_fold(rx.pseudo);
+	CU_ASSERT(toe_rx_checksum(&rx, true));
+	CU_ASSERT(!toe_rx_checksum(&rx, false));
+	((struct toe_tcph *)rx.tcp)->check ^= 1;
+	CU_ASSERT(!toe_rx_checksum(&rx, true));
+}
+
+/* Spans at odd offsets, with gaps, around the buffer's end: stored where they belong, and the sum is right. */
+static void store__spans(void)
+{
+	static uint8_t buf[256];
+
+	make(&plain);
+	toe_rx_parse(&fr, &rx);
+	for (uint64_t pos = 0; pos < 256; pos++) {
+		struct toe_span span[2] = { { pos + 3, 3, 20 }, { pos + 30, 30, 31 } };
+
+		memset(buf, 0xee, sizeof(buf));
+		CU_ASSERT(toe_rx_store(&rx, false, span, 2, buf, 256, 0));
+		for (unsigned i = 0; i < 100; i++) {
+			bool in = (i >= 3 && i < 23) || (i >= 30 && i < 61);
+
+			CU_ASSERT_EQUAL(buf[(pos + i) & 255], in ? rx.payload[i] : 0xee);
+		}
+		rx.payload[99] ^= 1;
+		CU_ASSERT(!toe_rx_store(&rx, false, span, 2, buf, 256, 0));
+		rx.payload[99] ^= 1;
+	}
+}
+
+UNIT_MAIN("rx_parser", T(parse__all_kinds), T(parse__every_truncation),
+	  T(parse__padding_is_not_payload), T(parse__refused_headers), T(meta__used_and_erased),
+	  T(meta__of_another_frame_is_ignored), T(checksum__every_bit_counts),
+	  T(checksum__partial_only_where_allowed), T(store__spans))

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <string.h>
+
+#include "../../firmware/core/tcb_cache.h"
+#include "../harness/unit.h"
+
+enum { SLOTS = 4, FLOWS = 16 };
+
+static struct toe_tcb_slot slot[SLOTS];
+static struct toe_flow_ent ent[FLOWS];
+static uint32_t owner[2 * SLOTS];
+static uint16_t work[SLOTS];
+static uint8_t mark[SLOTS];
+static struct toe_cache c;
+
+static void set_up(void)
+{
+	memset(ent, 0, sizeof(ent));
+	memset(slot, 0, sizeof(slot));
+	c = (struct toe_cache){ .slot = slot,
+				.owner = owner,
+				.work = work,
+				.mark = mark,
+				.free = owner + SLOTS,
+				.n = SLOTS };
+	toe_cache_init(&c);
+	toe_cache_ready(&c);
+}
+
+/* Flow `i` takes a slot, and its TCB says so. */
+static uint32_t enter(uint32_t i)
+{
+	unsigned evicted;
+	uint32_t s = toe_cache_take(&c, ent, i, &evicted);
+
+	if (s == TOE_SLOT_NONE)
+		return s;
+	ent[i].word = toe_ent_word(TOE_LIFE_LIVE, 0, 1, s);
+	slot[s].sel = 0;
+	memset(&slot[s].copy[0], 0, sizeof(slot[s].copy[0]));
+	slot[s].copy[0].t.snd_una = 1000 + i;
+	return s;
+}
+
+static void take__prefers_idle_victim(void)
+{
+	set_up();
+	for (uint32_t i = 0; i < SLOTS; i++)
+		mark[enter(i)] = i == 2 ? TOE_SLOT_IDLE : 0;
+	enter(7);
+	CU_ASSERT_EQUAL(ent[2].loc, TOE_LOC_SPILLED);
+	CU_ASSERT_EQUAL(((struct toe_tcb *)ent[2].tcb)->snd_una, 1002);
+	CU_ASSERT_NOT_EQUAL(ent[7].loc, TOE_LOC_SPILLED);
+}
+
+static void take__second_chance_for_used(void)
+{
+	set_up();
+	for (uint32_t i = 0; i < SLOTS; i++)
+		mark[enter(i)] = TOE_SLOT_IDLE | (i == 0 ? 0 : TOE_SLOT_REF);
+	enter(7);
+	CU_ASSERT_EQUAL(ent[0].loc, TOE_LOC_SPILLED);
+}
+
+static void take__none_when_all_pinned(void)
+{
+	set_up();
+	for (uint32_t i = 0; i < SLOTS; i++)
+		mark[enter(i)] = TOE_SLOT_PINNED | TOE_SLOT_IDLE;
+	CU_ASSERT_EQUAL(enter(7), TOE_SLOT_NONE);
+	mark[1] = TOE_SLOT_REF;
+	CU_ASSERT_EQUAL(enter(7), 1);
+}
+
+static void promote__brings_the_spilled_tcb_back(void)
+{
+	unsigned evicted;
+	uint32_t s;
+
+	set_up();
+	for (uint32_t i = 0; i < SLOTS + 1; i++)
+		mark[enter(i)] = TOE_SLOT_IDLE;
+	for (uint32_t i = 0; i < FLOWS; i++) {
+		if (ent[i].life != TOE_LIFE_LIVE || ent[i].loc != TOE_LOC_SPILLED)
+			continue;
+		s = toe_cache_take(&c, ent, i, &evicted);
+		CU_ASSERT_EQUAL(evicted, 1);
+		toe_cache_promote(&c, s, &ent[i]);
+		CU_ASSERT_EQUAL(ent[i].loc, s);
+		CU_ASSERT_EQUAL(toe_cache_committed(&slot[s])->snd_una, 1000 + i);
+	}
+}
+
+/* What is worked on is not seen before the commit, and the commit is one word. */
+static void commit__flips_copies(void)
+{
+	uint32_t s;
+	struct toe_tcb *t;
+
+	set_up();
+	s = enter(3);
+	t = toe_cache_open(&slot[s]);
+	CU_ASSERT_EQUAL(t->snd_una, 1003);
+	t->snd_una = 5;
+	CU_ASSERT_EQUAL(toe_cache_committed(&slot[s])->snd_una, 1003);
+	toe_cache_commit(&slot[s]);
+	CU_ASSERT_EQUAL(toe_cache_committed(&slot[s])->snd_una, 5);
+}
+
+static void copy__holes_and_path(void)
+{
+	struct toe_tcb a, b;
+
+	memset(&a, 0x5a, sizeof(a));
+	memset(&b, 0, sizeof(b));
+	a.nholes = 3;
+	toe_tcb_copy(&b, &a);
+	CU_ASSERT(!memcmp(&a, &b, offsetof(struct toe_tcb, ooo) + 3 * sizeof(a.ooo[0])));
+	CU_ASSERT_EQUAL(b.cookie, a.cookie);
+	CU_ASSERT_EQUAL(b.peer_mac[0], 0x5a);
+}
+
+static void adopt__refuses_what_cannot_be(void)
+{
+	set_up();
+	toe_cache_init(&c);
+	CU_ASSERT(toe_cache_adopt(&c, 2, 5));
+	CU_ASSERT(!toe_cache_adopt(&c, 2, 6));
+	CU_ASSERT(!toe_cache_adopt(&c, SLOTS, 6));
+	toe_cache_ready(&c);
+	CU_ASSERT_EQUAL(c.nfree, SLOTS - 1);
+}
+
+UNIT_MAIN("tcb_cache", T(take__prefers_idle_victim), T(take__second_chance_for_used),
+	  T(take__none_when_all_pinned), T(promote__brings_the_spilled_tcb_back),
+	  T(commit__flips_copies), T(copy__holes_and_path), T(adopt__refuses_what_cannot_be))
