@@ -19,6 +19,7 @@ static const char *check_sending(const struct toe_tcb *t)
 	HOLDS(t->snd_max <= t->snd_end + !!(t->flags & TOE_TCB_FIN_SENT));
 	HOLDS(t->snd_una > t->snd_end || t->snd_end - t->snd_una <= t->snd_size + 1ull);
 	HOLDS(!(t->flags & TOE_TCB_FIN_SENT) || t->flags & TOE_TCB_FIN_QUEUED);
+	HOLDS(!(t->flags & TOE_TCB_FIN_SENT) || t->snd_max == t->snd_end + 1);
 	HOLDS(!(t->flags & TOE_TCB_FIN_ACKED) || t->snd_una == t->snd_end + 1);
 	HOLDS(t->mss >= TOE_MSS_MIN - TOE_TS_OPT_LEN);
 	HOLDS(t->state < TOE_TCP_ESTABLISHED || t->cwnd >= t->mss);

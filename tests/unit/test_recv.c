@@ -302,6 +302,20 @@ static void window__edge_never_goes_back(void)
 	}
 }
 
+/* A FIN fits behind a full buffer: it needs no room. */
+static void window__shut_takes_a_fin(void)
+{
+	struct env e = env_established();
+
+	env_in(&e, TOE_ACK, 0, 65535, 0);
+	env_in(&e, TOE_ACK, 65535, 1, 0);
+	CU_ASSERT_EQUAL(toe_tcp_rx_end(&e.t), 65535);
+	env_in(&e, TOE_FIN | TOE_ACK, 65535, 0, 0);
+	CU_ASSERT_EQUAL(e.t.state, TOE_TCP_CLOSE_WAIT);
+	CU_ASSERT_TRUE(env_only_ack(&e, 65536));
+	CU_ASSERT_EQUAL(e.t.rcv_adv - e.t.rcv_first, 65535);
+}
+
 /* RFC 9293 3.10.7.4: the ACK of a probe counts, its byte does not. */
 static void window__shut_takes_the_ack_of_a_probe(void)
 {
@@ -338,5 +352,5 @@ UNIT_MAIN("recv", T(toe_tcp_place__in_order), T(toe_tcp_place__trims_to_the_wind
 	  T(fin__beyond_the_window_waits), T(fin__again_is_acknowledged_again),
 	  T(ack__every_second_full_segment), T(ack__rides_on_data), T(ack__quickack),
 	  T(window__opens_in_useful_steps), T(window__wide_open_is_no_news),
-	  T(window__edge_never_goes_back), T(window__shut_takes_the_ack_of_a_probe),
-	  T(toe_tcp_recv__positions))
+	  T(window__edge_never_goes_back), T(window__shut_takes_a_fin),
+	  T(window__shut_takes_the_ack_of_a_probe), T(toe_tcp_recv__positions))

@@ -105,6 +105,22 @@ static void rto__progress_starts_the_count_anew(void)
 	CU_ASSERT_EQUAL(e.t.rexmits, 0);
 }
 
+/* RFC 6298 5.1, 5.3: sending starts it, only an ACK starts it anew; else a talker never times out. */
+static void rto__more_data_does_not_put_it_off(void)
+{
+	struct env e = env_established();
+	uint64_t at;
+
+	env_write(&e, 1000);
+	at = e.t.rto_at;
+	e.now += 50000;
+	env_write(&e, 3000);
+	CU_ASSERT_EQUAL(e.n, 2);
+	CU_ASSERT_EQUAL(e.t.rto_at, at);
+	env_in(&e, TOE_ACK, 0, 0, 1000);
+	CU_ASSERT_EQUAL(e.t.rto_at, e.now + toe_rto(&e.t));
+}
+
 /* A frame may be short when the timer fires: the next one must be armed already. */
 static void rto__is_armed_before_anything_is_sent(void)
 {
@@ -180,7 +196,7 @@ static void fin_wait_2__closed_before_the_ack(void)
 UNIT_MAIN("rto", T(toe_rto_sample__by_the_book), T(toe_rto_sample__bounds),
 	  T(deadline__is_the_earliest), T(timer__leaves_alone_what_is_not_due),
 	  T(rto__goes_back_and_starts_slowly), T(rto__backs_off),
-	  T(rto__progress_starts_the_count_anew), T(rto__is_armed_before_anything_is_sent),
-	  T(syn__gives_up_after_six), T(syn_ack__gives_up_without_a_word),
-	  T(syn__lost_makes_a_cautious_start), T(fin_wait_2__ends_only_when_nobody_holds_it),
-	  T(fin_wait_2__closed_before_the_ack))
+	  T(rto__progress_starts_the_count_anew), T(rto__more_data_does_not_put_it_off),
+	  T(rto__is_armed_before_anything_is_sent), T(syn__gives_up_after_six),
+	  T(syn_ack__gives_up_without_a_word), T(syn__lost_makes_a_cautious_start),
+	  T(fin_wait_2__ends_only_when_nobody_holds_it), T(fin_wait_2__closed_before_the_ack))
