@@ -93,7 +93,7 @@ def firmware_rows(rounds):
     values = []
     for i in range(rounds):
         out = subprocess.run([build("tests/sim/sim_bench")], capture_output=True, text=True, timeout=120, check=True).stdout
-        m = re.search(r"fw_segments\D+([\d.]+)", out)
+        m = re.search(r"^fw_segments\s+([\d.]+)", out, re.M)
         if not m:
             raise Trouble("sim_bench: " + out.strip()[-200:])
         values.append(float(m[1]))
