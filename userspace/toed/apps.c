@@ -35,6 +35,9 @@ static int make_arena(struct toed *t, struct app *a, unsigned index)
 	h->nfpcs = t->nfpcs;
 	h->size = TOE_ARENA_SIZE;
 	h->procs = 1;
+	for (unsigned i = 0; i < t->nfpcs; i++)
+		if (t->opt.cpu[i] != OPT_CPU_ANY)
+			h->fpc[i].cpu = (uint32_t)t->opt.cpu[i] + 1;
 	return 0;
 }
 

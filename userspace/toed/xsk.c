@@ -16,7 +16,12 @@
 #ifndef XDP_MAX_TX_SKB_BUDGET
 #define XDP_MAX_TX_SKB_BUDGET 9 /* Linux 6.17: descriptors per sendto in copy mode */
 #endif
-enum { TX_BUDGET = 256 };
+enum {
+	TX_BUDGET = 256,
+	SNDBUF =
+	    16
+	    << 20 /* bytes: in copy mode frames on their way count against it, a full TX ring of them must fit */
+};
 
 static int make_umem(struct toed *t, struct device *d)
 {
@@ -100,7 +105,8 @@ static bool is_zerocopy(int fd)
 /* `with`: socket to share the UMEM with, -1 for the device's first. */
 static int make_socket(struct toed *t, struct device *d, struct xsk *x, int with)
 {
-	int err, budget = TX_BUDGET, fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
+	int err, budget = TX_BUDGET, sndbuf = SNDBUF,
+		 fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
 
 	if (fd < 0) {
 		say("no AF_XDP: the kernel needs CONFIG_XDP_SOCKETS (%s)", strerror(errno));
@@ -119,6 +125,7 @@ static int make_socket(struct toed *t, struct device *d, struct xsk *x, int with
 	}
 	/* Before Linux 6.17 there is no such option, and the firmware calls more often. */
 	setsockopt(fd, SOL_XDP, XDP_MAX_TX_SKB_BUDGET, &budget, sizeof(budget));
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &sndbuf, sizeof(sndbuf));
 	x->zerocopy = is_zerocopy(fd);
 	err = toe_maps_xsk_set(&t->xdp.maps, device_index(t, d), x->queue, x->fpc, fd);
 	if (err)

@@ -62,19 +62,30 @@ void toe_port_tx(struct toe_port *p, unsigned fpc, const struct toe_frame *f)
 	q->kick = true;
 }
 
-/* Let the kernel send what is in the ring. What it leaves (a full queue below) stays marked for the next time. */
+/* Worth another call soon: the batch was cut, or the socket's or the device's queue is full. */
+static bool try_again(int err)
+{
+	return err == EAGAIN || err == ENOBUFS || err == EBUSY;
+}
+
+/*
+ * Let the kernel send what is in the ring. What it leaves stays marked for the next time, but not when the
+ * device is down: then it leaves with whatever TCP sends once it is up.
+ */
 static void kick(struct lx_queue *q)
 {
 	uint32_t left = q->tx.local - toe_load_acquire(q->tx.cons);
+	int err = 0;
 
 	for (unsigned calls = left / TX_PER_CALL + TX_CALLS_EXTRA; left && calls; calls--) {
 		if (!lx_ring_needs_wakeup(&q->tx))
 			break;
-		if (sendto(q->fd, NULL, 0, MSG_DONTWAIT, NULL, 0) < 0 && errno != EAGAIN)
+		err = sendto(q->fd, NULL, 0, MSG_DONTWAIT, NULL, 0) < 0 ? errno : 0;
+		if (err && err != EAGAIN)
 			break;
 		left = q->tx.local - toe_load_acquire(q->tx.cons);
 	}
-	q->kick = left && lx_ring_needs_wakeup(&q->tx);
+	q->kick = left && lx_ring_needs_wakeup(&q->tx) && (!err || try_again(err));
 }
 
 void toe_port_tx_kick(struct toe_port *p, unsigned fpc)
