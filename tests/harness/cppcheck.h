@@ -6,7 +6,7 @@
 	for (i = 0; i < json_array_size(a) && (v = json_array_get(a, i)); i++)
 #define json_object_foreach(o, k, v) \
 	for (k = json_key(o); k && (v = json_value(k)); k = json_next(o, k))
-#define bpf_object__for_each_program(p, o)                                                         \
+#define bpf_object__for_each_program(p, o) \
 	for (p = bpf_object__next_program(o, NULL); p; p = bpf_object__next_program(o, p))
-#define bpf_object__for_each_map(m, o)                                                             \
+#define bpf_object__for_each_map(m, o) \
 	for (m = bpf_object__next_map(o, NULL); m; m = bpf_object__next_map(o, m))
