@@ -53,6 +53,7 @@ static void ctx_end(void *arg)
 	disown(c);
 	c->used = false;
 	close(c->evfd);
+	close(c->cfd);
 	tm_big_unlock();
 	tm_self = NULL;
 	tm_adm_call(&req, &ans, -1, NULL);
@@ -70,13 +71,26 @@ void tm_ctx_init(void)
 void tm_ctx_drop_all(void)
 {
 	for (unsigned i = 0; i < TOE_MAX_CTXS; i++) {
-		if (tm_ctxs[i].used)
+		if (tm_ctxs[i].used) {
 			close(tm_ctxs[i].evfd);
+			close(tm_ctxs[i].cfd);
+		}
 		tm_ctxs[i].used = false;
 	}
 	tm_self = NULL;
 	tm_tid = 0;
 	pthread_setspecific(key, NULL);
+}
+
+/* Edge-triggered, the eventfd need not be read. */
+static int sleep_fd(int evfd)
+{
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLET, .data.fd = evfd };
+	int fd = tm_fd_high(epoll_create1(EPOLL_CLOEXEC));
+
+	if (fd >= 0)
+		epoll_ctl(fd, EPOLL_CTL_ADD, evfd, &ev);
+	return fd;
 }
 
 struct tm_ctx *tm_ctx_make(int *err)
@@ -97,7 +111,9 @@ struct tm_ctx *tm_ctx_make(int *err)
 	*c = (struct tm_ctx){ .sh = toe_arena_ctx(tm_proc.arena, ans.ctx),
 			      .id = ans.ctx,
 			      .nfpcs = tm_proc.nfpcs,
-			      .evfd = tm_fd_high(evfd) };
+			      .evfd = tm_fd_high(evfd),
+			      .kfd = -1 };
+	c->cfd = sleep_fd(c->evfd);
 	for (unsigned i = 0; i < c->nfpcs; i++) {
 		struct tm_ring *r = &c->r[i];
 

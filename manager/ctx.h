@@ -26,7 +26,9 @@ struct tm_ctx {
 	uint32_t
 	    defer; /* commands that may still be pushed without looking whether the FPC sleeps */
 	uint32_t dirty; /* FPCs with such commands */
-	int evfd;
+	int evfd; /* what FPCs and threads wake it by */
+	int cfd; /* epoll of evfd and ... */
+	int kfd; /* ... of what else was waited for last, or -1 */
 	bool dispatching;
 	bool used;
 };
@@ -103,6 +105,9 @@ void tm_bind(struct tm_ctx *c, struct tm_sock *s, unsigned to);
 
 /* After fork: the parent's contexts are not ours. */
 void tm_ctx_drop_all(void);
+/* A descriptor that may have been waited for is about to be closed; its number will come again. */
+void tm_ctx_forget_fd(int fd);
+
 /* Wait (a second at most) until the FPCs have taken all commands: they stop looking when the context is given back. */
 void tm_ctx_drain(struct tm_ctx *c);
 void tm_ctx_init(void);

@@ -175,25 +175,19 @@ static void leave(struct tm_ctx *c, struct tm_ep *ep, uint64_t others)
 		tm_ctx_wake(others);
 }
 
+/*
+ * What there is now. The real epoll is looked at when `look_now`, or when that was not done for some calls; a wait
+ * looks at it anyway.
+ */
 static int collect(struct tm_ctx *c, struct tm_ep *ep, int epfd, struct epoll_event *ev, int max,
-		   bool must_look)
+		   bool look_now)
 {
-	bool kernel = toe_load(&ep->nkernel);
 	int n = 0;
 
 	tm_ctx_poll(c);
-	if (kernel && (must_look || ++ep->calls >= LOOK_EVERY || !tm_ready_any(ep))) {
-		n = look(ep, epfd, ev, max);
-		kernel = false;
-	}
-	if (n < max)
-		n += harvest(c, ep, ev + n, max - n);
-	if (!n && kernel) {
-		n = look(ep, epfd, ev, max);
-		if (!n)
-			n = harvest(c, ep, ev, max);
-	}
-	return n;
+	if (look_now || ++ep->calls >= LOOK_EVERY)
+		n = toe_load(&ep->nkernel) ? look(ep, epfd, ev, max) : 0;
+	return n < max ? n + harvest(c, ep, ev + n, max - n) : n;
 }
 
 static int wait_toe(struct tm_ctx *c, struct tm_ep *ep, int epfd, struct epoll_event *ev, int max,
@@ -209,14 +203,14 @@ static int wait_toe(struct tm_ctx *c, struct tm_ep *ep, int epfd, struct epoll_e
 	if (tm_unlikely(toe_load(&c->sh->flows_hint) != toe_load(&ep->nwatches)))
 		toe_store(&c->sh->flows_hint, toe_load(&ep->nwatches));
 	for (;;) {
-		n = collect(c, ep, epfd, ev, max, r == 1);
+		n = collect(c, ep, epfd, ev, max, last || r == 1);
 		if (n || last)
 			break;
 		__atomic_fetch_or(&ep->waiters, me, __ATOMIC_SEQ_CST);
 		if (tm_unlikely(toe_load(&ep->owner) !=
 				c->id)) /* the owner may have left before it saw us */
 			own(c, ep);
-		r = tm_wait(c, has_news, ep, toe_load(&ep->nkernel) ? epfd : -1, deadline);
+		r = tm_wait(c, has_news, ep, epfd, deadline);
 		others = __atomic_and_fetch(&ep->waiters, ~me, __ATOMIC_SEQ_CST);
 		last = r < 0;
 	}

@@ -243,6 +243,8 @@ int toe_close(int fd)
 	}
 	toe_store_release(&tm_fds[fd], NULL);
 	waiters = toe_load(&s->waiters);
+	if (tm_kind(s) == TM_EPOLL || tm_kind(s) == TM_LISTEN)
+		tm_ctx_forget_fd(fd);
 	if (!--s->refs)
 		tm_release(s, fd);
 	else if (tm_kind(s) == TM_EPOLL && s->ep->kfd == fd)

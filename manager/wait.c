@@ -41,14 +41,38 @@ static int spin(struct tm_ctx *c, bool (*cond)(void *), void *arg, int kfd, uint
 	return -EBUSY;
 }
 
+/* The context's own epoll waits for its eventfd and for one descriptor more, which seldom changes. */
+static void wait_for_too(struct tm_ctx *c, int kfd)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.fd = kfd };
+
+	if (tm_likely(c->kfd == kfd))
+		return;
+	if (c->kfd >= 0)
+		epoll_ctl(c->cfd, EPOLL_CTL_DEL, c->kfd, NULL);
+	if (kfd >= 0)
+		epoll_ctl(c->cfd, EPOLL_CTL_ADD, kfd, &ev);
+	c->kfd = kfd;
+}
+
+void tm_ctx_forget_fd(int fd)
+{
+	for (unsigned i = 0; i < TOE_MAX_CTXS; i++) {
+		if (!tm_ctxs[i].used || tm_ctxs[i].kfd != fd)
+			continue;
+		epoll_ctl(tm_ctxs[i].cfd, EPOLL_CTL_DEL, fd, NULL);
+		tm_ctxs[i].kfd = -1;
+	}
+}
+
 /* One sleep. As tm_wait; -EBUSY: woken, but not by anything that was waited for. */
 static int nap(struct tm_ctx *c, bool (*cond)(void *), void *arg, int kfd, uint64_t deadline,
 	       const sigset_t *mask)
 {
-	struct pollfd p[2] = { { .fd = c->evfd, .events = POLLIN },
-			       { .fd = kfd, .events = POLLIN } };
+	struct epoll_event ev[2];
 	struct timespec t, *timeout = NULL;
-	uint64_t now, junk;
+	uint64_t now;
+	bool kernel = false;
 	int r = 0;
 
 	if (deadline) {
@@ -59,41 +83,69 @@ static int nap(struct tm_ctx *c, bool (*cond)(void *), void *arg, int kfd, uint6
 		t.tv_nsec = (long)((deadline - now) % 1000000 * 1000);
 		timeout = &t;
 	}
+	wait_for_too(c, kfd);
 	toe_store(&c->sh->sleep.sleeping, 1);
 	toe_fence_full();
 	tm_ctx_poll(c);
 	if (!cond(arg))
-		r = (int)tm_sys(ppoll(p, 2, timeout, mask));
+		r = (int)tm_sys(epoll_pwait2(c->cfd, ev, 2, timeout, mask));
 	toe_store(&c->sh->sleep.sleeping, 0);
-	if (r > 0 && p[0].revents && read(c->evfd, &junk, sizeof(junk)) < 0 && errno != EAGAIN)
-		return -errno;
+	for (int i = 0; i < r; i++)
+		kernel |= ev[i].data.fd == kfd;
 	tm_ctx_poll(c);
 	if (cond(arg))
 		return 0;
-	if (r > 0 && p[1].revents)
+	if (kernel)
 		return 1;
 	return r < 0 ? r : -EBUSY;
+}
+
+/*
+ * An FPC on this very CPU can only run while we do not: spinning would take from it what we wait for. It wakes us
+ * for batches, which costs less than to look for them.
+ */
+static bool fpc_is_here(const struct tm_ctx *c)
+{
+	uint32_t cpu = (uint32_t)sched_getcpu() + 1;
+
+	for (unsigned i = 0; i < c->nfpcs; i++)
+		if (toe_load(&tm_proc.hdr->fpc[i].cpu) == cpu)
+			return true;
+	return false;
 }
 
 /*
  * Signals are blocked while spinning and let in by the sleep, so that one that arrives at any moment of the wait
  * ends it.
  */
-int tm_wait(struct tm_ctx *c, bool (*cond)(void *), void *arg, int kfd, uint64_t deadline)
+static int spin_and_nap(struct tm_ctx *c, bool (*cond)(void *), void *arg, int kfd,
+			uint64_t deadline)
 {
 	sigset_t all, old;
 	int r;
 
-	tm_flush(c);
-	tm_ctx_poll(c);
-	if (cond(arg))
-		return 0;
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &old);
 	r = spin(c, cond, arg, kfd, deadline);
 	while (r == -EBUSY)
 		r = nap(c, cond, arg, kfd, deadline, &old);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return r;
+}
+
+int tm_wait(struct tm_ctx *c, bool (*cond)(void *), void *arg, int kfd, uint64_t deadline)
+{
+	int r;
+
+	tm_flush(c);
+	tm_ctx_poll(c);
+	if (cond(arg))
+		return 0;
+	if (!fpc_is_here(c))
+		return spin_and_nap(c, cond, arg, kfd, deadline);
+	do
+		r = nap(c, cond, arg, kfd, deadline, NULL);
+	while (r == -EBUSY);
 	return r;
 }
 

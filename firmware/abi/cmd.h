@@ -102,6 +102,7 @@ struct toe_hw_ring {
  */
 struct toe_sleep {
 	uint32_t sleeping __attribute__((aligned(TOE_CACHELINE)));
+	uint32_t cpu; /* an FPC's, from toed: 1 + the CPU that it is pinned to, 0 = none. Who waits there need not spin */
 };
 
 #endif
