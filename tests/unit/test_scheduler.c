@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "core_env.h"
+
+#include "../harness/unit.h"
+
+static struct env e;
+
+static void connect_and_wait(uint64_t us)
+{
+	CU_ASSERT_PTR_NOT_NULL(sim_app_connect(e.ca, e.s, 80));
+	env_pass(&e, us, true);
+}
+
+static void syn__no_endpoint_is_refused(void)
+{
+	env_up(&e);
+	connect_and_wait(200);
+	CU_ASSERT_EQUAL(e.ca->conn[0].error, 111);
+	CU_ASSERT_EQUAL(sim_count(e.s, TOE_CNT_drop_no_endpoint), 1);
+	CU_ASSERT_EQUAL(sim_count(e.s, TOE_CNT_tx_rst), 1);
+	env_down(&e);
+}
+
+static void syn__endpoint_without_listen_is_refused(void)
+{
+	struct toe_cmd none;
+
+	env_up(&e);
+	sim_app_listen(e.sa, 0, 80, 8);
+	/* The endpoint is there, the command not. */
+	toe_arena_ctx(e.sa->arena, 0)->fpc[0].sw.db.head = 0;
+	memset(&none, 0, sizeof(none));
+	toe_arena_ctx(e.sa->arena, 0)->fpc[0].sw.cmd[0] = none;
+	connect_and_wait(200);
+	CU_ASSERT_EQUAL(e.ca->conn[0].error, 111);
+	env_down(&e);
+}
+
+/* The queue holds what nobody has accepted; the SYN beyond is dropped in silence, and succeeds later. */
+static void syn__beyond_the_backlog(void)
+{
+	env_up(&e);
+	sim_app_listen(e.sa, 0, 80, 2);
+	env_pass(&e, 20, false);
+	for (int i = 0; i < 3; i++)
+		sim_app_connect(e.ca, e.s, 80);
+	for (int i = 0; i < 40; i++) {
+		env_pass(&e, 10, false);
+		sim_app_run(e.ca);
+	}
+	CU_ASSERT_EQUAL(e.ca->connected, 2);
+	CU_ASSERT_EQUAL(sim_count(e.s, TOE_CNT_drop_backlog), 1);
+	CU_ASSERT_EQUAL(sim_count(e.s, TOE_CNT_tx_rst), 0);
+	env_pass(&e, 2500000, true);
+	CU_ASSERT_EQUAL(e.ca->connected, 3);
+	CU_ASSERT_EQUAL(e.sa->accepted, 3);
+	env_down(&e);
+}
+
+static void syn__no_flow_id_left(void)
+{
+	env_up(&e);
+	sim_app_listen(e.sa, 0, 80, 100);
+	env_pass(&e, 20, true);
+	for (int i = 0; i < 16; i++)
+		sim_app_connect(e.ca, e.s, 80);
+	env_pass(&e, 500, true);
+	CU_ASSERT_EQUAL(e.sa->accepted, 16);
+	CU_ASSERT_PTR_NOT_NULL(sim_app_connect(e.ca, e.s, 80));
+	env_pass(&e, 100, true);
+	CU_ASSERT_EQUAL(e.ca->conn[16].error, 105);
+	env_down(&e);
+}
+
+static void connect__waits_for_the_next_hop(void)
+{
+	env_up(&e);
+	sim_app_listen(e.sa, 0, 80, 8);
+	e.c->ctrl->nh[2] = toe_nh_word(e.s->ctrl->dev[0].mac, TOE_NH_INCOMPLETE, 0);
+	connect_and_wait(30000);
+	CU_ASSERT_EQUAL(sim_count(e.c, TOE_CNT_tx_frames), 0);
+	e.c->ctrl->nh[2] = toe_nh_word(e.s->ctrl->dev[0].mac, TOE_NH_VALID, 0);
+	env_pass(&e, 11000, true);
+	CU_ASSERT_EQUAL(e.ca->connected, 1);
+	env_down(&e);
+}
+
+static void connect__next_hop_fails(void)
+{
+	env_up(&e);
+	e.c->ctrl->nh[2] = toe_nh_word(e.s->ctrl->dev[0].mac, TOE_NH_FAILED, 0);
+	connect_and_wait(30000);
+	CU_ASSERT_EQUAL(e.ca->conn[0].error, 113);
+	CU_ASSERT_EQUAL(sim_count(e.c, TOE_CNT_tx_frames), 0);
+	env_pass(&e, 100, true);
+	CU_ASSERT_PTR_NULL(sim_leak(e.c));
+	env_down(&e);
+}
+
+/* A peer in TIME_WAIT takes a new SYN of the same tuple, above what the old connection used. */
+static void time_wait__reused_by_syn(void)
+{
+	uint32_t port;
+
+	env_up(&e);
+	e.ca->hold = e.sa->hold = false;
+	sim_app_listen(e.sa, 0, 80, 8);
+	port = e.ca->next_port;
+	/* The server closes first, so the TIME_WAIT is its. */
+	e.ca->hold = true;
+	connect_and_wait(300);
+	sim_app_release(e.ca);
+	env_pass(&e, 2000, true);
+	CU_ASSERT_EQUAL(sim_count(e.s, TOE_CNT_time_wait_entered) +
+			    sim_count(e.c, TOE_CNT_time_wait_entered),
+			1);
+	env_pass(&e, 1500000, true);
+	e.ca->next_port = port;
+	connect_and_wait(500);
+	CU_ASSERT_EQUAL(e.ca->connected, 2);
+	CU_ASSERT_EQUAL(
+	    sim_count(e.s, TOE_CNT_time_wait_reused) + sim_count(e.c, TOE_CNT_time_wait_reused), 1);
+	env_down(&e);
+}
+
+/* Closing a listener resets what nobody accepted, and only that. */
+static void listener__closed(void)
+{
+	struct sim_conn *kept;
+
+	env_up(&e);
+	kept = env_connection(&e);
+	for (int i = 0; i < 3; i++)
+		sim_app_connect(e.ca, e.s, 80);
+	for (int i = 0; i < 30; i++) {
+		env_pass(&e, 10, false);
+		sim_app_run(e.ca);
+	}
+	CU_ASSERT_EQUAL(e.ca->connected, 4);
+	sim_app_unlisten(e.sa, 0);
+	for (int i = 0; i < 30; i++) {
+		env_pass(&e, 10, false);
+		sim_app_run(e.ca);
+	}
+	CU_ASSERT_EQUAL(e.ca->errors, 3);
+	CU_ASSERT_EQUAL(sim_block(e.ca, kept)->dev.state, TOE_TCP_ESTABLISHED);
+	CU_ASSERT_EQUAL(e.s->ctrl->endpoint[0].flows[0], 1);
+	env_down(&e);
+}
+
+static void admin__app_gone(void)
+{
+	struct toe_cmd gone = { .type = TOE_ADM_APP_GONE, .flow = 0 };
+
+	env_up(&e);
+	env_connection(&e);
+	e.s->ctrl->app_state[0] = TOE_APP_GOING;
+	sim_admin(e.s, 0, &gone);
+	env_pass(&e, 200, false);
+	CU_ASSERT_EQUAL(e.s->ctrl->app_gone[0][0], 1);
+	CU_ASSERT_PTR_NULL(sim_leak(e.s));
+	sim_app_run(e.ca);
+	CU_ASSERT_EQUAL(e.ca->conn[0].error, 104);
+	env_down(&e);
+}
+
+static void admin__reset_all(void)
+{
+	struct toe_cmd all = { .type = TOE_ADM_RESET_ALL };
+
+	env_up(&e);
+	env_connection(&e);
+	sim_admin(e.s, 0, &all);
+	env_pass(&e, 200, true);
+	CU_ASSERT_EQUAL(e.s->ctrl->reset_done[0], 1);
+	CU_ASSERT_EQUAL(e.ca->conn[0].error, 104);
+	CU_ASSERT_EQUAL(e.sa->conn[0].error, 104);
+	env_down(&e);
+}
+
+UNIT_MAIN("scheduler", T(syn__no_endpoint_is_refused), T(syn__endpoint_without_listen_is_refused),
+	  T(syn__beyond_the_backlog), T(syn__no_flow_id_left), T(connect__waits_for_the_next_hop),
+	  T(connect__next_hop_fails), T(time_wait__reused_by_syn), T(listener__closed),
+	  T(admin__app_gone), T(admin__reset_all))
