@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * port/linux/frames: what a successor concludes from owner words and ring indices, for a kill at each step of a
- * frame's way. One FPC with frames 0..7, queue 0.
+ * port/linux/frames: what a successor concludes from owner words and ring indices, for a kill at
+ * each step of a frame's way. One FPC with frames 0..7, queue 0.
  */
 #include "port/linux/frames.h"
 
@@ -68,7 +68,10 @@ static void frames_recover__filled_frame_is_the_kernels(void)
 	CU_ASSERT_EQUAL(in_fill[0], 1);
 }
 
-/* The word already says FPC, but the RX consumer index has not moved: the ring will give it out again. */
+/*
+ * The word already says FPC, but the RX consumer index has not moved: the ring will give it out
+ * again.
+ */
 static void frames_recover__killed_before_rx_index_moved(void)
 {
 	uint32_t n;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Local addresses of the served devices: wildcard listeners and the range of active opens follow them. */
+/*
+ * Local addresses of the served devices: wildcard listeners and the range of active opens follow
+ * them.
+ */
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/rtnetlink.h>
@@ -40,7 +43,10 @@ static void del(struct toed *t, struct device *d, const uint8_t addr[16])
 	listeners_addr(t, d, addr, false);
 }
 
-/* RTM_NEWADDR, RTM_DELADDR. IFA_LOCAL is ours; IFA_ADDRESS is the other end's on a point-to-point link. */
+/*
+ * RTM_NEWADDR, RTM_DELADDR. IFA_LOCAL is ours; IFA_ADDRESS is the other end's on a point-to-point
+ * link.
+ */
 void addrs_event(struct toed *t, const struct nlmsghdr *h)
 {
 	const struct ifaddrmsg *m = mnl_nlmsg_get_payload(h);

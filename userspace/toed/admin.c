@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* toed's own commands to the FPCs. Many may fall due at once (a dead process with 10,000 flows): what does not fit waits here. */
+/*
+ * toed's own commands to the FPCs. Many may fall due at once (a dead process with 10,000 flows):
+ * what does not fit waits here.
+ */
 #include "toed.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The UNIX socket on which processes attach. A client has at most one request under way; an answer that depends
- * on toe-fw (it must map memory first) waits for the sequence number of the message.
+ * The UNIX socket on which processes attach. A client has at most one request under way; an answer
+ * that depends on toe-fw (it must map memory first) waits for the sequence number of the message.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -219,7 +219,10 @@ static void drop(struct toed *t, struct client *c)
 	free(c);
 }
 
-/* One request; `fd` gets a descriptor that came along, or -1. False: the connection has ended or broken the rules. */
+/*
+ * One request; `fd` gets a descriptor that came along, or -1. False: the connection has ended or
+ * broken the rules.
+ */
 static bool receive(struct client *c, struct toe_adm_req *q, int *fd)
 {
 	char ctl[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));

@@ -87,7 +87,10 @@ static int check_kind(struct device *d)
 	return 0;
 }
 
-/* One toed per device: the name of an abstract socket is unique in the network namespace, and goes with the process. */
+/*
+ * One toed per device: the name of an abstract socket is unique in the network namespace, and goes
+ * with the process.
+ */
 static int take_lock(const struct device *d)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };

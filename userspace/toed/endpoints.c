@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Endpoints: (device, local address, port) owned by the TOE. An entry of toe_ctrl.endpoint, and its key in
- * toe_ports, which steers packets. An endpoint that closes keeps both until its last flow and TIME_WAIT entry
- * are gone, and with them the kernel socket that keeps the port taken.
+ * Endpoints: (device, local address, port) owned by the TOE. An entry of toe_ctrl.endpoint, and its
+ * key in toe_ports, which steers packets. An endpoint that closes keeps both until its last flow
+ * and TIME_WAIT entry are gone, and with them the kernel socket that keeps the port taken.
  */
 #include <errno.h>
 #include <string.h>
@@ -62,7 +62,10 @@ int endpoint_open(struct toed *t, unsigned app, unsigned listener, unsigned dev,
 	e->app = (uint8_t)app;
 	e->listener = (uint8_t)listener;
 	toe_store_release(&e->state, TOE_EP_OPEN);
-	/* Replaces the key of an endpoint that still closes at this place: its flows are found by the index. */
+	/*
+	 * Replaces the key of an endpoint that still closes at this place: its flows are found by
+	 * the index.
+	 */
 	err = toe_maps_port_set(&t->xdp.maps, &k, i);
 	if (err) {
 		toe_store_release(&e->state, TOE_EP_FREE);
@@ -97,7 +100,10 @@ static bool in_use(struct toed *t, const struct toe_endpoint *e)
 	return false;
 }
 
-/* Give up the key of an endpoint that ends: it goes to another one at the same place that has not ended, if any. */
+/*
+ * Give up the key of an endpoint that ends: it goes to another one at the same place that has not
+ * ended, if any.
+ */
 static void release_key(struct toed *t, unsigned self)
 {
 	const struct toe_endpoint *e = &t->ctrl->endpoint[self];

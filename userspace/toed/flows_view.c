@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * toe_flows: the live flows as people read them (`bpftool map dump`), refreshed once a second while
- * anything happens. An idle TOE costs nothing: the counters tell whether the flow table must be looked at.
+ * anything happens. An idle TOE costs nothing: the counters tell whether the flow table must be
+ * looked at.
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -52,7 +53,10 @@ void flow_view_fill(struct toed *t, uint32_t flow, struct toe_flow_view *v)
 	v->srtt_us = tcb->srtt_us;
 }
 
-/* Changes whenever a flow may have been born, moved or died: without it there is nothing to refresh. */
+/*
+ * Changes whenever a flow may have been born, moved or died: without it there is nothing to
+ * refresh.
+ */
 static uint64_t activity(const struct toed *t)
 {
 	static const enum toe_counter counted[] = { TOE_CNT_rx_segments,   TOE_CNT_tx_frames,
@@ -72,8 +76,8 @@ void flows_view_refresh(struct toed *t)
 {
 	static bool shown[TOE_MAX_FLOWS];
 	static uint64_t seen;
-	static bool
-	    settled; /* a birth or death may be counted just before or after it is seen: look twice */
+	/* A birth or death may be counted just before or after it is seen: look twice. */
+	static bool settled;
 	uint64_t now = activity(t);
 	int fd = t->xdp.maps.fd[TOE_MAP_FLOWS];
 

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Active opens: route, source address and port, next hop, FPC. The result is a grant that one TOE_SW_CONNECT uses up. */
+/*
+ * Active opens: route, source address and port, next hop, FPC. The result is a grant that one
+ * TOE_SW_CONNECT uses up.
+ */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
@@ -89,7 +92,10 @@ static bool in_range(const struct toed *t, uint16_t port)
 	return ntohs(port) >= t->port_lo && ntohs(port) <= t->port_hi;
 }
 
-/* The TOE can make this connection; otherwise it is the kernel's: another device or family, a port outside the range. */
+/*
+ * The TOE can make this connection; otherwise it is the kernel's: another device or family, a port
+ * outside the range.
+ */
 static bool for_toe(struct toed *t, const struct toe_adm_req *q, const struct route *r)
 {
 	struct device *d = device_by_ifindex(t, r->ifindex);

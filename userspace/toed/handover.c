@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What toe-fw is given (firmware/port/linux/handover.h): all of it at a start, then what comes and goes. */
+/*
+ * What toe-fw is given (firmware/port/linux/handover.h): all of it at a start, then what comes and
+ * goes.
+ */
 #include <errno.h>
 
 #include "toed.h"
@@ -99,7 +102,9 @@ int handover_all(struct toed *t)
 	return err ? err : fw_send(t, &h, -1);
 }
 
-/* What cannot be sent now is part of the handover at the next start, and counts as answered then. */
+/*
+ * What cannot be sent now is part of the handover at the next start, and counts as answered then.
+ */
 uint32_t handover_app(struct toed *t, unsigned app)
 {
 	send_app(t, app, ++t->fw.seq);

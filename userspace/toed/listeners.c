@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Listening sockets that applications pass in: checked, kept, and made endpoints of at every address they cover. */
+/*
+ * Listening sockets that applications pass in: checked, kept, and made endpoints of at every
+ * address they cover.
+ */
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -51,7 +54,10 @@ static int check_socket(struct toed *t, int fd)
 	return err;
 }
 
-/* Where it listens. IPv6 addresses stay with the kernel, the IPv4 half of a dual-stack wildcard does not. */
+/*
+ * Where it listens. IPv6 addresses stay with the kernel, the IPv4 half of a dual-stack wildcard
+ * does not.
+ */
 static int read_address(int fd, struct listener *l)
 {
 	union {
@@ -177,7 +183,10 @@ int listener_close(struct toed *t, unsigned app, unsigned index)
 	if (index >= TOE_MAX_LISTENERS || !a->listener[index].used || a->listener[index].leaving)
 		return -EINVAL;
 	l = &a->listener[index];
-	/* No longer listening, still bound: the port stays taken, as it is while a kernel socket is in TIME_WAIT. */
+	/*
+	 * No longer listening, still bound: the port stays taken, as it is while a kernel socket is
+	 * in TIME_WAIT.
+	 */
 	setsockopt(l->hold->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	shutdown(l->hold->fd, SHUT_RD);
 	endpoints_close(t, app, index, 0, NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The event loop: descriptors and a handful of timers. Embed struct io where the descriptor belongs.
+ * The event loop: descriptors and a handful of timers. Embed struct io where the descriptor
+ * belongs.
  */
 #ifndef TOE_TOED_LOOP_H
 #define TOE_TOED_LOOP_H

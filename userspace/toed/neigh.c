@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Next hops (toe_ctrl.nh), one for each destination in use. The kernel resolves and keeps the neighbour alive
- * for us (NTF_EXT_MANAGED): traffic of the TOE alone would never confirm it. Route changes re-point the entry,
- * so established connections follow.
+ * Next hops (toe_ctrl.nh), one for each destination in use. The kernel resolves and keeps the
+ * neighbour alive for us (NTF_EXT_MANAGED): traffic of the TOE alone would never confirm it. Route
+ * changes re-point the entry, so established connections follow.
  */
 #include <errno.h>
 #include <libmnl/libmnl.h>
@@ -49,7 +49,10 @@ static enum toe_nh_state state_of(uint16_t nud, bool has_mac)
 	return nud & valid && has_mac ? TOE_NH_VALID : TOE_NH_INCOMPLETE;
 }
 
-/* Ask the kernel to resolve the neighbour and to keep it; its present state comes as an event or by the query. */
+/*
+ * Ask the kernel to resolve the neighbour and to keep it; its present state comes as an event or by
+ * the query.
+ */
 static void install(struct toed *t, unsigned i)
 {
 	struct next_hop *n = &t->nh[i];

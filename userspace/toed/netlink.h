@@ -6,7 +6,10 @@
 
 struct nlattr;
 
-/* An address attribute in our form (IPv4 as ::ffff:a.b.c.d). False when its length does not fit the family. */
+/*
+ * An address attribute in our form (IPv4 as ::ffff:a.b.c.d). False when its length does not fit the
+ * family.
+ */
 bool netlink_addr(const struct nlattr *attr, uint8_t family, uint8_t out[16]);
 
 #endif

@@ -22,7 +22,8 @@ struct options {
 };
 
 /*
- * Read the command line. 0: go on; else the process' exit status + 1 (help was shown, or an error was said).
+ * Read the command line. 0: go on; else the process' exit status + 1 (help was shown, or an error
+ * was said).
  */
 int options_parse(struct options *o, int argc, char **argv);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Sets of port numbers, as net.ipv4.ip_local_reserved_ports writes them ("80,8000-8099"), and the choice of a
- * range among ports in use.
+ * Sets of port numbers, as net.ipv4.ip_local_reserved_ports writes them ("80,8000-8099"), and the
+ * choice of a range among ports in use.
  */
 #ifndef TOE_TOED_PORTSET_H
 #define TOE_TOED_PORTSET_H
@@ -26,8 +26,8 @@ int portset_parse(struct portset *s, const char *text);
 /* Write as text; returns the length without the final 0, or -ENOSPC. */
 int portset_format(const struct portset *s, char *out, size_t room);
 /*
- * The longest run of ports in [from, 65535] that are not in `used`, at most `most` long, its upper end. Returns
- * the length, 0 when there is none.
+ * The longest run of ports in [from, 65535] that are not in `used`, at most `most` long, its upper
+ * end. Returns the length, 0 when there is none.
  */
 unsigned portset_gap(const struct portset *used, unsigned from, unsigned most, uint16_t *lo,
 		     uint16_t *hi);

@@ -2,10 +2,10 @@
 /*
  * How processes and applications end.
  *
- * A process whose connection closed is first drained: commands that it had queued are still taken, so that
- * what it sent and closed in order reaches the peer. Then it is taken out of every holders set; connections and
- * listeners that nobody holds any more are reset. An application without processes lingers while closes
- * are under way, then its remains are reset and its arena goes.
+ * A process whose connection closed is first drained: commands that it had queued are still taken,
+ * so that what it sent and closed in order reaches the peer. Then it is taken out of every holders
+ * set; connections and listeners that nobody holds any more are reset. An application without
+ * processes lingers while closes are under way, then its remains are reset and its arena goes.
  */
 #include "core/tcb.h"
 #include "toed.h"

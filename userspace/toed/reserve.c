@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Ports for active opens: a range that no kernel socket uses, reserved in the network namespace so that the
- * kernel does not give them out either. What was reserved before stays, and is all that is left at the end.
+ * Ports for active opens: a range that no kernel socket uses, reserved in the network namespace so
+ * that the kernel does not give them out either. What was reserved before stays, and is all that is
+ * left at the end.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -21,7 +22,10 @@ enum {
 	PORTS_LEAST = 256,
 };
 
-/* The second column of /proc/net/tcp: local address and port in hexadecimal. TIME_WAIT is listed, too. */
+/*
+ * The second column of /proc/net/tcp: local address and port in hexadecimal. TIME_WAIT is listed,
+ * too.
+ */
 static void add_used(struct portset *s, const char *path)
 {
 	FILE *f = fopen(path, "re");

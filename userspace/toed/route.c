@@ -47,7 +47,10 @@ static void read_route(struct toed *t, const struct nlmsghdr *h)
 	}
 }
 
-/* `dst` and `src` (NULL = any) are IPv4. 0, or the error that the kernel's connect would give: -ENETUNREACH and so on. */
+/*
+ * `dst` and `src` (NULL = any) are IPv4. 0, or the error that the kernel's connect would give:
+ * -ENETUNREACH and so on.
+ */
 int route_lookup(struct toed *t, const uint8_t dst[16], const uint8_t *src, struct route *r)
 {
 	char buf[256];

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Packet filters of the host that look at incoming packets: they do not see what the TOE owns, and people should know. */
+/*
+ * Packet filters of the host that look at incoming packets: they do not see what the TOE owns, and
+ * people should know.
+ */
 #include <arpa/inet.h>
 #include <jansson.h>
 #include <libmnl/libmnl.h>

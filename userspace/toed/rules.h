@@ -5,7 +5,9 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-/* Packet filters on incoming packets in this network namespace, one line of text each. A new array. */
+/*
+ * Packet filters on incoming packets in this network namespace, one line of text each. A new array.
+ */
 json_t *rules_list(void);
 
 #endif

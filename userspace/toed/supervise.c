@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* toe-fw as a child: started with a channel, started again with all it had when it dies, with a growing pause. */
+/*
+ * toe-fw as a child: started with a channel, started again with all it had when it dies, with a
+ * growing pause.
+ */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -81,7 +84,10 @@ static void fw_died(struct toed *t, struct io *io)
 	forget(t);
 	if (t->quit)
 		return;
-	/* One that ran is started again at once; one that did not even start gets longer and longer pauses. */
+	/*
+	 * One that ran is started again at once; one that did not even start gets longer and longer
+	 * pauses.
+	 */
 	t->fw.backoff_ms = ran ? BACKOFF_FIRST_MS : 2 * t->fw.backoff_ms;
 	if (t->fw.backoff_ms > BACKOFF_MAX_MS)
 		t->fw.backoff_ms = BACKOFF_MAX_MS;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * toed's state, one struct for the process, and the functions by which its parts call each other. Everything
- * runs in one thread, from the loop.
+ * toed's state, one struct for the process, and the functions by which its parts call each other.
+ * Everything runs in one thread, from the loop.
  *
  * Functions that fail return -errno; those of the start have said why by then.
  */
@@ -278,7 +278,10 @@ void reserve_restore(struct toed *t);
 void flows_view_refresh(struct toed *t);
 void flow_view_fill(struct toed *t, uint32_t flow, struct toe_flow_view *v);
 
-/* status.c: JSON for toectl as a memfd; `type` is TOE_ADM_REQ_STATUS, _FLOWS or _STATS. Descriptor or -errno. */
+/*
+ * status.c: JSON for toectl as a memfd; `type` is TOE_ADM_REQ_STATUS, _FLOWS or _STATS. Descriptor
+ * or -errno.
+ */
 int status_make(struct toed *t, uint32_t type);
 
 #endif

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * UMEM and AF_XDP sockets. One UMEM per device, in a memfd. Queue q belongs to FPC q % nfpcs: its socket there
- * has all four rings. Every other FPC has a receive-only socket on the queue, which shares the first one's pool.
+ * UMEM and AF_XDP sockets. One UMEM per device, in a memfd. Queue q belongs to FPC q % nfpcs: its
+ * socket there has all four rings. Every other FPC has a receive-only socket on the queue, which
+ * shares the first one's pool.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -18,9 +19,8 @@
 #endif
 enum {
 	TX_BUDGET = 256,
-	SNDBUF =
-	    16
-	    << 20 /* bytes: in copy mode frames on their way count against it, a full TX ring of them must fit */
+	/* Bytes. In copy mode frames on their way count against it: a full TX ring must fit. */
+	SNDBUF = 16 << 20,
 };
 
 static int make_umem(struct toed *t, struct device *d)

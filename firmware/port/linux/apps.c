@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Applications come and go while the FPCs run: arenas are mapped, eventfds taken, and let go of when nobody uses them. */
+/*
+ * Applications come and go while the FPCs run: arenas are mapped, eventfds taken, and let go of
+ * when nobody uses them.
+ */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <sys/mman.h>

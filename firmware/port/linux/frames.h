@@ -4,15 +4,16 @@
  *
  *   FPC   the firmware: free, being processed, or waiting to be sent
  *   FILL  given to the kernel at position `pos` of a queue's fill ring; back through an RX ring
- *   TX    given to the kernel at position `pos` of a queue's TX ring; back through the completion ring
+ *   TX    given to the kernel at position `pos` of a queue's TX ring; back by completion ring
  *
  * The word is written before the ring index moves that makes it true:
  *
  *   to the kernel    word = FILL or TX with pos, then the producer index passes pos
  *   from the kernel  word = FPC, then the consumer index of the RX or completion ring moves
  *
- * So after a kill at any instruction words and indices together say where every frame is (lx_frames_recover).
- * Zeroed words mean "all frames are the firmware's", which is how a new UMEM begins.
+ * So after a kill at any instruction words and indices together say where every frame is
+ * (lx_frames_recover). Zeroed words mean "all frames are the firmware's", which is how a new UMEM
+ * begins.
  */
 #ifndef TOE_PORT_LINUX_FRAMES_H
 #define TOE_PORT_LINUX_FRAMES_H
@@ -44,7 +45,10 @@ static inline uint32_t lx_word_pos(uint64_t w)
 
 enum { LX_FRAME_QUEUES = 8 };
 
-/* What recovery is told about a device: indices of the rings, and what waits in those that lead back. */
+/*
+ * What recovery is told about a device: indices of the rings, and what waits in those that lead
+ * back.
+ */
 struct lx_frames_in {
 	const uint64_t *word;
 	uint32_t lo, hi; /* frames to account for */
@@ -57,8 +61,9 @@ struct lx_frames_in {
 enum lx_waiting { LX_WAIT_NONE = 0, LX_WAIT_COMPLETION = 1, LX_WAIT_RX = 2 /* + queue */ };
 
 /*
- * Account for the frames [lo, hi). Those that are the firmware's are listed in `free_ids` (room for hi - lo);
- * returns how many. `in_fill[q]` is set to how many circulate through queue q (fill ring, kernel, RX ring).
+ * Account for the frames [lo, hi). Those that are the firmware's are listed in `free_ids` (room for
+ * hi - lo); returns how many. `in_fill[q]` is set to how many circulate through queue q (fill ring,
+ * kernel, RX ring).
  */
 uint32_t lx_frames_recover(const struct lx_frames_in *in, uint32_t *free_ids,
 			   uint32_t in_fill[LX_FRAME_QUEUES]);

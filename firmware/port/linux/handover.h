@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What toed hands to toe-fw: messages of a SOCK_SEQPACKET pair, at most one descriptor each (SCM_RIGHTS).
+ * What toed hands to toe-fw: messages of a SOCK_SEQPACKET pair, at most one descriptor each
+ * (SCM_RIGHTS).
  *
- * Everything that must outlive toe-fw is in these descriptors and belongs to toed. A restarted toe-fw is
- * given the same ones again, followed by LX_HO_START, and answers LX_HO_READY once its FPCs run. Later messages
- * (applications, contexts) carry a sequence number and are answered by LX_HO_DONE with the same number.
+ * Everything that must outlive toe-fw is in these descriptors and belongs to toed. A restarted toe-
+ * fw is given the same ones again, followed by LX_HO_START, and answers LX_HO_READY once its FPCs
+ * run. Later messages (applications, contexts) carry a sequence number and are answered by
+ * LX_HO_DONE with the same number.
  */
 #ifndef TOE_PORT_LINUX_HANDOVER_H
 #define TOE_PORT_LINUX_HANDOVER_H
@@ -13,7 +15,10 @@
 
 enum { LX_HO_VERSION = 1 };
 
-/* If you add one, also extend the dispatch in channel.c and the sender in userspace/toed/handover.c. */
+/*
+ * If you add one, also extend the dispatch in channel.c and the sender in
+ * userspace/toed/handover.c.
+ */
 enum lx_ho_type {
 	/* toed -> toe-fw */
 	LX_HO_CTRL = 1, /* memfd of struct toe_ctrl; size */
@@ -22,7 +27,7 @@ enum lx_ho_type {
 	LX_HO_INDEX, /* map toe_flow_index; size */
 	LX_HO_STATS, /* map toe_stats; size */
 	LX_HO_UMEM, /* dev, frames, frame_size: memfd of frames, then their owner words */
-	LX_HO_XSK, /* dev, queue, fpc, and owner = FPC that owns the queue's fill, completion and TX ring */
+	LX_HO_XSK, /* dev, queue, fpc, and owner: FPC that fills the queue and sends through it */
 	LX_HO_FPC, /* fpc, cpu: eventfd that wakes the FPC */
 	LX_HO_START, /* all is there: run */
 	LX_HO_APP, /* app: memfd of its arena; size */

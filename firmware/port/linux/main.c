@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * toe-fw: the firmware as a Linux process. toed starts it, hands over all memory and sockets, and starts it again
- * when it dies: it keeps nothing of its own.
+ * toe-fw: the firmware as a Linux process. toed starts it, hands over all memory and sockets, and
+ * starts it again when it dies: it keeps nothing of its own.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * struct toe_port on Linux: one for the process, one part per FPC. What belongs to an FPC is touched by its
- * thread only, except the lx_spsc rings and what says otherwise.
+ * struct toe_port on Linux: one for the process, one part per FPC. What belongs to an FPC is
+ * touched by its thread only, except the lx_spsc rings and what says otherwise.
  */
 #ifndef TOE_PORT_LINUX_H
 #define TOE_PORT_LINUX_H
@@ -93,10 +93,16 @@ static inline uint8_t *lx_frame_addr(const struct lx_umem *u, uint32_t id)
 	return u->mem + ((uint64_t)id << u->shift);
 }
 
-/* queues.c: after the handover; maps the rings, accounts for every frame, tops up the fill rings. 0 or -errno. */
+/*
+ * queues.c: after the handover; maps the rings, accounts for every frame, tops up the fill rings. 0
+ * or -errno.
+ */
 int lx_queues_start(struct toe_port *p);
 
-/* tx.c: reap completions of the queue; send again what the kernel left. True while something is left. */
+/*
+ * tx.c: reap completions of the queue; send again what the kernel left. True while something is
+ * left.
+ */
 void lx_tx_reap(struct toe_port *p, unsigned fpc, struct lx_queue *q);
 bool lx_tx_pending(struct toe_port *p, unsigned fpc);
 
@@ -128,7 +134,10 @@ int lx_channel_answer(struct toe_port *p, uint32_t type, uint32_t seq, int error
 /* fpc_thread.c */
 int lx_threads_start(struct toe_port *p);
 void lx_threads_stop(struct toe_port *p);
-/* Wait until every FPC has passed the end of a batch: nothing that was unpublished before is in use any more. */
+/*
+ * Wait until every FPC has passed the end of a batch: nothing that was unpublished before is in use
+ * any more.
+ */
 void lx_quiesce(struct toe_port *p);
 
 #endif

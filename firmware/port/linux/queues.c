@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* From descriptors to working queues: map the rings, find out where every frame is, fill what must be filled. */
+/*
+ * From descriptors to working queues: map the rings, find out where every frame is, fill what must
+ * be filled.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +42,9 @@ static void mark(uint8_t *waiting, const struct lx_umem *u, uint32_t lo, uint64_
 		waiting[id - lo] = what;
 }
 
-/* Frames of `home` that stand unread in an RX ring of any FPC or in a completion ring of its own. */
+/*
+ * Frames of `home` that stand unread in an RX ring of any FPC or in a completion ring of its own.
+ */
 static void mark_waiting(struct toe_port *p, unsigned dev, unsigned home, uint8_t *waiting)
 {
 	const struct lx_umem *u = &p->umem[dev];

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Receiving: bursts from the RX rings, frames from and for other FPCs, and the way back to the fill rings. */
+/*
+ * Receiving: bursts from the RX rings, frames from and for other FPCs, and the way back to the fill
+ * rings.
+ */
 #include "frames.h"
 #include "port_linux.h"
 

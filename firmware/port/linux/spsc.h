@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A ring between two threads of toe-fw: one producer, one consumer. It holds nothing that a successor needs
- * (frames are accounted for by their owner words), so it lives in ordinary memory.
+ * A ring between two threads of toe-fw: one producer, one consumer. It holds nothing that a
+ * successor needs (frames are accounted for by their owner words), so it lives in ordinary memory.
  *
- * The producer's release store of head pairs with the consumer's acquire load; tail likewise the other way.
+ * The producer's release store of head pairs with the consumer's acquire load; tail likewise the
+ * other way.
  */
 #ifndef TOE_PORT_LINUX_SPSC_H
 #define TOE_PORT_LINUX_SPSC_H

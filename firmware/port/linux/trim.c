@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Giving buffers back: a thread of its own punches holes into the arenas, because one hole costs tens of
- * microseconds. It sleeps when nothing is asked of it.
+ * Giving buffers back: a thread of its own punches holes into the arenas, because one hole costs
+ * tens of microseconds. It sleeps when nothing is asked of it.
  */
 #define _GNU_SOURCE
 #include <errno.h>

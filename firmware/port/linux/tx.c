@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Sending: frames from the FPC's own stack, one sendto for a batch, completions back to the stack. */
+/*
+ * Sending: frames from the FPC's own stack, one sendto for a batch, completions back to the stack.
+ */
 #include <errno.h>
 #include <sys/socket.h>
 
@@ -69,8 +71,8 @@ static bool try_again(int err)
 }
 
 /*
- * Let the kernel send what is in the ring. What it leaves stays marked for the next time, but not when the
- * device is down: then it leaves with whatever TCP sends once it is up.
+ * Let the kernel send what is in the ring. What it leaves stays marked for the next time, but not
+ * when the device is down: then it leaves with whatever TCP sends once it is up.
  */
 static void kick(struct lx_queue *q)
 {

@@ -52,7 +52,10 @@ int lx_ring_map(struct lx_ring *r, int fd, enum lx_ring_kind kind, uint32_t n)
 	r->flags = (uint32_t *)(m + o->flags);
 	r->addr = (uint64_t *)(m + o->desc);
 	r->mask = n - 1;
-	/* The shared index that is ours: what a predecessor published counts, what it had staged does not. */
+	/*
+	 * The shared index that is ours: what a predecessor published counts, what it had staged
+	 * does not.
+	 */
 	r->local = kind == LX_RING_TX || kind == LX_RING_FILL ? *r->prod : *r->cons;
 	return 0;
 }

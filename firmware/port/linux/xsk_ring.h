@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The four rings of an AF_XDP socket that somebody else made and bound: mapped from its descriptor alone.
- * (libxdp's helpers only map rings of sockets that they made.)
+ * The four rings of an AF_XDP socket that somebody else made and bound: mapped from its descriptor
+ * alone. (libxdp's helpers only map rings of sockets that they made.)
  *
- * Indices run freely. We produce FILL and TX, and consume RX and COMPLETION; `local` is our own index, ahead
- * of the shared one by what has not been published yet.
+ * Indices run freely. We produce FILL and TX, and consume RX and COMPLETION; `local` is our own
+ * index, ahead of the shared one by what has not been published yet.
  */
 #ifndef TOE_PORT_LINUX_XSK_RING_H
 #define TOE_PORT_LINUX_XSK_RING_H
@@ -27,7 +27,9 @@ struct lx_ring {
 	uint32_t local;
 };
 
-/* Map one ring of socket `fd` with `n` entries (a power of two, as when it was made). 0 or -errno. */
+/*
+ * Map one ring of socket `fd` with `n` entries (a power of two, as when it was made). 0 or -errno.
+ */
 int lx_ring_map(struct lx_ring *r, int fd, enum lx_ring_kind kind, uint32_t n);
 
 /* Entries that wait for us in a ring that the kernel produces. */
