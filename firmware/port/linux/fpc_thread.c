@@ -157,7 +157,7 @@ static int start_one(struct toe_port *p, unsigned id)
 	pthread_attr_destroy(&attr);
 	if (err)
 		return err;
-	snprintf(name, sizeof(name), "toe-fpc%u", id);
+	snprintf(name, sizeof(name), "toe-fpc%u", id % TOE_MAX_FPCS);
 	pthread_setname_np(t->thread, name);
 	return 0;
 }
