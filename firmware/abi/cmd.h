@@ -37,7 +37,7 @@ enum toe_sw_cmd {
 	TOE_SW_CONNECT = 2,  /* flow = grant id, pos = cookie that TOE_HW_FLOW_ASSIGNED gives back */
 	TOE_SW_SEND = 3,     /* pos = end of the data written so far; flags TOE_SEND_* */
 	TOE_SW_RECV = 4,     /* pos = end of the data read so far: opens the window */
-	TOE_SW_CLOSE = 5,    /* last descriptor closed: FIN after the data, unread data resets (RFC 2525 2.17) */
+	TOE_SW_CLOSE = 5,    /* pos = end of the data; last descriptor closed: FIN after the data, unread data resets (RFC 2525 2.17) */
 	TOE_SW_SHUTDOWN = 6, /* pos = end of the data; FIN after it, receiving goes on */
 	TOE_SW_ABORT = 7,    /* RST now, drop everything (SO_LINGER 0) */
 	TOE_SW_OPTION = 8,   /* flags = enum toe_option, pos = value */

@@ -58,6 +58,7 @@ static void attach_state(struct toe_fpc *f, uint8_t *state)
 	f->wheel.at = (uint64_t *)(state + m.at);
 	f->tw.n = m.ntw;
 	f->tw.nhash = m.ntw_hash;
+	f->tw.high = (uint32_t *)(state + m.tw_high);
 	f->tw.e = (struct toe_tw_entry *)(state + m.tw);
 	f->tw.list = (struct toe_node *)(state + m.tw_list);
 	f->tw.chain = (uint32_t *)(state + m.tw_chain);
@@ -161,7 +162,7 @@ static void recover_flows(struct toe_fpc *f)
 
 static void recover_endpoints(struct toe_fpc *f)
 {
-	for (uint32_t i = 0; i < f->tw.n; i++)
+	for (uint32_t i = 0; i < *f->tw.high; i++)
 		if (f->tw.e[i].expires && f->tw.e[i].endpoint < TOE_MAX_ENDPOINTS)
 			f->endpoint_flows[f->tw.e[i].endpoint]++;
 	for (unsigned i = 0; i < TOE_MAX_ENDPOINTS; i++)

@@ -43,11 +43,15 @@ static void carry(struct toe_fpc *f, struct toe_work *w, int64_t r)
 		w->act |= (uint32_t)r;
 }
 
-static void do_close(struct toe_fpc *f, struct toe_work *w)
+/* `end`: of the data, for an application whose TOE_SW_SEND may still lie in another ring; ignored if it is not ahead. */
+static void do_close(struct toe_fpc *f, struct toe_work *w, uint64_t end)
 {
-	/* What was read but not told yet is not unread. */
-	int64_t r = toe_tcp_recv(w->t, toe_load(&w->b->app.rx_read), f->now);
+	int64_t r = toe_tcp_send(w->t, end, 0, f->now);
 
+	if (r > 0)
+		w->act |= (uint32_t)r;
+	/* What was read but not told yet is not unread. */
+	r = toe_tcp_recv(w->t, toe_load(&w->b->app.rx_read), f->now);
 	if (r > 0)
 		w->act |= (uint32_t)r;
 	w->act |= toe_tcp_close(w->t, f->now);
@@ -110,7 +114,7 @@ static void flow_command(struct toe_fpc *f, unsigned app, const struct toe_cmd *
 		carry(f, w, toe_tcp_recv(w->t, c->pos, f->now));
 		break;
 	case TOE_SW_CLOSE:
-		do_close(f, w);
+		do_close(f, w, c->pos);
 		break;
 	case TOE_SW_SHUTDOWN:
 		do_shutdown(f, w, c->pos);

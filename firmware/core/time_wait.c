@@ -54,7 +54,9 @@ void toe_tw_rebuild(struct toe_tw_table *tw, uint64_t now)
 	toe_list_init(tw->list, queue_head(tw));
 	toe_list_init(tw->list, free_head(tw));
 	memset(tw->head, 0xff, tw->nhash * sizeof(*tw->head));
-	for (uint32_t i = 0; i < tw->n; i++) {
+	if (*tw->high > tw->n)
+		*tw->high = tw->n;
+	for (uint32_t i = 0; i < *tw->high; i++) {
 		if (tw->e[i].expires > now + TOE_TW_TIME_US)
 			tw->e[i].expires = now + TOE_TW_TIME_US;
 		if (tw->e[i].expires) {
@@ -81,7 +83,15 @@ uint32_t toe_tw_alloc(struct toe_tw_table *tw)
 {
 	uint32_t i = tw->list[free_head(tw)].next;
 
-	return i == free_head(tw) ? TOE_TW_NONE : i;
+	if (i != free_head(tw))
+		return i;
+	if (*tw->high == tw->n)
+		return TOE_TW_NONE;
+	i = *tw->high;
+	toe_list_init(tw->list, i);
+	toe_list_push_back(tw->list, free_head(tw), i);
+	toe_store_release(tw->high, i + 1);
+	return i;
 }
 
 void toe_tw_commit(struct toe_tw_table *tw, uint32_t i, uint64_t now)

@@ -29,6 +29,7 @@ struct toe_tw_table {
 	struct toe_node *list; /* n entries, then the heads: queue by expiry, free */
 	uint32_t *chain; /* next of the same hash */
 	uint32_t *head; /* by hash */
+	uint32_t *high; /* primary: entries from here on were never used, nor touched */
 	uint32_t n, nhash, used;
 };
 

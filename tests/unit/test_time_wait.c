@@ -8,15 +8,20 @@ enum { N = 8, HASH = 8 };
 
 static struct toe_tw_entry e[N];
 static struct toe_node list[N + 2];
-static uint32_t chain[N], head[HASH];
+static uint32_t chain[N], head[HASH], high;
 static struct toe_tw_table tw;
 
 static void set_up(void)
 {
 	memset(e, 0, sizeof(e));
-	tw = (struct toe_tw_table){
-		.e = e, .list = list, .chain = chain, .head = head, .n = N, .nhash = HASH
-	};
+	high = 0;
+	tw = (struct toe_tw_table){ .e = e,
+				    .list = list,
+				    .chain = chain,
+				    .head = head,
+				    .n = N,
+				    .nhash = HASH,
+				    .high = &high };
 	toe_tw_rebuild(&tw, 1);
 }
 
