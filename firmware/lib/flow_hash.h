@@ -10,16 +10,19 @@
 #include "siphash.h"
 
 /* Addresses and ports only: what VLAN or device a flow uses does not change its FPC. */
-static inline __attribute__((always_inline)) uint64_t toe_flow_hash_v4(const uint64_t key[2], uint32_t laddr, uint32_t raddr,
-								       uint16_t lport, uint16_t rport)
+static inline __attribute__((always_inline)) uint64_t toe_flow_hash_v4(
+    const uint64_t key[2], uint32_t laddr, uint32_t raddr, uint16_t lport, uint16_t rport)
 {
 	uint64_t w[2] = { (uint64_t)laddr << 32 | raddr, (uint64_t)lport << 16 | rport };
 
 	return toe_siphash(key, w, 2);
 }
 
-static inline __attribute__((always_inline)) uint64_t toe_flow_hash_v6(const uint64_t key[2], const uint64_t laddr[2],
-								       const uint64_t raddr[2], uint16_t lport, uint16_t rport)
+static inline __attribute__((always_inline)) uint64_t toe_flow_hash_v6(const uint64_t key[2],
+								       const uint64_t laddr[2],
+								       const uint64_t raddr[2],
+								       uint16_t lport,
+								       uint16_t rport)
 {
 	uint64_t w[5] = { laddr[0], laddr[1], raddr[0], raddr[1], (uint64_t)lport << 16 | rport };
 

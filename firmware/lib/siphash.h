@@ -13,22 +13,23 @@ static inline __attribute__((always_inline)) uint64_t toe_rotl64(uint64_t x, int
 	return x << b | x >> (64 - b);
 }
 
-#define TOE_SIPROUND(v0, v1, v2, v3)                     \
-	do {                                             \
-		v0 += v1;                                \
-		v1 = toe_rotl64(v1, 13) ^ v0;            \
-		v0 = toe_rotl64(v0, 32);                 \
-		v2 += v3;                                \
-		v3 = toe_rotl64(v3, 16) ^ v2;            \
-		v0 += v3;                                \
-		v3 = toe_rotl64(v3, 21) ^ v0;            \
-		v2 += v1;                                \
-		v1 = toe_rotl64(v1, 17) ^ v2;            \
-		v2 = toe_rotl64(v2, 32);                 \
+#define TOE_SIPROUND(v0, v1, v2, v3) \
+	do { \
+		v0 += v1; \
+		v1 = toe_rotl64(v1, 13) ^ v0; \
+		v0 = toe_rotl64(v0, 32); \
+		v2 += v3; \
+		v3 = toe_rotl64(v3, 16) ^ v2; \
+		v0 += v3; \
+		v3 = toe_rotl64(v3, 21) ^ v0; \
+		v2 += v1; \
+		v1 = toe_rotl64(v1, 17) ^ v2; \
+		v2 = toe_rotl64(v2, 32); \
 	} while (0)
 
 /* Hash of `n` words (n a compile-time constant for the BPF program). The length is mixed in as SipHash does for 8 * n bytes. */
-static inline __attribute__((always_inline)) uint64_t toe_siphash(const uint64_t key[2], const uint64_t *w, unsigned n)
+static inline __attribute__((always_inline)) uint64_t toe_siphash(const uint64_t key[2],
+								  const uint64_t *w, unsigned n)
 {
 	uint64_t v0 = key[0] ^ 0x736f6d6570736575ull, v1 = key[1] ^ 0x646f72616e646f6dull;
 	uint64_t v2 = key[0] ^ 0x6c7967656e657261ull, v3 = key[1] ^ 0x7465646279746573ull;

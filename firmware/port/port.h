@@ -19,10 +19,10 @@ struct toe_port;
 struct toe_frame {
 	uint8_t *data;
 	uint32_t len;
-	uint32_t id;    /* the port's own handle */
-	uint8_t dev;    /* index into toe_ctrl.dev */
-	uint8_t queue;  /* receive queue it came from */
-	uint8_t meta;   /* 1: a struct toe_meta stands right before data */
+	uint32_t id; /* the port's own handle */
+	uint8_t dev; /* index into toe_ctrl.dev */
+	uint8_t queue; /* receive queue it came from */
+	uint8_t meta; /* 1: a struct toe_meta stands right before data */
 	uint8_t pad;
 };
 enum { TOE_FRAME_ROOM = 1600 };
