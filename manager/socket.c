@@ -101,8 +101,8 @@ void tm_flow_begin(struct tm_sock *s, uint32_t flow, uint16_t gen, uint8_t ctx)
 	s->rx_mask = fb->con.rx_size - 1;
 	s->tx_mask = fb->con.tx_size - 1;
 	s->skew = flow * 13 * TOE_CACHELINE;
-	toe_store(&s->ev_rx, 0);
-	toe_store(&s->ev_flags, 0);
+	toe_store(&s->ev_rx, (uint32_t)toe_load(&fb->dev.rx_end));
+	toe_store(&s->ev_flags, toe_load(&fb->dev.flags)); /* what is so already, is no news */
 	tm_clear(s, TM_S_WANT_SPACE | TM_S_ERROR_TAKEN);
 	toe_store_release(&s->kind, TM_FLOW);
 	toe_store_release(&tm_flows[flow], s);

@@ -1,0 +1,561 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * libtoe without a TOE: a thread answers admission requests on a UNIX socket as toed does, and a model of the firmware
+ * works on the arena. The model is stepped by the test (fake_step), or by a thread that sleeps and wakes by the
+ * protocol of abi/cmd.h (fake_start). The other end of each connection is the test: fake_peer_*.
+ */
+#ifndef FAKE_TOE_H
+#define FAKE_TOE_H
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "abi/arena.h"
+#include "lib/atomics.h"
+#include "manager/admission.h"
+#include "manager/toe.h"
+#include "tests/harness/unit.h"
+
+#define FAKE static __attribute__((unused))
+
+enum { FAKE_FLOWS = 64, FAKE_CLIENTS = 32, FAKE_PORT = 4242 };
+
+struct fake_flow {
+	uint64_t told; /* last TOE_SW_RECV */
+	uint64_t sent; /* last TOE_SW_SEND or SHUTDOWN */
+	uint8_t ctx;
+	uint8_t send_flags;
+	bool live, accepted, want, closed, aborted, shut, nodelay;
+};
+
+static struct {
+	uint8_t *arena;
+	struct toe_arena_hdr *hdr;
+	int arena_fd, fpc_evfd, listen_fd;
+	int ctx_evfd[TOE_MAX_CTXS];
+	int client[FAKE_CLIENTS];
+	int client_proc[FAKE_CLIENTS]; /* -1: not attached */
+	unsigned nclients;
+	pthread_t toed, fpc;
+	pthread_mutex_t lock; /* the model */
+	bool stop, running;
+	char path[64];
+	struct fake_flow flow[FAKE_FLOWS];
+	unsigned count[16]; /* SW CMDs taken, by type */
+	uint32_t wakes; /* doorbells rung by the model */
+	bool keep; /* data stays unacknowledged until fake_ack */
+	bool stuck; /* the model takes no commands */
+	int refuse; /* errno of the next connects */
+	int assign_error;
+	bool kernel; /* the next connects are the kernel's */
+	uint32_t listeners;
+	unsigned unlistened;
+} fake;
+
+FAKE struct toe_flow_block *fake_block(uint32_t flow)
+{
+	return toe_arena_flow(fake.arena, flow);
+}
+
+/* toed */
+
+FAKE void fake_reply(int fd, struct toe_adm_ans *ans, const int *fds, unsigned n)
+{
+	struct iovec iov = { ans, sizeof(*ans) };
+	char ctl[CMSG_SPACE(4 * sizeof(int))] __attribute__((aligned(8))) = { 0 };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (n) {
+		m.msg_control = ctl;
+		m.msg_controllen = CMSG_SPACE(n * sizeof(int));
+		CMSG_FIRSTHDR(&m)->cmsg_level = SOL_SOCKET;
+		CMSG_FIRSTHDR(&m)->cmsg_type = SCM_RIGHTS;
+		CMSG_FIRSTHDR(&m)->cmsg_len = CMSG_LEN(n * sizeof(int));
+		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), fds, n * sizeof(int));
+	}
+	sendmsg(fd, &m, MSG_NOSIGNAL);
+}
+
+FAKE void fake_context(struct toe_adm_ans *ans)
+{
+	uint64_t used = toe_load(&fake.hdr->ctxs);
+
+	ans->ctx = (uint32_t)__builtin_ctzll(~used);
+	fake.ctx_evfd[ans->ctx] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	__atomic_fetch_or(&fake.hdr->ctxs, 1ull << ans->ctx, __ATOMIC_SEQ_CST);
+}
+
+FAKE void fake_answer(unsigned i, const struct toe_adm_req *q)
+{
+	int fds[2] = { fake.arena_fd, fake.fpc_evfd };
+	struct toe_adm_ans ans = { 0 };
+	unsigned n = 0;
+
+	switch (q->type) {
+	case TOE_ADM_REQ_ATTACH:
+		ans.proc = q->app == TOE_ADM_NEW ? 0 : q->proc;
+		ans.nfpcs = 1;
+		ans.token = 77;
+		ans.arena_size = TOE_ARENA_SIZE;
+		ans.error = q->app != TOE_ADM_NEW && q->token != 77 ? EACCES : 0;
+		fake.client_proc[i] = (int)ans.proc;
+		n = 2;
+		break;
+	case TOE_ADM_REQ_CTX:
+		fake_context(&ans);
+		fds[0] = fake.ctx_evfd[ans.ctx];
+		n = 1;
+		break;
+	case TOE_ADM_REQ_CTX_FREE:
+		__atomic_fetch_and(&fake.hdr->ctxs, ~(1ull << q->ctx), __ATOMIC_SEQ_CST);
+		break;
+	case TOE_ADM_REQ_LISTEN:
+		ans.listener = fake.listeners++;
+		break;
+	case TOE_ADM_REQ_UNLISTEN:
+		fake.unlistened++;
+		break;
+	case TOE_ADM_REQ_CONNECT:
+		ans.error = fake.refuse;
+		ans.flags = fake.kernel ? TOE_ADM_KERNEL : 0;
+		ans.lport = htons(5555);
+		break;
+	}
+	fake_reply(fake.client[i], &ans, fds, n);
+}
+
+FAKE void fake_client(unsigned i)
+{
+	struct toe_adm_req q;
+	char ctl[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
+	struct iovec iov = { &q, sizeof(q) };
+	struct msghdr m = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl, .msg_controllen = sizeof(ctl)
+	};
+	int fd;
+
+	if (recvmsg(fake.client[i], &m, MSG_DONTWAIT) == sizeof(q)) {
+		if (CMSG_FIRSTHDR(&m)) {
+			memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(fd));
+			close(fd);
+		}
+		pthread_mutex_lock(&fake.lock);
+		fake_answer(i, &q);
+		pthread_mutex_unlock(&fake.lock);
+		return;
+	}
+	close(fake.client[i]);
+	fake.client[i] = -1;
+	if (fake.client_proc[i] >= 0)
+		__atomic_fetch_and(&fake.hdr->procs, ~(1ull << fake.client_proc[i]),
+				   __ATOMIC_SEQ_CST);
+}
+
+FAKE void *fake_toed(void *arg)
+{
+	while (!toe_load(&fake.stop)) {
+		struct pollfd p[1 + FAKE_CLIENTS] = { { .fd = fake.listen_fd, .events = POLLIN } };
+
+		for (unsigned i = 0; i < fake.nclients; i++)
+			p[1 + i] = (struct pollfd){ .fd = fake.client[i], .events = POLLIN };
+		if (poll(p, 1 + fake.nclients, 20) <= 0)
+			continue;
+		for (unsigned i = 0; i < fake.nclients; i++)
+			if (p[1 + i].revents)
+				fake_client(i);
+		if (p[0].revents && fake.nclients < FAKE_CLIENTS) {
+			fake.client_proc[fake.nclients] = -1;
+			fake.client[fake.nclients] = accept(fake.listen_fd, NULL, NULL);
+			fake.nclients++;
+		}
+	}
+	return NULL;
+}
+
+/* The firmware */
+
+FAKE void fake_push(unsigned ctx, struct toe_cmd cmd)
+{
+	struct toe_ctx *c = toe_arena_ctx(fake.arena, ctx);
+	struct toe_hw_ring *hw = &c->fpc[0].hw;
+	uint32_t head = toe_load(&hw->db.head);
+	uint64_t one = 1;
+
+	hw->cmd[head & (TOE_HW_RING - 1)] = cmd;
+	toe_store_release(&hw->db.head, head + 1);
+	toe_fence_full();
+	if (toe_load(&c->sleep.sleeping) && write(fake.ctx_evfd[ctx], &one, sizeof(one)) > 0)
+		fake.wakes++;
+}
+
+FAKE void fake_notify(uint32_t flow, uint8_t type, bool again)
+{
+	struct toe_flow_block *b = fake_block(flow);
+	uint32_t seq = toe_load(&b->dev.notify_seq);
+
+	toe_fence_full();
+	if (!fake.flow[flow].accepted || (!again && seq != toe_load(&b->app.seen_seq)))
+		return;
+	toe_store(&b->dev.notify_seq, seq + 1);
+	fake_push(fake.flow[flow].ctx,
+		  (struct toe_cmd){ .type = type, .gen = b->dev.gen, .flow = flow });
+}
+
+FAKE void fake_flags(uint32_t flow, uint8_t set)
+{
+	struct toe_flow_block *b = fake_block(flow);
+
+	toe_store_release(&b->dev.flags, (uint8_t)(toe_load(&b->dev.flags) | set));
+}
+
+FAKE uint32_t fake_birth(uint8_t flags)
+{
+	uint32_t flow = 0;
+	struct toe_flow_block *b;
+
+	while (fake.flow[flow].live)
+		flow++;
+	if (flow >= FAKE_FLOWS)
+		abort();
+	fake.flow[flow] = (struct fake_flow){ .live = true };
+	b = fake_block(flow);
+	toe_store(&b->dev.rx_end, 0);
+	toe_store(&b->dev.tx_una, 0);
+	toe_store(&b->dev.error, 0);
+	toe_store(&b->dev.flags, flags);
+	memset(b->con.laddr + 10, 0xff, 2);
+	memset(b->con.raddr + 10, 0xff, 2);
+	memcpy(b->con.laddr + 12, "\300\0\2\1", 4);
+	memcpy(b->con.raddr + 12, "\300\0\2\2", 4);
+	b->con.lport = htons(80);
+	b->con.rport = htons(FAKE_PORT);
+	b->con.rx_size = b->con.tx_size = TOE_BUF_DEFAULT;
+	b->con.rx_off = toe_arena_rx_off(flow);
+	b->con.tx_off = toe_arena_tx_off(flow);
+	toe_store_release(&b->dev.gen, (uint16_t)(b->dev.gen + 1));
+	return flow;
+}
+
+FAKE void fake_connect(unsigned ctx, const struct toe_cmd *c)
+{
+	struct toe_cmd a = { .type = TOE_HW_FLOW_ASSIGNED,
+			     .pos = c->pos,
+			     .flags = (uint8_t)fake.assign_error };
+
+	if (!fake.assign_error) {
+		a.flow = fake_birth(0);
+		a.gen = fake_block(a.flow)->dev.gen;
+		fake.flow[a.flow].ctx = (uint8_t)ctx;
+		fake.flow[a.flow].accepted = true;
+	}
+	fake_push(ctx, a);
+}
+
+FAKE bool fake_may_tell(const struct fake_flow *f, const struct toe_flow_block *b)
+{
+	return f->want &&
+	       f->sent - toe_load(&b->dev.tx_una) <= TOE_BUF_DEFAULT - TOE_BUF_DEFAULT / 3;
+}
+
+FAKE void fake_command(unsigned ctx, const struct toe_cmd *c)
+{
+	struct toe_flow_block *b = fake_block(c->flow);
+	struct fake_flow *f = &fake.flow[c->flow % FAKE_FLOWS];
+
+	fake.count[c->type & 15]++;
+	if (c->type == TOE_SW_CONNECT) {
+		fake_connect(ctx, c);
+		return;
+	}
+	if (c->type == TOE_SW_LISTEN || !f->live || c->gen != b->dev.gen)
+		return;
+	switch (c->type) {
+	case TOE_SW_SEND:
+		f->sent = c->pos > f->sent ? c->pos : f->sent;
+		f->send_flags = c->flags;
+		f->want |= c->flags & TOE_SEND_WANT_SPACE;
+		if (!toe_load(&fake.keep))
+			toe_store_release(&b->dev.tx_una, f->sent);
+		if (fake_may_tell(f, b)) {
+			f->want = false;
+			fake_notify(c->flow, TOE_HW_SEND_COMPLETE, false);
+		}
+		break;
+	case TOE_SW_RECV:
+		f->told = c->pos;
+		break;
+	case TOE_SW_BIND:
+		f->ctx = (uint8_t)c->pos;
+		f->accepted = true;
+		if (b->dev.rx_end != toe_load(&b->app.rx_read) ||
+		    b->dev.flags & (TOE_FLOW_RX_FIN | TOE_FLOW_ERROR))
+			fake_notify(c->flow, TOE_HW_DATA_RECEIVED, true);
+		break;
+	case TOE_SW_SHUTDOWN:
+		f->shut = true;
+		f->sent = c->pos;
+		fake_flags(c->flow, TOE_FLOW_TX_SHUT);
+		break;
+	case TOE_SW_OPTION:
+		f->nodelay |= c->flags == TOE_OPT_NODELAY && c->pos;
+		break;
+	case TOE_SW_ABORT:
+		f->aborted = true;
+		f->live = false;
+		break;
+	case TOE_SW_CLOSE:
+		f->closed = true;
+		f->live = false;
+		break;
+	}
+}
+
+/* Take all commands. Returns how many. */
+FAKE unsigned fake_step_locked(void)
+{
+	uint64_t ctxs = toe_load(&fake.hdr->ctxs);
+	unsigned n = 0;
+
+	for (; ctxs && !toe_load(&fake.stuck); ctxs &= ctxs - 1) {
+		unsigned ctx = (unsigned)__builtin_ctzll(ctxs);
+		struct toe_sw_ring *sw = &toe_arena_ctx(fake.arena, ctx)->fpc[0].sw;
+		uint32_t head = toe_load_acquire(&sw->db.head), tail = toe_load(&sw->db.tail);
+
+		for (; tail != head; tail++, n++) {
+			struct toe_cmd c = sw->cmd[tail & (TOE_SW_RING - 1)];
+
+			fake_command(ctx, &c);
+		}
+		toe_store_release(&sw->db.tail, tail);
+	}
+	return n;
+}
+
+FAKE unsigned fake_step(void)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&fake.lock);
+	n = fake_step_locked();
+	pthread_mutex_unlock(&fake.lock);
+	return n;
+}
+
+FAKE void *fake_fpc(void *arg)
+{
+	struct pollfd p = { .fd = fake.fpc_evfd, .events = POLLIN };
+	uint64_t junk;
+
+	while (toe_load(&fake.running)) {
+		if (fake_step())
+			continue;
+		toe_store(&fake.hdr->fpc[0].sleeping, 1);
+		toe_fence_full();
+		/* The time limit is for the end of the test only. */
+		if (!fake_step() && poll(&p, 1, 500) > 0 &&
+		    read(fake.fpc_evfd, &junk, sizeof(junk)) < 0)
+			break;
+		toe_store(&fake.hdr->fpc[0].sleeping, 0);
+	}
+	return NULL;
+}
+
+FAKE void fake_start(void)
+{
+	fake.running = true;
+	pthread_create(&fake.fpc, NULL, fake_fpc, NULL);
+}
+
+FAKE void fake_stop(void)
+{
+	toe_store(&fake.running, false);
+	pthread_join(fake.fpc, NULL);
+}
+
+/* The other end of a connection */
+
+FAKE void fake_peer_send(uint32_t flow, const void *data, uint32_t n)
+{
+	struct toe_flow_block *b = fake_block(flow);
+	uint8_t *rx = fake.arena + b->con.rx_off;
+
+	pthread_mutex_lock(&fake.lock);
+	for (uint32_t i = 0; i < n; i++)
+		rx[toe_buf_index(b->dev.rx_end + i, flow, b->con.rx_size)] =
+		    ((const uint8_t *)data)[i];
+	toe_store_release(&b->dev.rx_end, b->dev.rx_end + n);
+	fake_notify(flow, TOE_HW_DATA_RECEIVED, false);
+	pthread_mutex_unlock(&fake.lock);
+}
+
+FAKE void fake_peer_event(uint32_t flow, uint8_t flags, int error)
+{
+	pthread_mutex_lock(&fake.lock);
+	if (error)
+		toe_store(&fake_block(flow)->dev.error, (uint32_t)error);
+	fake_flags(flow, flags);
+	fake_notify(flow, error ? TOE_HW_RESET : TOE_HW_CLOSE, false);
+	pthread_mutex_unlock(&fake.lock);
+}
+
+FAKE void fake_peer_fin(uint32_t flow)
+{
+	fake_peer_event(flow, TOE_FLOW_RX_FIN, 0);
+}
+
+FAKE void fake_peer_rst(uint32_t flow, int error)
+{
+	fake_peer_event(flow, TOE_FLOW_ERROR | TOE_FLOW_TX_SHUT, error);
+}
+
+/* Everything written so far is acknowledged (with fake.keep). */
+FAKE void fake_ack(uint32_t flow)
+{
+	struct toe_flow_block *b = fake_block(flow);
+
+	pthread_mutex_lock(&fake.lock);
+	fake_step_locked();
+	toe_store_release(&b->dev.tx_una, fake.flow[flow].sent);
+	if (fake_may_tell(&fake.flow[flow], b)) {
+		fake.flow[flow].want = false;
+		fake_notify(flow, TOE_HW_SEND_COMPLETE, false);
+	}
+	pthread_mutex_unlock(&fake.lock);
+}
+
+/* How far the model has heard of sending. */
+FAKE uint64_t fake_sent_end(uint32_t flow)
+{
+	uint64_t end;
+
+	pthread_mutex_lock(&fake.lock);
+	end = fake.flow[flow].sent;
+	pthread_mutex_unlock(&fake.lock);
+	return end;
+}
+
+/* What the application sent from position `pos` on. */
+FAKE void fake_sent(uint32_t flow, uint64_t pos, void *to, uint32_t n)
+{
+	struct toe_flow_block *b = fake_block(flow);
+
+	for (uint32_t i = 0; i < n; i++)
+		((uint8_t *)to)[i] =
+		    fake.arena[b->con.tx_off + toe_buf_index(pos + i, flow, b->con.tx_size)];
+}
+
+/* A connection for listener 0's queue, hinted to context `ctx` (0xff: nobody); tells it. */
+FAKE uint32_t fake_incoming(unsigned ctx)
+{
+	struct toe_listener *l = toe_arena_listener(fake.arena, 0);
+	uint32_t flow, head;
+
+	pthread_mutex_lock(&fake.lock);
+	flow = fake_birth(TOE_FLOW_ESTABLISHED);
+	head = toe_load(&l->fpc[0].db.head);
+	toe_store(&l->fpc[0].entry[head & (TOE_ACCEPT_RING - 1)],
+		  toe_accept_entry(flow, fake_block(flow)->dev.gen, ctx));
+	toe_store_release(&l->fpc[0].db.head, head + 1);
+	if (ctx < TOE_MAX_CTXS)
+		fake_push(ctx, (struct toe_cmd){ .type = TOE_HW_LISTEN_ESTABLISHED,
+						 .flow = 0,
+						 .pos = TOE_HINT_YOURS });
+	pthread_mutex_unlock(&fake.lock);
+	return flow;
+}
+
+/* Everything up; $TOE_SOCKET leads to it. */
+FAKE void fake_open(void)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+
+	pthread_mutex_init(&fake.lock, NULL);
+	snprintf(fake.path, sizeof(fake.path), "/tmp/fake-toed.%d", getpid());
+	strcpy(sa.sun_path, fake.path);
+	unlink(fake.path);
+	fake.arena_fd = memfd_create("arena", MFD_CLOEXEC);
+	if (ftruncate(fake.arena_fd, (off_t)TOE_ARENA_SIZE))
+		abort();
+	fake.arena = mmap(NULL, TOE_ARENA_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
+			  fake.arena_fd, 0);
+	fake.hdr = (struct toe_arena_hdr *)fake.arena;
+	fake.hdr->magic = TOE_ARENA_MAGIC;
+	fake.hdr->version = TOE_ABI_VERSION;
+	fake.hdr->nfpcs = 1;
+	fake.hdr->procs = 1;
+	fake.fpc_evfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	fake.listen_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (bind(fake.listen_fd, (struct sockaddr *)&sa, sizeof(sa)) || listen(fake.listen_fd, 8))
+		abort();
+	pthread_create(&fake.toed, NULL, fake_toed, NULL);
+	setenv("TOE_SOCKET", fake.path, 1);
+	if (toe_init(NULL))
+		abort();
+}
+
+/* A listening socket (listener 0): the kernel half on an ephemeral loopback port. */
+FAKE int fake_listener(void)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = toe_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	pthread_mutex_lock(&fake.lock);
+	fake.listeners = 0;
+	pthread_mutex_unlock(&fake.lock);
+	if (toe_bind(fd, (struct sockaddr *)&sa, sizeof(sa)) || toe_listen(fd, 64))
+		abort();
+	return fd;
+}
+
+/* A connected pair: the descriptor, *flow the other end. Non-blocking if asked. The listener is kept. */
+FAKE int fake_pair(uint32_t *flow, int flags)
+{
+	static int listener = -1;
+	int fd;
+
+	if (listener < 0)
+		listener = fake_listener();
+	*flow = fake_incoming(0xff);
+	fd = toe_accept4(listener, NULL, NULL, flags);
+	if (fd < 0)
+		abort();
+	if (!toe_load(&fake.running))
+		fake_step();
+	return fd;
+}
+
+FAKE void fake_close(void)
+{
+	toe_store(&fake.stop, true);
+	pthread_join(fake.toed, NULL);
+	unlink(fake.path);
+}
+
+/* As UNIT_MAIN, around it the fake. */
+#define FAKE_MAIN(suite, ...) \
+	int main(void) \
+	{ \
+		static const struct unit_test tests[] = { __VA_ARGS__ }; \
+		int r; \
+\
+		alarm(60); \
+		fake_open(); \
+		r = unit_run(suite, tests, sizeof(tests) / sizeof(tests[0])); \
+		fake_close(); \
+		fflush(stdout); \
+		_exit(r); \
+	}
+
+#endif

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* manager/send.c, recv.c, vector.c, sendfile.c: the data path against a model of the firmware. */
+#define _GNU_SOURCE
+#include <signal.h>
+#include <time.h>
+
+#include "fake_toe.h"
+
+static uint8_t pattern(uint64_t pos)
+{
+	return (uint8_t)(pos * 31 + pos / 251);
+}
+
+static void fill(uint8_t *p, uint64_t pos, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		p[i] = pattern(pos + i);
+}
+
+static bool is_pattern(const uint8_t *p, uint64_t pos, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (p[i] != pattern(pos + i))
+			return false;
+	return true;
+}
+
+/* Pieces of changing size, many times around both buffers. */
+static void transfer__wraps(void)
+{
+	static uint8_t buf[50000], back[50000];
+	uint32_t flow, n;
+	uint64_t rx = 0, tx = 0;
+	int fd = fake_pair(&flow, SOCK_NONBLOCK);
+
+	for (unsigned i = 0; i < 100; i++) {
+		n = (i * 7919) % sizeof(buf) + 1;
+		fill(buf, rx, n);
+		fake_peer_send(flow, buf, n);
+		CU_ASSERT_EQUAL(toe_recv(fd, back, sizeof(back), 0), n);
+		CU_ASSERT(is_pattern(back, rx, n));
+		rx += n;
+		fill(buf, tx, n);
+		CU_ASSERT_EQUAL(toe_send(fd, buf, n, 0), n);
+		fake_step();
+		CU_ASSERT_EQUAL(fake.flow[flow].sent, tx + n);
+		fake_sent(flow, tx, back, n);
+		CU_ASSERT(is_pattern(back, tx, n));
+		tx += n;
+	}
+	toe_close(fd);
+}
+
+static void recv__empty_fin_and_reset(void)
+{
+	char b[16];
+	uint32_t flow;
+	int fd = fake_pair(&flow, SOCK_NONBLOCK);
+
+	CU_ASSERT_EQUAL(toe_recv(fd, b, sizeof(b), 0), -1);
+	CU_ASSERT_EQUAL(errno, EAGAIN);
+	fake_peer_send(flow, "abc", 3);
+	fake_peer_fin(flow);
+	CU_ASSERT_EQUAL(toe_recv(fd, b, sizeof(b), 0), 3); /* data first */
+	CU_ASSERT_EQUAL(toe_recv(fd, b, sizeof(b), 0), 0);
+	CU_ASSERT_EQUAL(toe_recv(fd, b, sizeof(b), 0), 0);
+	toe_close(fd);
+
+	fd = fake_pair(&flow, SOCK_NONBLOCK);
+	fake_peer_send(flow, "abc", 3);
+	fake_peer_rst(flow, ECONNRESET);
+	CU_ASSERT_EQUAL(toe_recv(fd, b, sizeof(b), 0), 3);
+	CU_ASSERT_EQUAL(toe_recv(fd, b, sizeof(b), 0), -1);
+	CU_ASSERT_EQUAL(errno, ECONNRESET); /* once */
+	CU_ASSERT_EQUAL(toe_recv(fd, b, sizeof(b), 0), 0);
+	CU_ASSERT_EQUAL(toe_send(fd, b, 1, MSG_NOSIGNAL), -1);
+	CU_ASSERT_EQUAL(errno, EPIPE);
+	toe_close(fd);
+}
+
+static volatile int sigpipes;
+
+static void on_sigpipe(int sig)
+{
+	sigpipes++;
+}
+
+static void send__after_shutdown_is_a_broken_pipe(void)
+{
+	uint32_t flow;
+	int fd = fake_pair(&flow, 0);
+
+	signal(SIGPIPE, on_sigpipe);
+	CU_ASSERT_EQUAL(toe_send(fd, "xy", 2, 0), 2);
+	CU_ASSERT_EQUAL(toe_shutdown(fd, SHUT_WR), 0);
+	fake_step();
+	CU_ASSERT(fake.flow[flow].shut && fake.flow[flow].sent == 2);
+	CU_ASSERT_EQUAL(toe_send(fd, "z", 1, MSG_NOSIGNAL), -1);
+	CU_ASSERT_EQUAL(errno, EPIPE);
+	CU_ASSERT_EQUAL(sigpipes, 0);
+	CU_ASSERT_EQUAL(toe_write(fd, "z", 1), -1);
+	CU_ASSERT_EQUAL(errno, EPIPE);
+	CU_ASSERT_EQUAL(sigpipes, 1);
+	toe_close(fd);
+}
+
+static void recv__peek_trunc_waitall(void)
+{
+	char b[16] = "";
+	uint32_t flow;
+	int fd = fake_pair(&flow, 0);
+
+	fake_peer_send(flow, "abcdef", 6);
+	CU_ASSERT_EQUAL(toe_recv(fd, b, 3, MSG_PEEK), 3);
+	CU_ASSERT_EQUAL(toe_recv(fd, b + 8, 2, MSG_TRUNC), 2); /* discards, stores nothing */
+	CU_ASSERT_EQUAL(b[8], 0);
+	CU_ASSERT_EQUAL(toe_recv(fd, b, 1, 0), 1);
+	CU_ASSERT_EQUAL(b[0], 'c');
+	CU_ASSERT_EQUAL(toe_recv(fd, b, sizeof(b), MSG_WAITALL | MSG_DONTWAIT), 3);
+	CU_ASSERT_EQUAL(toe_recv(fd, b, 0, 0), 0);
+	toe_close(fd);
+}
+
+/* The FPC hears of reading by quarters of the buffer, and sooner when the peer's window is nearly shut. */
+static void recv__tells_seldom(void)
+{
+	static uint8_t buf[TOE_BUF_DEFAULT];
+	uint32_t flow;
+	unsigned before;
+	int fd = fake_pair(&flow, SOCK_NONBLOCK);
+
+	before = fake.count[TOE_SW_RECV];
+	for (unsigned i = 0; i < 15; i++) {
+		fake_peer_send(flow, buf, 1024);
+		toe_recv(fd, buf, 1024, 0);
+	}
+	fake_step();
+	CU_ASSERT_EQUAL(fake.count[TOE_SW_RECV], before);
+	fake_peer_send(flow, buf, 1024);
+	toe_recv(fd, buf, 1024, 0);
+	fake_step();
+	CU_ASSERT_EQUAL(fake.count[TOE_SW_RECV], before + 1);
+	CU_ASSERT_EQUAL(fake.flow[flow].told, 16384);
+	fake_peer_send(flow, buf, TOE_BUF_DEFAULT); /* full: window 0 */
+	toe_recv(fd, buf, 3000, 0);
+	fake_step();
+	CU_ASSERT_EQUAL(fake.flow[flow].told, 16384 + 3000);
+	toe_close(fd);
+}
+
+static void send__full_buffer(void)
+{
+	static uint8_t buf[TOE_BUF_DEFAULT + 1000];
+	uint32_t flow;
+	int fd = fake_pair(&flow, SOCK_NONBLOCK);
+
+	toe_store(&fake.keep, true);
+	CU_ASSERT_EQUAL(toe_send(fd, buf, sizeof(buf), 0), TOE_BUF_DEFAULT); /* partial */
+	fake_step();
+	CU_ASSERT(fake.flow[flow].want);
+	CU_ASSERT_EQUAL(toe_send(fd, buf, 1, 0), -1);
+	CU_ASSERT_EQUAL(errno, EAGAIN);
+	fake_ack(flow);
+	CU_ASSERT_EQUAL(toe_send(fd, buf, 1000, MSG_MORE), 1000);
+	fake_step();
+	CU_ASSERT_EQUAL(fake.flow[flow].send_flags, TOE_SEND_MORE);
+	CU_ASSERT_EQUAL(toe_send(fd, buf, 0, 0), 0);
+	toe_store(&fake.keep, false);
+	toe_close(fd);
+}
+
+static void *drain(void *arg)
+{
+	uint32_t flow = *(uint32_t *)arg;
+
+	for (unsigned i = 0; i < 40; i++) {
+		usleep(2000);
+		fake_ack(flow);
+	}
+	return NULL;
+}
+
+static void send__blocks_until_there_is_room(void)
+{
+	static uint8_t buf[5 * TOE_BUF_DEFAULT];
+	uint32_t flow;
+	pthread_t t;
+	int fd;
+
+	fake_start();
+	fd = fake_pair(&flow, 0);
+	toe_store(&fake.keep, true);
+	pthread_create(&t, NULL, drain, &flow);
+	CU_ASSERT_EQUAL(toe_send(fd, buf, sizeof(buf), 0), sizeof(buf));
+	pthread_join(t, NULL);
+	CU_ASSERT_EQUAL(fake_sent_end(flow), sizeof(buf));
+	toe_store(&fake.keep, false);
+	toe_close(fd);
+	fake_stop();
+}
+
+static void *late_sender(void *arg)
+{
+	usleep(20000);
+	fake_peer_send(*(uint32_t *)arg, "abc", 3);
+	usleep(20000);
+	fake_peer_send(*(uint32_t *)arg, "def", 3);
+	return NULL;
+}
+
+static void recv__blocks_and_times_out(void)
+{
+	struct timeval tv = { .tv_usec = 30000 };
+	struct timespec a, b;
+	uint32_t flow;
+	pthread_t t;
+	char buf[8];
+	int fd;
+
+	fake_start();
+	fd = fake_pair(&flow, 0);
+	pthread_create(&t, NULL, late_sender, &flow);
+	CU_ASSERT_EQUAL(toe_recv(fd, buf, 6, MSG_WAITALL), 6);
+	CU_ASSERT(!memcmp(buf, "abcdef", 6));
+	pthread_join(t, NULL);
+	toe_setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	CU_ASSERT_EQUAL(toe_read(fd, buf, 1), -1);
+	CU_ASSERT_EQUAL(errno, EAGAIN);
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	CU_ASSERT((b.tv_sec - a.tv_sec) * 1000000000l + b.tv_nsec - a.tv_nsec >= 30000000l);
+	toe_close(fd);
+	fake_stop();
+}
+
+static void vector__scatter_gather(void)
+{
+	char a[4], b[3], c[8];
+	struct iovec out[4] = { { "ab", 2 }, { "", 0 }, { "cdefg", 5 }, { "h", 1 } };
+	struct iovec in[3] = { { a, 4 }, { b, 3 }, { c, 8 } };
+	struct msghdr m = { .msg_iov = in, .msg_iovlen = 3 };
+	uint32_t flow;
+	char sent[8];
+	int fd = fake_pair(&flow, SOCK_NONBLOCK);
+
+	CU_ASSERT_EQUAL(toe_writev(fd, out, 4), 8);
+	fake_step();
+	fake_sent(flow, 0, sent, 8);
+	CU_ASSERT(!memcmp(sent, "abcdefgh", 8));
+	fake_peer_send(flow, "ABCDEFGHI", 9);
+	CU_ASSERT_EQUAL(toe_recvmsg(fd, &m, 0), 9);
+	CU_ASSERT(!memcmp(a, "ABCD", 4) && !memcmp(b, "EFG", 3) && !memcmp(c, "HI", 2));
+	CU_ASSERT_EQUAL(toe_readv(fd, in, 3), -1);
+	CU_ASSERT_EQUAL(errno, EAGAIN);
+	CU_ASSERT_EQUAL(toe_writev(fd, out, -1), -1);
+	CU_ASSERT_EQUAL(errno, EINVAL);
+	toe_close(fd);
+}
+
+static void sendfile__reads_into_the_buffer(void)
+{
+	static uint8_t buf[100000], sent[TOE_BUF_DEFAULT];
+	int file = memfd_create("file", 0), fd;
+	off_t off = 1000;
+	uint32_t flow;
+
+	fill(buf, 0, sizeof(buf));
+	CU_ASSERT_EQUAL(write(file, buf, sizeof(buf)), sizeof(buf));
+	toe_store(&fake.keep, true);
+	fd = fake_pair(&flow, SOCK_NONBLOCK);
+	CU_ASSERT_EQUAL(toe_sendfile(fd, file, &off, sizeof(buf)), TOE_BUF_DEFAULT);
+	CU_ASSERT_EQUAL(off, 1000 + TOE_BUF_DEFAULT);
+	fake_sent(flow, 0, sent, sizeof(sent));
+	CU_ASSERT(is_pattern(sent, 1000, sizeof(sent)));
+	CU_ASSERT_EQUAL(toe_sendfile(fd, file, &off, sizeof(buf)), -1);
+	CU_ASSERT_EQUAL(errno, EAGAIN);
+	fake_ack(flow);
+	CU_ASSERT_EQUAL(toe_sendfile(fd, file, &off, sizeof(buf)),
+			sizeof(buf) - 1000 - TOE_BUF_DEFAULT); /* to its end */
+	CU_ASSERT_EQUAL(toe_sendfile(fd, file, &off, 10), 0);
+	toe_store(&fake.keep, false);
+	close(file);
+	toe_close(fd);
+}
+
+static void *unstick(void *arg)
+{
+	usleep(30000);
+	toe_store(&fake.stuck, false);
+	return NULL;
+}
+
+/* More commands than the ring holds while the FPC takes none: nothing is lost, nothing overwritten. */
+static void push__full_ring(void)
+{
+	uint32_t flow;
+	pthread_t t;
+	int fd;
+
+	fake_start();
+	fd = fake_pair(&flow, SOCK_NONBLOCK);
+	toe_store(&fake.stuck, true);
+	pthread_create(&t, NULL, unstick, NULL);
+	for (unsigned i = 0; i < TOE_SW_RING + 500; i++)
+		CU_ASSERT_EQUAL(toe_send(fd, "x", 1, 0), 1);
+	pthread_join(t, NULL);
+	for (unsigned i = 0; i < 1000 && fake_sent_end(flow) != TOE_SW_RING + 500; i++)
+		usleep(1000);
+	CU_ASSERT_EQUAL(fake_sent_end(flow), TOE_SW_RING + 500);
+	toe_close(fd);
+	fake_stop();
+}
+
+struct two_way {
+	int fd;
+	uint32_t flow;
+};
+
+static void *writer(void *arg)
+{
+	struct two_way *w = arg;
+	static uint8_t buf[3000];
+
+	for (unsigned i = 0; i < 1000; i++)
+		if (toe_send(w->fd, buf, sizeof(buf), 0) != sizeof(buf))
+			return arg;
+	return NULL;
+}
+
+static void *feeder(void *arg)
+{
+	struct two_way *w = arg;
+	struct toe_flow_block *b = fake_block(w->flow);
+	uint64_t pos = 0;
+	uint8_t buf[1000];
+
+	while (pos < 2000000) {
+		if (pos + sizeof(buf) - toe_load_acquire(&b->app.rx_read) > TOE_BUF_DEFAULT) {
+			usleep(100);
+			continue;
+		}
+		fill(buf, pos, sizeof(buf));
+		fake_peer_send(w->flow, buf, sizeof(buf));
+		pos += sizeof(buf);
+	}
+	fake_peer_fin(w->flow);
+	return NULL;
+}
+
+/* One socket, a thread that reads and one that writes. */
+static void transfer__two_threads(void)
+{
+	struct two_way w;
+	pthread_t a, b;
+	static uint8_t buf[8192];
+	uint64_t pos = 0;
+	void *failed;
+	ssize_t n;
+
+	fake_start();
+	w.fd = fake_pair(&w.flow, 0);
+	pthread_create(&a, NULL, writer, &w);
+	pthread_create(&b, NULL, feeder, &w);
+	while ((n = toe_recv(w.fd, buf, sizeof(buf), 0)) > 0) {
+		if (!is_pattern(buf, pos, (uint32_t)n))
+			break;
+		pos += (uint64_t)n;
+	}
+	CU_ASSERT_EQUAL(n, 0);
+	CU_ASSERT_EQUAL(pos, 2000000);
+	pthread_join(a, &failed);
+	pthread_join(b, NULL);
+	CU_ASSERT_PTR_NULL(failed);
+	toe_close(w.fd);
+	fake_stop();
+}
+
+FAKE_MAIN("libtoe_transfer", T(transfer__wraps), T(recv__empty_fin_and_reset),
+	  T(send__after_shutdown_is_a_broken_pipe), T(recv__peek_trunc_waitall),
+	  T(recv__tells_seldom), T(send__full_buffer), T(send__blocks_until_there_is_room),
+	  T(recv__blocks_and_times_out), T(vector__scatter_gather),
+	  T(sendfile__reads_into_the_buffer), T(push__full_ring), T(transfer__two_threads))
