@@ -39,6 +39,8 @@ struct ground {
 	struct sim_world *w;
 	struct toe_port *peer, *victim;
 	struct sim_app *clients[2], *servers[2];
+	bool
+	    wild; /* the hostile application's own view of its rings is broken: it can no longer behave */
 };
 
 static void __attribute__((noreturn)) found(const char *what)
@@ -130,6 +132,7 @@ static void act(struct ground *g, const struct step *s)
 		command(g, s);
 		break;
 	case STEP_INDEX:
+		g->wild = true;
 		if (s->b & 1)
 			db->head += (uint32_t)s->value;
 		else
@@ -142,14 +145,15 @@ static void act(struct ground *g, const struct step *s)
 		poke(toe_arena_listener(arena, s->a & 1), 1024, s);
 		break;
 	case STEP_CTX:
+		g->wild = true;
 		poke(s->a & 2 ? arena : (void *)ctx, 512, s);
 		break;
 	case STEP_TIME:
 		pass_time(g, false, s->a);
 		break;
 	case STEP_PLAY:
-		/* It behaves for a while, so that there are connections in all states; its own view may be broken. */
-		pass_time(g, !g->servers[1]->broken, s->a & 31);
+		/* It behaves for a while, so that there are connections in all states. */
+		pass_time(g, !g->wild && !g->servers[1]->broken, s->a & 31);
 		break;
 	}
 }
@@ -187,7 +191,7 @@ static void verdict(struct ground *g)
 
 int LLVMFuzzerTestOneInput(const uint8_t *in, size_t n)
 {
-	struct ground g;
+	struct ground g = { 0 };
 	struct step s;
 
 	if (n < sizeof(s) || n > MAX_STEPS * sizeof(s))
