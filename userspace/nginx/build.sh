@@ -58,7 +58,7 @@ configure() {
 }
 
 download
-key=$(cat "$patch" "$root/manager/toe.h" "$0" | cksum)
+key="$lib $(cat "$patch" "$root/manager/toe.h" "$0" | cksum)"
 [ "$key" = "$(cat "$out/key" 2> /dev/null)" ] || configure
 cd "$out/src"
 if [ "$lib" -nt objs/nginx ]; then
