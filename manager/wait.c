@@ -186,7 +186,10 @@ void tm_bind(struct tm_ctx *c, struct tm_sock *s, unsigned to)
 		return;
 	tm_flow_lock(s);
 	await_bind(c, s);
+	/* What is on its way to the other context counts as seen: whoever binds looks at the flow next. */
+	toe_store(&s->fb->app.seen_seq, toe_load(&s->fb->dev.notify_seq));
 	toe_store(&s->fb->app.ctx, to);
+	toe_fence_full();
 	tm_push_flow(c, s, TOE_SW_BIND, 0, to);
 	if (tm_has(s, TM_S_WANT_SPACE)) /* the answer may have gone to the other context */
 		tm_push_flow(c, s, TOE_SW_SEND, TOE_SEND_WANT_SPACE, toe_load(&s->fb->app.tx_end));

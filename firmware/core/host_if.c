@@ -67,10 +67,15 @@ static void do_shutdown(struct toe_fpc *f, struct toe_work *w, uint64_t end)
 		w->act |= toe_tcp_shutdown(w->t, f->now);
 }
 
-/* The context takes the flow's notifications. What it may have missed is told again. */
+/*
+ * The context takes the flow's notifications. What it may have missed is told again; one that is still on its way to
+ * another context, where perhaps nobody will ever take it, must not keep back those that follow.
+ */
 static void do_bind(struct toe_fpc *f, unsigned app, uint32_t flow, uint64_t ctx)
 {
 	struct toe_flow_block *b = toe_arena_flow(toe_port_arena(f->port, app), flow);
+	uint32_t seen;
+	bool elsewhere;
 
 	if (ctx >= TOE_MAX_CTXS) {
 		refuse(f, TOE_CNT_refuse_grant);
@@ -78,9 +83,13 @@ static void do_bind(struct toe_fpc *f, unsigned app, uint32_t flow, uint64_t ctx
 	}
 	toe_accept_taken(f, flow);
 	toe_soft(f, flow)->ctx = (uint8_t)ctx;
+	seen = toe_load(&b->app.seen_seq);
+	elsewhere = b->dev.notify_seq != seen;
+	toe_store(&b->dev.notify_seq, seen);
 	if (b->dev.flags & TOE_FLOW_ERROR)
 		toe_host_notify(f, flow, TOE_HW_RESET, true);
-	else if (b->dev.rx_end != toe_load(&b->app.rx_read) || b->dev.flags & TOE_FLOW_RX_FIN)
+	else if (elsewhere || b->dev.rx_end != toe_load(&b->app.rx_read) ||
+		 b->dev.flags & TOE_FLOW_RX_FIN)
 		toe_host_notify(f, flow, TOE_HW_DATA_RECEIVED, true);
 }
 

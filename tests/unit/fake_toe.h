@@ -239,7 +239,7 @@ FAKE uint32_t fake_birth(uint8_t flags)
 	memcpy(b->con.laddr + 12, "\300\0\2\1", 4);
 	memcpy(b->con.raddr + 12, "\300\0\2\2", 4);
 	b->con.lport = htons(80);
-	b->con.rport = htons(FAKE_PORT);
+	b->con.rport = htons((uint16_t)(FAKE_PORT + flow)); /* tells flows apart */
 	b->con.rx_size = b->con.tx_size = TOE_BUF_DEFAULT;
 	b->con.rx_off = toe_arena_rx_off(flow);
 	b->con.tx_off = toe_arena_tx_off(flow);
@@ -266,6 +266,19 @@ FAKE bool fake_may_tell(const struct fake_flow *f, const struct toe_flow_block *
 {
 	return f->want &&
 	       f->sent - toe_load(&b->dev.tx_una) <= TOE_BUF_DEFAULT - TOE_BUF_DEFAULT / 3;
+}
+
+FAKE void fake_bind(const struct toe_cmd *c, struct toe_flow_block *b, struct fake_flow *f)
+{
+	uint32_t seen = toe_load(&b->app.seen_seq);
+	bool elsewhere = toe_load(&b->dev.notify_seq) != seen;
+
+	f->ctx = (uint8_t)c->pos;
+	f->accepted = true;
+	toe_store(&b->dev.notify_seq, seen);
+	if (elsewhere || b->dev.rx_end != toe_load(&b->app.rx_read) ||
+	    b->dev.flags & (TOE_FLOW_RX_FIN | TOE_FLOW_ERROR))
+		fake_notify(c->flow, TOE_HW_DATA_RECEIVED, true);
 }
 
 FAKE void fake_command(unsigned ctx, const struct toe_cmd *c)
@@ -296,11 +309,7 @@ FAKE void fake_command(unsigned ctx, const struct toe_cmd *c)
 		f->told = c->pos;
 		break;
 	case TOE_SW_BIND:
-		f->ctx = (uint8_t)c->pos;
-		f->accepted = true;
-		if (b->dev.rx_end != toe_load(&b->app.rx_read) ||
-		    b->dev.flags & (TOE_FLOW_RX_FIN | TOE_FLOW_ERROR))
-			fake_notify(c->flow, TOE_HW_DATA_RECEIVED, true);
+		fake_bind(c, b, f);
 		break;
 	case TOE_SW_SHUTDOWN:
 		f->shut = true;

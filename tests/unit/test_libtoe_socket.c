@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* manager/socket.c, connect.c, names.c, options.c, control.c, fork.c: what a socket is, becomes and leaves behind. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "fake_toe.h"
+
+static int err(int r)
+{
+	return r < 0 ? errno : 0;
+}
+
+static struct sockaddr_in addr_of(const char *ip, int port)
+{
+	return (struct sockaddr_in){ .sin_family = AF_INET,
+				     .sin_port = htons((uint16_t)port),
+				     .sin_addr.s_addr = inet_addr(ip) };
+}
+
+static int do_connect(int fd, const char *ip, int port)
+{
+	struct sockaddr_in sa = addr_of(ip, port);
+
+	return err(toe_connect(fd, (struct sockaddr *)&sa, sizeof(sa)));
+}
+
+static int so_error(int fd)
+{
+	int v = -1;
+	socklen_t len = sizeof(v);
+
+	toe_getsockopt(fd, SOL_SOCKET, SO_ERROR, &v, &len);
+	return v;
+}
+
+/* The flow that was assigned last. */
+static uint32_t newest(void)
+{
+	uint32_t best = 0;
+
+	for (uint32_t i = 0; i < FAKE_FLOWS; i++)
+		if (fake.flow[i].live)
+			best = i;
+	return best;
+}
+
+static void establish(uint32_t flow)
+{
+	pthread_mutex_lock(&fake.lock);
+	fake_flags(flow, TOE_FLOW_ESTABLISHED);
+	fake_notify(flow, TOE_HW_CONNECT_ESTABLISHED, false);
+	pthread_mutex_unlock(&fake.lock);
+}
+
+static void connect__nonblocking(void)
+{
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLOUT };
+	struct sockaddr_in sa;
+	socklen_t len = sizeof(sa);
+	int fd = toe_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), ep = toe_epoll_create1(0);
+	uint32_t flow;
+
+	CU_ASSERT_EQUAL(err((int)toe_send(fd, "x", 1, MSG_NOSIGNAL)), EPIPE);
+	CU_ASSERT_EQUAL(err((int)toe_recv(fd, &sa, 1, 0)), ENOTCONN);
+	CU_ASSERT_EQUAL(do_connect(fd, "192.0.2.2", 80), EINPROGRESS);
+	CU_ASSERT_EQUAL(do_connect(fd, "192.0.2.2", 80), EALREADY);
+	toe_epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev);
+	fake_step();
+	CU_ASSERT_EQUAL(toe_epoll_wait(ep, &ev, 1, 0), 0);
+	CU_ASSERT_EQUAL(err((int)toe_send(fd, "x", 1, 0)), EAGAIN);
+	CU_ASSERT_EQUAL(err(toe_getpeername(fd, (struct sockaddr *)&sa, &len)), ENOTCONN);
+	flow = newest();
+	establish(flow);
+	CU_ASSERT_EQUAL(toe_epoll_wait(ep, &ev, 1, 0), 1);
+	CU_ASSERT_EQUAL(ev.events, EPOLLOUT);
+	CU_ASSERT_EQUAL(so_error(fd), 0);
+	CU_ASSERT_EQUAL(do_connect(fd, "192.0.2.2", 80), 0);
+	CU_ASSERT_EQUAL(do_connect(fd, "192.0.2.2", 80), EISCONN);
+	CU_ASSERT_EQUAL(toe_getpeername(fd, (struct sockaddr *)&sa, &len), 0);
+	CU_ASSERT_EQUAL(toe_send(fd, "x", 1, 0), 1);
+	toe_close(fd);
+	fake_step();
+	CU_ASSERT(fake.flow[flow].closed);
+	toe_close(ep);
+}
+
+static void connect__refused(void)
+{
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLOUT };
+	int fd = toe_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), ep = toe_epoll_create1(0);
+
+	CU_ASSERT_EQUAL(do_connect(fd, "192.0.2.2", 80), EINPROGRESS);
+	toe_epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev);
+	fake_step();
+	fake_peer_rst(newest(), ECONNREFUSED);
+	CU_ASSERT_EQUAL(toe_epoll_wait(ep, &ev, 1, 0), 1);
+	CU_ASSERT_EQUAL(ev.events, EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP);
+	CU_ASSERT_EQUAL(so_error(fd), ECONNREFUSED);
+	CU_ASSERT_EQUAL(so_error(fd), 0);
+	CU_ASSERT_EQUAL(do_connect(fd, "192.0.2.2", 80),
+			ECONNABORTED); /* as Linux: the failure is taken note of */
+	CU_ASSERT_EQUAL(do_connect(fd, "192.0.2.2", 80),
+			EINPROGRESS); /* then it may be tried again */
+	fake_step();
+	toe_close(fd);
+	toe_close(ep);
+	fake_step();
+
+	fd = toe_socket(AF_INET, SOCK_STREAM, 0);
+	pthread_mutex_lock(&fake.lock);
+	fake.refuse = EHOSTUNREACH;
+	pthread_mutex_unlock(&fake.lock);
+	CU_ASSERT_EQUAL(do_connect(fd, "192.0.2.2", 80), EHOSTUNREACH);
+	pthread_mutex_lock(&fake.lock);
+	fake.refuse = 0;
+	fake.assign_error = EMFILE;
+	pthread_mutex_unlock(&fake.lock);
+	fake_start();
+	CU_ASSERT_EQUAL(do_connect(fd, "192.0.2.2", 80), EMFILE);
+	fake_stop();
+	fake.assign_error = 0;
+	toe_close(fd);
+}
+
+static void *establisher(void *arg)
+{
+	usleep(20000);
+	establish(newest());
+	return NULL;
+}
+
+static void connect__blocking(void)
+{
+	struct timeval tv = { .tv_usec = 20000 };
+	int fd = toe_socket(AF_INET, SOCK_STREAM, 0);
+	pthread_t t;
+
+	fake_start();
+	toe_setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
+	CU_ASSERT_EQUAL(do_connect(fd, "192.0.2.2", 80),
+			EINPROGRESS); /* the time limit, as Linux says it */
+	toe_close(fd);
+	fd = toe_socket(AF_INET, SOCK_STREAM, 0);
+	pthread_create(&t, NULL, establisher, NULL);
+	CU_ASSERT_EQUAL(do_connect(fd, "192.0.2.2", 80), 0);
+	pthread_join(t, NULL);
+	toe_close(fd);
+	fake_stop();
+	fake_step();
+}
+
+/* Closed before the flow was known: the flow is aborted when it is. */
+static void connect__orphan(void)
+{
+	unsigned before = fake.count[TOE_SW_ABORT];
+	struct epoll_event ev;
+	int fd = toe_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), ep = toe_epoll_create1(0),
+	    other;
+	uint32_t flow;
+
+	CU_ASSERT_EQUAL(do_connect(fd, "192.0.2.2", 80), EINPROGRESS);
+	toe_close(fd);
+	fake_step();
+	other = fake_pair(&flow, SOCK_NONBLOCK);
+	ev = (struct epoll_event){ .events = EPOLLIN };
+	toe_epoll_ctl(ep, EPOLL_CTL_ADD, other, &ev);
+	toe_epoll_wait(ep, &ev, 1, 0); /* takes the answer */
+	fake_step();
+	CU_ASSERT_EQUAL(fake.count[TOE_SW_ABORT], before + 1);
+	toe_close(other);
+	toe_close(ep);
+	fake_step();
+}
+
+/* The TOE does not serve the destination: the same descriptor is a kernel socket, with its options, in its sets. */
+static void connect__through_the_kernel(void)
+{
+	struct sockaddr_in sa = addr_of("127.0.0.1", 0);
+	struct epoll_event ev = { .events = EPOLLIN, .data.u32 = 5 };
+	socklen_t len = sizeof(sa);
+	int l = socket(AF_INET, SOCK_STREAM, 0),
+	    fd = toe_socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1, a;
+	int ep = toe_epoll_create1(0), v = 0;
+
+	bind(l, (struct sockaddr *)&sa, sizeof(sa));
+	listen(l, 1);
+	getsockname(l, (struct sockaddr *)&sa, &len);
+	toe_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	CU_ASSERT_EQUAL(toe_epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev), 0);
+	fake.kernel = true;
+	CU_ASSERT_EQUAL(toe_connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	fake.kernel = false;
+	len = sizeof(v);
+	CU_ASSERT_EQUAL(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &v, &len), 0);
+	CU_ASSERT_EQUAL(v, 1);
+	CU_ASSERT_EQUAL(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	a = accept(l, NULL, NULL);
+	CU_ASSERT_EQUAL(send(a, "hi", 2, 0), 2);
+	CU_ASSERT_EQUAL(toe_epoll_wait(ep, &ev, 1, 1000), 1);
+	CU_ASSERT_EQUAL(ev.data.u32, 5);
+	toe_close(fd);
+	close(a);
+	close(l);
+	toe_close(ep);
+
+	/* An option that only the kernel knows decides as well. */
+	fd = toe_socket(AF_INET, SOCK_STREAM, 0);
+	CU_ASSERT_EQUAL(toe_setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one)), 0);
+	CU_ASSERT_EQUAL(do_connect(fd, "127.0.0.1", 1), ECONNREFUSED);
+	toe_close(fd);
+}
+
+static void socket__others_are_the_kernels(void)
+{
+	struct stat st;
+	int fd = toe_socket(AF_INET, SOCK_DGRAM, 0), u = toe_socket(AF_UNIX, SOCK_STREAM, 0), s;
+
+	CU_ASSERT(fd >= 0 && u >= 0);
+	CU_ASSERT_EQUAL(toe_close(fd), 0);
+	CU_ASSERT_EQUAL(toe_close(u), 0);
+	CU_ASSERT_EQUAL(err(toe_close(u)), EBADF);
+	CU_ASSERT_EQUAL(err(toe_listen(u, 1)), EBADF);
+	s = toe_socket(AF_INET6, SOCK_STREAM, IPPROTO_TCP);
+	CU_ASSERT(fstat(s, &st) == 0 && S_ISSOCK(st.st_mode));
+	toe_close(s);
+}
+
+static void options__of_a_connection(void)
+{
+	struct linger l = { 1, 0 };
+	uint32_t flow;
+	int fd = fake_pair(&flow, 0), one = 1, v;
+	socklen_t len = sizeof(v);
+
+	CU_ASSERT_EQUAL(toe_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)), 0);
+	fake_step();
+	CU_ASSERT(fake.flow[flow].nodelay);
+	CU_ASSERT_EQUAL(toe_setsockopt(fd, IPPROTO_TCP, TCP_CORK, &one, sizeof(one)), 0);
+	toe_send(fd, "x", 1, 0);
+	fake_step();
+	CU_ASSERT_EQUAL(fake.flow[flow].send_flags, TOE_SEND_MORE);
+	v = 0;
+	CU_ASSERT_EQUAL(toe_setsockopt(fd, IPPROTO_TCP, TCP_CORK, &v, sizeof(v)), 0);
+	fake_step();
+	CU_ASSERT_EQUAL(fake.flow[flow].send_flags, 0); /* pushed */
+	CU_ASSERT_EQUAL(toe_getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &v, &len), 0);
+	CU_ASSERT_EQUAL(v, TOE_BUF_DEFAULT);
+	CU_ASSERT_EQUAL(toe_getsockopt(fd, SOL_SOCKET, SO_TYPE, &v, &len), 0);
+	CU_ASSERT_EQUAL(v, SOCK_STREAM);
+	CU_ASSERT_EQUAL(err(toe_setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one))),
+			ENOPROTOOPT);
+	CU_ASSERT_EQUAL(err(toe_setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &one, sizeof(one))),
+			ENOPROTOOPT);
+	CU_ASSERT_EQUAL(err(toe_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, 1)), EINVAL);
+	CU_ASSERT_EQUAL(toe_setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l)), 0);
+	toe_close(fd);
+	fake_step();
+	CU_ASSERT(fake.flow[flow].aborted);
+}
+
+static void control__flags_and_counts(void)
+{
+	uint32_t flow;
+	int fd = fake_pair(&flow, 0), one = 1, v = -1;
+
+	CU_ASSERT_EQUAL(toe_ioctl(fd, FIONREAD, &v), 0);
+	CU_ASSERT_EQUAL(v, 0);
+	fake_peer_send(flow, "abc", 3);
+	toe_ioctl(fd, FIONREAD, &v);
+	CU_ASSERT_EQUAL(v, 3);
+	CU_ASSERT_EQUAL(toe_fcntl(fd, F_GETFL), O_RDWR);
+	CU_ASSERT_EQUAL(toe_fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	CU_ASSERT_EQUAL(toe_fcntl(fd, F_GETFL), O_RDWR | O_NONBLOCK);
+	v = 0;
+	toe_ioctl(fd, FIONBIO, &v);
+	CU_ASSERT_EQUAL(toe_fcntl(fd, F_GETFL), O_RDWR);
+	CU_ASSERT_EQUAL(err(toe_ioctl(fd, FIOASYNC, &one)), EOPNOTSUPP);
+	CU_ASSERT_EQUAL(err(toe_ioctl(fd, 0x5555, &one)), ENOTTY);
+	CU_ASSERT_EQUAL(toe_fcntl(fd, F_SETOWN, getpid()), 0);
+	CU_ASSERT_EQUAL(toe_fcntl(fd, F_SETFD, FD_CLOEXEC), 0);
+	CU_ASSERT_EQUAL(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	toe_close(fd);
+	fake_step();
+}
+
+/* The child sends and closes; the connection stays until the parent closes too. */
+static void fork__last_one_closes(void)
+{
+	uint64_t procs = toe_load(&fake.hdr->procs);
+	uint32_t flow;
+	int fd = fake_pair(&flow, 0), status;
+	char b[3];
+	pid_t pid;
+
+	fake_start();
+	pid = fork();
+	if (!pid) {
+		if (toe_recv(fd, b, 3, MSG_WAITALL) != 3 || toe_send(fd, b, 3, 0) != 3)
+			_exit(1);
+		_exit(toe_close(fd) ? 2 : 0);
+	}
+	CU_ASSERT_EQUAL(__builtin_popcountll(toe_load(&fake_block(flow)->app.holders)), 2);
+	usleep(20000);
+	fake_peer_send(flow, "abc", 3); /* the child waits: it has the flow */
+	CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
+	CU_ASSERT(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	CU_ASSERT_EQUAL(fake_sent_end(flow), 3);
+	CU_ASSERT_EQUAL(toe_load(&fake_block(flow)->app.holders), 1);
+	CU_ASSERT_EQUAL(toe_send(fd, "d", 1, 0), 1);
+	toe_close(fd);
+	fake_stop();
+	fake_step();
+	CU_ASSERT(fake.flow[flow].closed && fake.flow[flow].sent == 4);
+	for (int i = 0; i < 100 && toe_load(&fake.hdr->procs) != procs; i++)
+		usleep(10000);
+	CU_ASSERT_EQUAL(toe_load(&fake.hdr->procs), procs); /* its slot is free again */
+}
+
+/* A child that ends by exit() without closing: its hold goes, the connection stays the parent's. */
+static void fork__child_exits(void)
+{
+	uint32_t flow;
+	int fd = fake_pair(&flow, 0), status;
+	pid_t pid;
+
+	fake_start();
+	fflush(stdout);
+	pid = fork();
+	if (!pid)
+		exit(0);
+	waitpid(pid, &status, 0);
+	CU_ASSERT_EQUAL(toe_load(&fake_block(flow)->app.holders), 1);
+	CU_ASSERT(!fake.flow[flow].closed);
+	CU_ASSERT_EQUAL(toe_send(fd, "x", 1, 0), 1);
+	toe_close(fd);
+	fake_stop();
+	fake_step();
+}
+
+FAKE_MAIN("libtoe_socket", T(connect__nonblocking), T(connect__refused), T(connect__blocking),
+	  T(connect__orphan), T(connect__through_the_kernel), T(socket__others_are_the_kernels),
+	  T(options__of_a_connection), T(control__flags_and_counts), T(fork__last_one_closes),
+	  T(fork__child_exits))
