@@ -92,6 +92,8 @@ static bool syn_again(struct toe_tcb *t, struct toe_seg *seg, uint64_t seq, uint
 		seg->flags &= (uint8_t) ~(TOE_SYN | TOE_FIN);
 		seg->seq++;
 		seg->len = 0;
+		/* The window of a SYN is not scaled (RFC 7323 2.2); from here on it will be. */
+		seg->wnd = (uint16_t)(seg->wnd >> t->snd_wscale);
 		return false;
 	}
 	t->snd_nxt = t->snd_una;

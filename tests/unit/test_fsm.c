@@ -52,6 +52,24 @@ static void open__simultaneous(void)
 	CU_ASSERT_EQUAL(e.t.state, TOE_TCP_ESTABLISHED);
 }
 
+/* RFC 7323 2.2: the window of a SYN-ACK is not scaled, whichever state it meets. */
+static void open__simultaneous_window_is_not_scaled(void)
+{
+	struct env e = env_syn_sent();
+	struct toe_seg s = env_syn(&e);
+
+	s.opts |= TOE_SEG_WSCALE;
+	s.wscale = 7;
+	env_run(&e, toe_tcp_input(&e.t, &s, e.now));
+	s.flags |= TOE_ACK;
+	s.ack = ENV_ISN + 1;
+	s.wnd = 2560;
+	env_run(&e, toe_tcp_input(&e.t, &s, e.now));
+	CU_ASSERT_EQUAL(e.t.state, TOE_TCP_ESTABLISHED);
+	CU_ASSERT_EQUAL(e.t.snd_wnd, 2560);
+	CU_ASSERT_EQUAL(e.t.max_snd_wnd, 2560);
+}
+
 static void open__syn_received_syn_again_sends_syn_ack_again(void)
 {
 	struct env e = env_syn_received();
@@ -399,6 +417,7 @@ static void open__window_scale(void)
 }
 
 UNIT_MAIN("fsm", T(open__passive), T(open__active), T(open__simultaneous),
+	  T(open__simultaneous_window_is_not_scaled),
 	  T(open__syn_received_syn_again_sends_syn_ack_again), T(open__mss_rules),
 	  T(open__window_scale), T(syn_sent__bad_ack_is_reset), T(syn_sent__refused),
 	  T(syn_received__data_on_the_last_ack), T(syn_received__data_and_fin_on_the_last_ack),
