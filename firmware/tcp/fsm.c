@@ -135,8 +135,11 @@ uint32_t toe_fsm_established(struct toe_tcb *t, const struct toe_seg *seg, uint6
 	uint8_t shift = seg->flags & TOE_SYN ? 0 : t->snd_wscale;
 
 	toe_cc(t)->init(t, t->rexmits > 0);
-	if (t->rexmits)
+	if (t->rexmits) {
 		t->rto_us = TOE_RTO_SYN_LOST_US;
+		if (!(t->flags & TOE_TCB_TS)) /* with them, this ACK is yet to be measured */
+			t->backoff = 0;
+	}
 	t->snd_wnd = t->max_snd_wnd = (uint32_t)seg->wnd << shift;
 	t->snd_wl1 = seg->seq;
 	t->snd_wl2 = seg->ack;

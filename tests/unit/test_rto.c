@@ -171,6 +171,22 @@ static void syn__lost_makes_a_cautious_start(void)
 	CU_ASSERT_EQUAL(e.t.rto_us, TOE_RTO_SYN_LOST_US);
 }
 
+/* RFC 6298 5.7: data begins with 3 s, not with 3 s doubled as often as the SYN was. */
+static void syn__lost_leaves_no_backoff(void)
+{
+	struct env e = env_syn_sent();
+	struct toe_seg s;
+
+	env_timer(&e);
+	env_timer(&e);
+	s = env_syn(&e);
+	s.flags |= TOE_ACK;
+	s.ack = ENV_ISN + 1;
+	env_run(&e, toe_tcp_input(&e.t, &s, e.now));
+	env_write(&e, 100);
+	CU_ASSERT_EQUAL(e.t.rto_at, e.now + TOE_RTO_SYN_LOST_US);
+}
+
 static void fin_wait_2__ends_only_when_nobody_holds_it(void)
 {
 	struct env e = env_fin_wait_2();
@@ -199,4 +215,5 @@ UNIT_MAIN("rto", T(toe_rto_sample__by_the_book), T(toe_rto_sample__bounds),
 	  T(rto__progress_starts_the_count_anew), T(rto__more_data_does_not_put_it_off),
 	  T(rto__is_armed_before_anything_is_sent), T(syn__gives_up_after_six),
 	  T(syn_ack__gives_up_without_a_word), T(syn__lost_makes_a_cautious_start),
-	  T(fin_wait_2__ends_only_when_nobody_holds_it), T(fin_wait_2__closed_before_the_ack))
+	  T(syn__lost_leaves_no_backoff), T(fin_wait_2__ends_only_when_nobody_holds_it),
+	  T(fin_wait_2__closed_before_the_ack))
