@@ -144,8 +144,11 @@ uint32_t toe_ack_input(struct toe_tcb *t, const struct toe_seg *seg, uint64_t ac
 {
 	uint32_t act = 0;
 
-	/* RFC 1122 4.2.2.17: a peer that answers is alive, however long its window stays shut. */
-	if (t->flags & TOE_TCB_PERSIST || !t->snd_wnd)
+	/*
+	 * RFC 1122 4.2.2.17: a peer that answers is alive, however long its window stays shut. But it cannot hold
+	 * a connection that nobody else holds.
+	 */
+	if ((t->flags & TOE_TCB_PERSIST || !t->snd_wnd) && !(t->flags & TOE_TCB_CLOSED_BY_APP))
 		t->rexmits = 0;
 	if (ack < t->snd_una)
 		return 0;

@@ -285,6 +285,28 @@ static void probe__never_gives_up_on_a_live_peer(void)
 	CU_ASSERT_EQUAL(e.now - before, TOE_RTO_MAX_US);
 }
 
+/* Nobody waits for the end of a closed connection: a peer may not keep it for ever by shutting its window. */
+static void probe__gives_up_for_a_closed_application(void)
+{
+	static const uint32_t written[] = { 0, 100 }; /* FIN alone, and FIN behind data */
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct env e = env_established();
+		unsigned n = 0;
+
+		env_ack_wnd(&e, 0, 0, 0);
+		env_write(&e, written[i]);
+		env_run(&e, toe_tcp_close(&e.t, e.now));
+		for (; n < 100 && e.t.state != TOE_TCP_CLOSED; n++) {
+			env_timer(&e);
+			if (e.t.state != TOE_TCP_CLOSED)
+				env_ack_wnd(&e, 0, 0, 0);
+		}
+		CU_ASSERT_EQUAL(n, TOE_MAX_REXMITS + 1);
+		CU_ASSERT(e.act & TOE_ACT_FREE);
+	}
+}
+
 static void probe__gives_up_on_a_dead_one(void)
 {
 	struct env e = env_established();
@@ -387,6 +409,7 @@ UNIT_MAIN("send", T(toe_tcp_send__positions), T(toe_tcp_send__not_after_fin),
 	  T(sws__waits_for_half_the_largest_window), T(sws__gives_in_after_a_while),
 	  T(probe__one_byte_and_then_the_rest), T(probe__byte_is_taken),
 	  T(probe__last_byte_before_fin), T(probe__never_gives_up_on_a_live_peer),
-	  T(probe__gives_up_on_a_dead_one), T(probe__after_a_timeout_into_a_shut_window),
-	  T(ack__number_is_the_highest_sent), T(ack__number_stays_in_the_peers_window),
-	  T(idle__window_restarts), T(toe_tcp_option__unknown))
+	  T(probe__gives_up_for_a_closed_application), T(probe__gives_up_on_a_dead_one),
+	  T(probe__after_a_timeout_into_a_shut_window), T(ack__number_is_the_highest_sent),
+	  T(ack__number_stays_in_the_peers_window), T(idle__window_restarts),
+	  T(toe_tcp_option__unknown))
