@@ -215,15 +215,19 @@ static bool send_again(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 }
 
 /*
- * A bare ACK. Its number is the highest sent, as snd_nxt may have gone back and the peer refuses what lies
- * below its rcv_nxt; but not beyond the peer's window, which it refuses too (probes, FIN).
+ * The number of a segment without data: the highest sent, as snd_nxt may have gone back and the peer refuses what
+ * lies below its rcv_nxt; but not beyond the peer's window, which it refuses too (probes, FIN).
  */
+static uint64_t bare_seq(const struct toe_tcb *t)
+{
+	return toe_min64(t->snd_max, t->snd_una + t->snd_wnd);
+}
+
 static bool send_ack(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 {
-	uint64_t edge = t->snd_una + t->snd_wnd;
 	bool owed = t->dup_due && t->last_ack_sent == (uint32_t)t->rcv_nxt;
 
-	make(t, now, o, toe_min64(t->snd_max, edge), TOE_ACK);
+	make(t, now, o, bare_seq(t), TOE_ACK);
 	if (owed)
 		t->dup_due--;
 	if (t->nholes && t->flags & TOE_TCB_SACK)
@@ -257,7 +261,7 @@ static bool send_syn(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 
 static bool send_rst(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 {
-	make(t, now, o, t->snd_max, TOE_RST | TOE_ACK);
+	make(t, now, o, bare_seq(t), TOE_RST | TOE_ACK);
 	t->flags &= ~(uint32_t)TOE_TCB_RST_OUT;
 	o->last = 1;
 	return true;

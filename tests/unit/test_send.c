@@ -372,6 +372,20 @@ static void ack__number_stays_in_the_peers_window(void)
 	CU_ASSERT_EQUAL(env_out_seq(&e, e.n - 1), 0);
 }
 
+/* RFC 9293 3.5.2: a RST outside its window means nothing to the peer. */
+static void rst__number_stays_in_the_peers_window(void)
+{
+	struct env e = env_established();
+
+	env_ack_wnd(&e, 0, 0, 0);
+	env_write(&e, 2000);
+	env_timer(&e); /* a probe, which the peer does not take */
+	env_run(&e, toe_tcp_abort(&e.t, 0, e.now));
+	CU_ASSERT_EQUAL(e.n, 1);
+	CU_ASSERT(e.o[0].flags & TOE_RST);
+	CU_ASSERT_EQUAL(env_out_seq(&e, 0), 0);
+}
+
 static void idle__window_restarts(void)
 {
 	struct env e = env_established();
@@ -411,5 +425,5 @@ UNIT_MAIN("send", T(toe_tcp_send__positions), T(toe_tcp_send__not_after_fin),
 	  T(probe__last_byte_before_fin), T(probe__never_gives_up_on_a_live_peer),
 	  T(probe__gives_up_for_a_closed_application), T(probe__gives_up_on_a_dead_one),
 	  T(probe__after_a_timeout_into_a_shut_window), T(ack__number_is_the_highest_sent),
-	  T(ack__number_stays_in_the_peers_window), T(idle__window_restarts),
-	  T(toe_tcp_option__unknown))
+	  T(ack__number_stays_in_the_peers_window), T(rst__number_stays_in_the_peers_window),
+	  T(idle__window_restarts), T(toe_tcp_option__unknown))
