@@ -17,19 +17,22 @@
 
 struct toe_arena_hdr {
 	uint32_t magic, version;
-	uint32_t app;   /* application id */
+	uint32_t app; /* application id */
 	uint32_t nfpcs;
-	uint64_t size;  /* bytes of the whole arena */
-	uint64_t procs; /* process slots in use: set by toed (attach) or by a parent about to fork; host atomics */
-	uint64_t ctxs;  /* context slots in use: set and cleared by toed, once the firmware has their eventfds */
-	struct toe_sleep fpc[TOE_MAX_FPCS]; /* written by each FPC before it sleeps, read by producers of SW CMDs */
+	uint64_t size; /* bytes of the whole arena */
+	uint64_t
+	    procs; /* process slots in use: set by toed (attach) or by a parent about to fork; host atomics */
+	uint64_t
+	    ctxs; /* context slots in use: set and cleared by toed, once the firmware has their eventfds */
+	struct toe_sleep fpc
+	    [TOE_MAX_FPCS]; /* written by each FPC before it sleeps, read by producers of SW CMDs */
 };
 
 /* What a context shares with all FPCs. */
 struct toe_ctx {
 	struct toe_sleep sleep; /* written by the context, read by FPCs */
-	uint32_t proc;          /* process slot that owns the context */
-	uint32_t flows_hint;    /* flows in its epoll sets: the FPC's doorbell moderation uses it */
+	uint32_t proc; /* process slot that owns the context */
+	uint32_t flows_hint; /* flows in its epoll sets: the FPC's doorbell moderation uses it */
 	struct {
 		struct toe_sw_ring sw;
 		struct toe_hw_ring hw;
@@ -52,10 +55,11 @@ static inline uint64_t toe_accept_entry(uint32_t flow, uint16_t gen, unsigned ct
 }
 
 struct toe_listener {
-	uint64_t waiters __attribute__((aligned(TOE_CACHELINE))); /* contexts that want hints (bit set); host atomics */
-	uint64_t holders;  /* processes that hold a descriptor of it (bit set); host atomics */
-	uint32_t in_use;   /* set by toed at admission, cleared by toed when given back */
-	uint32_t backlog;  /* per listen(2), at most TOE_ACCEPT_RING */
+	uint64_t waiters __attribute__((
+	    aligned(TOE_CACHELINE))); /* contexts that want hints (bit set); host atomics */
+	uint64_t holders; /* processes that hold a descriptor of it (bit set); host atomics */
+	uint32_t in_use; /* set by toed at admission, cleared by toed when given back */
+	uint32_t backlog; /* per listen(2), at most TOE_ACCEPT_RING */
 	struct {
 		struct toe_doorbell db;
 		uint64_t entry[TOE_ACCEPT_RING];
@@ -64,49 +68,59 @@ struct toe_listener {
 
 /* Names as RFC 9293 3.3.2. Also shown by bpftool and toectl. */
 enum toe_tcp_state {
-	TOE_TCP_CLOSED, TOE_TCP_LISTEN, TOE_TCP_SYN_SENT, TOE_TCP_SYN_RECEIVED, TOE_TCP_ESTABLISHED,
-	TOE_TCP_FIN_WAIT_1, TOE_TCP_FIN_WAIT_2, TOE_TCP_CLOSE_WAIT, TOE_TCP_CLOSING, TOE_TCP_LAST_ACK, TOE_TCP_TIME_WAIT,
+	TOE_TCP_CLOSED,
+	TOE_TCP_LISTEN,
+	TOE_TCP_SYN_SENT,
+	TOE_TCP_SYN_RECEIVED,
+	TOE_TCP_ESTABLISHED,
+	TOE_TCP_FIN_WAIT_1,
+	TOE_TCP_FIN_WAIT_2,
+	TOE_TCP_CLOSE_WAIT,
+	TOE_TCP_CLOSING,
+	TOE_TCP_LAST_ACK,
+	TOE_TCP_TIME_WAIT,
 };
 
 enum toe_flow_flags {
 	TOE_FLOW_ESTABLISHED = 1, /* handshake done (stays set) */
-	TOE_FLOW_RX_FIN = 2,      /* rx_end is the end of the stream */
-	TOE_FLOW_ERROR = 4,       /* toe_flow_dev.error is set; the flow is gone */
-	TOE_FLOW_CLOSED = 8,      /* the firmware has let go of the flow */
-	TOE_FLOW_TX_SHUT = 16,    /* nothing more can be sent */
+	TOE_FLOW_RX_FIN = 2, /* rx_end is the end of the stream */
+	TOE_FLOW_ERROR = 4, /* toe_flow_dev.error is set; the flow is gone */
+	TOE_FLOW_CLOSED = 8, /* the firmware has let go of the flow */
+	TOE_FLOW_TX_SHUT = 16, /* nothing more can be sent */
 };
 
 /* Line 0: written by the firmware only, each word with one store; gen is stored last when a flow is born. */
 struct toe_flow_dev {
-	uint64_t rx_end;     /* position: in-order data received */
-	uint64_t tx_una;     /* position: acknowledged by the peer, buffer below it is free */
+	uint64_t rx_end; /* position: in-order data received */
+	uint64_t tx_una; /* position: acknowledged by the peer, buffer below it is free */
 	uint32_t notify_seq; /* last notification sent; pending while != toe_flow_app.seen_seq */
-	uint32_t error;      /* errno, valid with TOE_FLOW_ERROR */
+	uint32_t error; /* errno, valid with TOE_FLOW_ERROR */
 	uint16_t gen;
-	uint8_t state;       /* enum toe_tcp_state */
-	uint8_t flags;       /* enum toe_flow_flags */
+	uint8_t state; /* enum toe_tcp_state */
+	uint8_t flags; /* enum toe_flow_flags */
 } __attribute__((aligned(TOE_CACHELINE)));
 
 /* Line 1: written by the application only. */
 struct toe_flow_app {
-	uint64_t rx_read;  /* position read up to */
-	uint64_t rx_told;  /* last position sent by TOE_SW_RECV */
-	uint64_t tx_end;   /* position written up to */
+	uint64_t rx_read; /* position read up to */
+	uint64_t rx_told; /* last position sent by TOE_SW_RECV */
+	uint64_t tx_end; /* position written up to */
 	uint32_t seen_seq; /* stored, then a full fence, then line 0 is read */
-	uint32_t ctx;      /* context bound by TOE_SW_BIND */
-	uint64_t holders;  /* processes that hold a descriptor (bit set); host atomics */
-	uint32_t lock;     /* sending lock among the application's processes and threads (thread id, 0 = free) */
+	uint32_t ctx; /* context bound by TOE_SW_BIND */
+	uint64_t holders; /* processes that hold a descriptor (bit set); host atomics */
+	uint32_t
+	    lock; /* sending lock among the application's processes and threads (thread id, 0 = free) */
 } __attribute__((aligned(TOE_CACHELINE)));
 
 /* Line 2: written by the firmware when the flow is born, constant afterwards. Addresses: IPv4 as ::ffff:a.b.c.d. */
 struct toe_flow_const {
 	uint8_t laddr[16], raddr[16];
-	uint16_t lport, rport;     /* network order */
+	uint16_t lport, rport; /* network order */
 	uint8_t fpc;
-	uint8_t dev;               /* index into toe_ctrl.dev */
-	uint16_t listener;         /* index, 0xffff for an active open */
+	uint8_t dev; /* index into toe_ctrl.dev */
+	uint16_t listener; /* index, 0xffff for an active open */
 	uint32_t rx_size, tx_size; /* bytes, powers of two */
-	uint64_t rx_off, tx_off;   /* from the start of the arena */
+	uint64_t rx_off, tx_off; /* from the start of the arena */
 } __attribute__((aligned(TOE_CACHELINE)));
 
 struct toe_flow_block {
@@ -131,7 +145,8 @@ enum { TOE_ARENA_CTX_OFF = 4096 };
 #define TOE_ARENA_LISTENER_OFF (TOE_ARENA_CTX_OFF + TOE_MAX_CTXS * TOE_ARENA_CTX_SIZE)
 #define TOE_ARENA_LISTENER_SIZE TOE_ALIGN_UP(sizeof(struct toe_listener), 4096ull)
 #define TOE_ARENA_FLOW_OFF (TOE_ARENA_LISTENER_OFF + TOE_MAX_LISTENERS * TOE_ARENA_LISTENER_SIZE)
-#define TOE_ARENA_BUF_OFF TOE_ALIGN_UP(TOE_ARENA_FLOW_OFF + TOE_MAX_FLOWS * sizeof(struct toe_flow_block), 1ull << 21)
+#define TOE_ARENA_BUF_OFF \
+	TOE_ALIGN_UP(TOE_ARENA_FLOW_OFF + TOE_MAX_FLOWS * sizeof(struct toe_flow_block), 1ull << 21)
 #define TOE_ARENA_SIZE (TOE_ARENA_BUF_OFF + TOE_MAX_FLOWS * 2ull * TOE_BUF_DEFAULT)
 
 _Static_assert(sizeof(struct toe_arena_hdr) <= TOE_ARENA_CTX_OFF, "header fits its page");
@@ -143,7 +158,8 @@ static inline struct toe_ctx *toe_arena_ctx(void *arena, uint32_t ctx)
 
 static inline struct toe_listener *toe_arena_listener(void *arena, uint32_t listener)
 {
-	return (struct toe_listener *)((uint8_t *)arena + TOE_ARENA_LISTENER_OFF + listener * TOE_ARENA_LISTENER_SIZE);
+	return (struct toe_listener *)((uint8_t *)arena + TOE_ARENA_LISTENER_OFF +
+				       listener * TOE_ARENA_LISTENER_SIZE);
 }
 
 static inline struct toe_flow_block *toe_arena_flow(void *arena, uint32_t flow)

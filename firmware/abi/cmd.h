@@ -20,11 +20,12 @@
 
 /* One command: 128 bits. */
 struct toe_cmd {
-	uint8_t type;  /* enum toe_sw_cmd or enum toe_hw_cmd */
+	uint8_t type; /* enum toe_sw_cmd or enum toe_hw_cmd */
 	uint8_t flags; /* by type, see below */
-	uint16_t gen;  /* the flow's generation: a command of an earlier life of the id is refused */
-	uint32_t flow; /* flow id; for TOE_SW_LISTEN the listener's index, for TOE_SW_CONNECT the grant */
-	uint64_t pos;  /* stream position, or the parameter named below */
+	uint16_t gen; /* the flow's generation: a command of an earlier life of the id is refused */
+	uint32_t
+	    flow; /* flow id; for TOE_SW_LISTEN the listener's index, for TOE_SW_CONNECT the grant */
+	uint64_t pos; /* stream position, or the parameter named below */
 };
 _Static_assert(sizeof(struct toe_cmd) == 16, "a command is 128 bits");
 
@@ -33,25 +34,28 @@ _Static_assert(sizeof(struct toe_cmd) == 16, "a command is 128 bits");
  * the command ring and the table in firmware/README.md.
  */
 enum toe_sw_cmd {
-	TOE_SW_LISTEN = 1,   /* flow = listener index, pos = backlog; 0 closes: flows not yet accepted are reset */
-	TOE_SW_CONNECT = 2,  /* flow = grant id, pos = cookie that TOE_HW_FLOW_ASSIGNED gives back */
-	TOE_SW_SEND = 3,     /* pos = end of the data written so far; flags TOE_SEND_* */
-	TOE_SW_RECV = 4,     /* pos = end of the data read so far: opens the window */
-	TOE_SW_CLOSE = 5,    /* pos = end of the data; last descriptor closed: FIN after the data, unread data resets (RFC 2525 2.17) */
+	TOE_SW_LISTEN =
+	    1, /* flow = listener index, pos = backlog; 0 closes: flows not yet accepted are reset */
+	TOE_SW_CONNECT = 2, /* flow = grant id, pos = cookie that TOE_HW_FLOW_ASSIGNED gives back */
+	TOE_SW_SEND = 3, /* pos = end of the data written so far; flags TOE_SEND_* */
+	TOE_SW_RECV = 4, /* pos = end of the data read so far: opens the window */
+	TOE_SW_CLOSE =
+	    5, /* pos = end of the data; last descriptor closed: FIN after the data, unread data resets (RFC 2525 2.17) */
 	TOE_SW_SHUTDOWN = 6, /* pos = end of the data; FIN after it, receiving goes on */
-	TOE_SW_ABORT = 7,    /* RST now, drop everything (SO_LINGER 0) */
-	TOE_SW_OPTION = 8,   /* flags = enum toe_option, pos = value */
-	TOE_SW_BIND = 9,     /* pos = context that takes the flow's notifications; marks it accepted */
+	TOE_SW_ABORT = 7, /* RST now, drop everything (SO_LINGER 0) */
+	TOE_SW_OPTION = 8, /* flags = enum toe_option, pos = value */
+	TOE_SW_BIND = 9, /* pos = context that takes the flow's notifications; marks it accepted */
 };
 
 enum toe_send_flags {
-	TOE_SEND_WANT_SPACE = 1, /* tell me (TOE_HW_SEND_COMPLETE) when a third of the buffer is free */
-	TOE_SEND_MORE = 2,       /* MSG_MORE, TCP_CORK: hold back a partial segment */
+	TOE_SEND_WANT_SPACE =
+	    1, /* tell me (TOE_HW_SEND_COMPLETE) when a third of the buffer is free */
+	TOE_SEND_MORE = 2, /* MSG_MORE, TCP_CORK: hold back a partial segment */
 };
 
 enum toe_option {
 	TOE_OPT_NODELAY = 1, /* pos = 0 or 1 */
-	TOE_OPT_CORK = 2,    /* pos = 0 or 1; clearing it pushes */
+	TOE_OPT_CORK = 2, /* pos = 0 or 1; clearing it pushes */
 	TOE_OPT_QUICKACK = 3,
 	TOE_OPT_LINGER2 = 4, /* pos = milliseconds in FIN_WAIT_2 after close */
 };
@@ -61,16 +65,21 @@ enum toe_option {
  * "look there". A flow has at most one notification on its way (toe_flow_dev.notify_seq).
  */
 enum toe_hw_cmd {
-	TOE_HW_LISTEN_ESTABLISHED = 65,  /* flow = listener index, pos = TOE_HINT_*: look at its accept queue */
+	TOE_HW_LISTEN_ESTABLISHED =
+	    65, /* flow = listener index, pos = TOE_HINT_*: look at its accept queue */
 	TOE_HW_CONNECT_ESTABLISHED = 66,
-	TOE_HW_DATA_RECEIVED = 67,       /* pos = end of the received data */
-	TOE_HW_SEND_COMPLETE = 68,       /* pos = end of the acknowledged data */
-	TOE_HW_CLOSE = 69,               /* the peer sent FIN; pos = its position */
-	TOE_HW_RESET = 70,               /* pos = errno; the flow has ended or could not begin */
-	TOE_HW_FLOW_ASSIGNED = 71,       /* answer to TOE_SW_CONNECT: pos = cookie; flags = errno, 0 = flow is valid */
+	TOE_HW_DATA_RECEIVED = 67, /* pos = end of the received data */
+	TOE_HW_SEND_COMPLETE = 68, /* pos = end of the acknowledged data */
+	TOE_HW_CLOSE = 69, /* the peer sent FIN; pos = its position */
+	TOE_HW_RESET = 70, /* pos = errno; the flow has ended or could not begin */
+	TOE_HW_FLOW_ASSIGNED =
+	    71, /* answer to TOE_SW_CONNECT: pos = cookie; flags = errno, 0 = flow is valid */
 };
 
-enum toe_hint { TOE_HINT_YOURS = 0, TOE_HINT_ANY = 1 }; /* ANY: its first addressee did not take it */
+enum toe_hint {
+	TOE_HINT_YOURS = 0,
+	TOE_HINT_ANY = 1
+}; /* ANY: its first addressee did not take it */
 
 enum { TOE_SW_RING = 1024, TOE_HW_RING = 2048 }; /* entries, powers of two */
 
@@ -102,7 +111,8 @@ struct toe_hw_ring {
  */
 struct toe_sleep {
 	uint32_t sleeping __attribute__((aligned(TOE_CACHELINE)));
-	uint32_t cpu; /* an FPC's, from toed: 1 + the CPU that it is pinned to, 0 = none. Who waits there need not spin */
+	uint32_t
+	    cpu; /* an FPC's, from toed: 1 + the CPU that it is pinned to, 0 = none. Who waits there need not spin */
 };
 
 #endif

@@ -13,7 +13,7 @@
 
 struct toe_dev {
 	uint32_t ifindex; /* 0: unused */
-	uint32_t mtu;     /* bytes of IP packet */
+	uint32_t mtu; /* bytes of IP packet */
 	uint8_t mac[6];
 	uint8_t software; /* 1: peers may leave the TCP checksum partial (veth, tap) */
 	uint8_t nqueues;
@@ -31,17 +31,18 @@ struct toe_endpoint {
 	uint16_t vlan;
 	uint8_t dev;
 	uint8_t app;
-	uint8_t state;    /* enum toe_endpoint_state, stored last. CLOSING: no new flows */
+	uint8_t state; /* enum toe_endpoint_state, stored last. CLOSING: no new flows */
 	uint8_t listener; /* index in the application's arena */
-	uint32_t flows[TOE_MAX_FPCS]; /* firmware's: flows and TIME_WAIT entries that still use the endpoint */
+	uint32_t flows
+	    [TOE_MAX_FPCS]; /* firmware's: flows and TIME_WAIT entries that still use the endpoint */
 };
 
 /* A connect that toed admitted: route, source address and port are chosen. */
 enum toe_grant_state { TOE_GRANT_FREE = 0, TOE_GRANT_READY = 1, TOE_GRANT_USED = 2 };
 struct toe_grant {
 	struct toe_tuple tuple;
-	uint16_t nh;   /* index of the next hop */
-	uint16_t mtu;  /* of the route */
+	uint16_t nh; /* index of the next hop */
+	uint16_t mtu; /* of the route */
 	uint8_t app;
 	uint8_t fpc;
 	uint8_t state; /* toed: FREE -> READY; FPC: READY -> USED; toed: USED -> FREE */
@@ -56,10 +57,11 @@ enum toe_nh_state { TOE_NH_FREE = 0, TOE_NH_INCOMPLETE = 1, TOE_NH_VALID = 2, TO
 
 /* toed's own commands to an FPC, in struct toe_cmd. */
 enum toe_admin_cmd {
-	TOE_ADM_ABORT = 129,         /* flow, gen: reset it (its last holder died) */
-	TOE_ADM_APP_GONE = 130,      /* flow = app: reset all its flows, forget its arena; answered in toe_ctrl.app_gone */
+	TOE_ADM_ABORT = 129, /* flow, gen: reset it (its last holder died) */
+	TOE_ADM_APP_GONE =
+	    130, /* flow = app: reset all its flows, forget its arena; answered in toe_ctrl.app_gone */
 	TOE_ADM_LISTENER_GONE = 131, /* flow = listener, pos = app: reset what nobody accepted */
-	TOE_ADM_RESET_ALL = 132,     /* reset every flow (SIGTERM); answered in toe_ctrl.reset_done */
+	TOE_ADM_RESET_ALL = 132, /* reset every flow (SIGTERM); answered in toe_ctrl.reset_done */
 };
 
 struct toe_admin_ring {
@@ -72,19 +74,21 @@ enum toe_app_state { TOE_APP_FREE = 0, TOE_APP_READY = 1, TOE_APP_GOING = 2 };
 struct toe_ctrl {
 	uint32_t magic, version;
 	uint32_t nfpcs;
-	uint32_t nflows;        /* flow ids in use, at most TOE_MAX_FLOWS; FPC i owns ids [i * nflows / nfpcs, (i + 1) * nflows / nfpcs) */
-	uint32_t tcb_cache;     /* TCBs per FPC */
+	uint32_t
+	    nflows; /* flow ids in use, at most TOE_MAX_FLOWS; FPC i owns ids [i * nflows / nfpcs, (i + 1) * nflows / nfpcs) */
+	uint32_t tcb_cache; /* TCBs per FPC */
 	uint32_t nbuckets;
-	uint64_t key[2];        /* as in toe_config; also keys the ISNs (RFC 6528) */
+	uint64_t key[2]; /* as in toe_config; also keys the ISNs (RFC 6528) */
 	uint16_t port_lo, port_hi;
-	uint32_t starts;        /* times the firmware was started on this state */
-	uint32_t poll_busy;     /* 1: never sleep */
-	uint32_t spin_us;       /* idle time before an FPC sleeps */
+	uint32_t starts; /* times the firmware was started on this state */
+	uint32_t poll_busy; /* 1: never sleep */
+	uint32_t spin_us; /* idle time before an FPC sleeps */
 	struct toe_dev dev[TOE_MAX_DEVS];
-	uint8_t app_state[TOE_MAX_APPS];               /* enum toe_app_state, toed's */
-	uint8_t app_gone[TOE_MAX_APPS][TOE_MAX_FPCS];  /* firmware's: 1 = nothing of the app is left on this FPC */
-	uint8_t reset_done[TOE_MAX_FPCS];              /* firmware's */
-	struct toe_sleep fpc[TOE_MAX_FPCS];            /* firmware's, as in toe_arena_hdr */
+	uint8_t app_state[TOE_MAX_APPS]; /* enum toe_app_state, toed's */
+	uint8_t app_gone[TOE_MAX_APPS]
+			[TOE_MAX_FPCS]; /* firmware's: 1 = nothing of the app is left on this FPC */
+	uint8_t reset_done[TOE_MAX_FPCS]; /* firmware's */
+	struct toe_sleep fpc[TOE_MAX_FPCS]; /* firmware's, as in toe_arena_hdr */
 	uint64_t nh[TOE_MAX_NEXT_HOPS];
 	struct toe_endpoint endpoint[TOE_MAX_ENDPOINTS];
 	struct toe_grant grant[TOE_MAX_GRANTS];

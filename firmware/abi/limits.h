@@ -14,15 +14,16 @@
 
 enum {
 	TOE_MAX_FPCS = 8,
-	TOE_MAX_DEVS = 4,          /* network devices served at once */
-	TOE_MAX_QUEUES = 8,        /* receive queues of one device */
-	TOE_MAX_APPS = 32,         /* applications (a process and its forks) */
-	TOE_MAX_CTXS = 64,         /* contexts (threads) of one application: fits a 64-bit set */
-	TOE_MAX_PROCS = 64,        /* processes of one application: fits a 64-bit set */
-	TOE_MAX_LISTENERS = 64,    /* listening sockets of one application */
-	TOE_MAX_FLOWS = 65536,     /* flow ids: the capacity of toe_tcbs */
-	TOE_MAX_ENDPOINTS = 1024,  /* listening endpoints (address, port, device), all applications */
-	TOE_MAX_GRANTS = 1024,     /* connects that are admitted but not begun */
+	TOE_MAX_DEVS = 4, /* network devices served at once */
+	TOE_MAX_QUEUES = 8, /* receive queues of one device */
+	TOE_MAX_APPS = 32, /* applications (a process and its forks) */
+	TOE_MAX_CTXS = 64, /* contexts (threads) of one application: fits a 64-bit set */
+	TOE_MAX_PROCS = 64, /* processes of one application: fits a 64-bit set */
+	TOE_MAX_LISTENERS = 64, /* listening sockets of one application */
+	TOE_MAX_FLOWS = 65536, /* flow ids: the capacity of toe_tcbs */
+	TOE_MAX_ENDPOINTS =
+	    1024, /* listening endpoints (address, port, device), all applications */
+	TOE_MAX_GRANTS = 1024, /* connects that are admitted but not begun */
 	TOE_MAX_NEXT_HOPS = 1024,
 };
 

@@ -10,16 +10,17 @@
 #include "limits.h"
 
 #define TOE_CONFIG_MAGIC 0x43454f54u /* "TOEC" */
-#define TOE_META_MAGIC 0x4d00454fu   /* low byte: version, see TOE_META_WORD */
+#define TOE_META_MAGIC 0x4d00454fu /* low byte: version, see TOE_META_WORD */
 #define TOE_META_WORD (TOE_META_MAGIC ^ (TOE_ABI_VERSION << 8))
 
 /* toe_config, one entry. Written by toed before toe_ports holds anything. */
 struct toe_config {
 	uint32_t magic, version;
 	uint32_t nfpcs;
-	uint32_t nbuckets;          /* of toe_flow_index, a power of two, divided evenly among the FPCs */
-	uint64_t key[2];            /* SipHash key of the flow hash */
-	uint16_t port_lo, port_hi;  /* ports for active opens, host order, inclusive: owned at addresses with a port-0 entry */
+	uint32_t nbuckets; /* of toe_flow_index, a power of two, divided evenly among the FPCs */
+	uint64_t key[2]; /* SipHash key of the flow hash */
+	uint16_t port_lo,
+	    port_hi; /* ports for active opens, host order, inclusive: owned at addresses with a port-0 entry */
 	uint32_t dev_ifindex[TOE_MAX_DEVS]; /* ifindex of device i, 0 = none */
 };
 
@@ -30,8 +31,9 @@ struct toe_config {
 struct toe_tuple {
 	uint8_t laddr[16], raddr[16];
 	uint16_t lport, rport; /* network order */
-	uint16_t vlan;         /* host order: VLAN id, plus TOE_VLAN_STAG for an 802.1ad tag; 0 = untagged */
-	uint8_t dev;           /* device index (toe_config.dev_ifindex) */
+	uint16_t
+	    vlan; /* host order: VLAN id, plus TOE_VLAN_STAG for an 802.1ad tag; 0 = untagged */
+	uint8_t dev; /* device index (toe_config.dev_ifindex) */
 	uint8_t zero;
 };
 _Static_assert(sizeof(struct toe_tuple) == 40, "hashable: no padding");
@@ -47,7 +49,8 @@ _Static_assert(sizeof(struct toe_port_key) == 24, "hashable: no padding");
 
 enum { TOE_MAX_PORTS = 4 * TOE_MAX_ENDPOINTS };
 struct toe_port_val {
-	uint32_t endpoint; /* id of the listening endpoint (toe_ctrl.endpoint), TOE_FLOW_NONE for port 0 */
+	uint32_t
+	    endpoint; /* id of the listening endpoint (toe_ctrl.endpoint), TOE_FLOW_NONE for port 0 */
 };
 
 /*
@@ -71,7 +74,8 @@ static inline uint32_t toe_hash_fpc(uint64_t hash, uint32_t nfpcs)
 	return (uint32_t)((hash & 0xffff) * nfpcs >> 16);
 }
 
-static inline uint32_t toe_hash_bucket(uint64_t hash, unsigned choice, uint32_t nbuckets, uint32_t nfpcs)
+static inline uint32_t toe_hash_bucket(uint64_t hash, unsigned choice, uint32_t nbuckets,
+				       uint32_t nfpcs)
 {
 	uint32_t part = nbuckets / nfpcs;
 	uint32_t h = choice ? (uint32_t)(hash >> 32) : (uint32_t)(hash >> 16);
@@ -83,8 +87,9 @@ static inline uint32_t toe_hash_bucket(uint64_t hash, unsigned choice, uint32_t 
 enum toe_flow_life {
 	TOE_LIFE_FREE = 0,
 	TOE_LIFE_LIVE = 1,
-	TOE_LIFE_KERNEL = 2, /* the kernel's connection on a port that was taken over: XDP passes it */
-	TOE_LIFE_TRIM = 3,   /* free; its buffers are being given back */
+	TOE_LIFE_KERNEL =
+	    2, /* the kernel's connection on a port that was taken over: XDP passes it */
+	TOE_LIFE_TRIM = 3, /* free; its buffers are being given back */
 };
 
 #define TOE_LOC_SPILLED 0xffffffffu
@@ -99,39 +104,43 @@ struct toe_flow_ent {
 		uint64_t word;
 		struct {
 			uint8_t life; /* enum toe_flow_life */
-			uint8_t fpc;  /* owner */
+			uint8_t fpc; /* owner */
 			uint16_t gen;
-			uint32_t loc; /* TCB cache slot of the owner, or TOE_LOC_SPILLED: then tcb[] below is the TCB */
+			uint32_t
+			    loc; /* TCB cache slot of the owner, or TOE_LOC_SPILLED: then tcb[] below is the TCB */
 		};
 	};
 	struct toe_tuple tuple;
 	uint32_t hash_hi, hash_lo; /* the tuple's flow hash */
 	uint8_t app;
-	uint8_t accepted;          /* 0: still in an accept queue */
-	uint16_t endpoint;         /* passive opens; 0xffff otherwise */
-	uint32_t accept_pos;       /* place in the accept ring + 1, stored before the entry is; 0: not queued */
+	uint8_t accepted; /* 0: still in an accept queue */
+	uint16_t endpoint; /* passive opens; 0xffff otherwise */
+	uint32_t
+	    accept_pos; /* place in the accept ring + 1, stored before the entry is; 0: not queued */
 	uint8_t tcb[TOE_TCB_SIZE] __attribute__((aligned(TOE_CACHELINE)));
 };
-_Static_assert(sizeof(struct toe_flow_ent) == 64 + TOE_TCB_SIZE, "one line of identity, then the TCB");
+_Static_assert(sizeof(struct toe_flow_ent) == 64 + TOE_TCB_SIZE,
+	       "one line of identity, then the TCB");
 
 /* XDP metadata in front of the frame. The FPC erases `magic` after use. Offsets are from the start of the frame. */
 enum toe_meta_flags {
-	TOE_META_FLOW = 1,     /* flow and gen are set (index hit; advisory) */
+	TOE_META_FLOW = 1, /* flow and gen are set (index hit; advisory) */
 	TOE_META_ENDPOINT = 2, /* endpoint is set: a listening endpoint, no flow found */
 	TOE_META_IPV6 = 4,
-	TOE_META_ICMP = 8,     /* an ICMP error about an owned flow */
+	TOE_META_ICMP = 8, /* an ICMP error about an owned flow */
 };
 
 struct toe_meta {
 	uint32_t magic; /* TOE_META_WORD */
-	uint32_t flow;  /* flow id, or endpoint id with TOE_META_ENDPOINT */
+	uint32_t flow; /* flow id, or endpoint id with TOE_META_ENDPOINT */
 	uint16_t gen;
-	uint8_t flags;  /* enum toe_meta_flags */
+	uint8_t flags; /* enum toe_meta_flags */
 	uint8_t tcp_flags;
 	uint16_t l3_off, l4_off, payload_off, payload_len;
 	uint32_t hash_hi, hash_lo;
 };
-_Static_assert(sizeof(struct toe_meta) == 28 && sizeof(struct toe_meta) % 4 == 0, "bpf_xdp_adjust_meta wants multiples of 4, at most 32");
+_Static_assert(sizeof(struct toe_meta) == 28 && sizeof(struct toe_meta) % 4 == 0,
+	       "bpf_xdp_adjust_meta wants multiples of 4, at most 32");
 
 enum { TOE_XSKS = TOE_MAX_DEVS * TOE_MAX_QUEUES * TOE_MAX_FPCS };
 /* toe_xsks: queue q's socket of FPC f is entry q * TOE_MAX_FPCS + f, plus TOE_MAX_QUEUES * TOE_MAX_FPCS per device. */
@@ -158,15 +167,26 @@ _Static_assert(TOE_CNT_COUNT <= 128, "grow toe_stats_row");
 /* toe_flows, for people: `bpftool map dump` prints char arrays as text and enums by name. Key: flow id. */
 enum toe_residency { cached, spilled };
 enum toe_state_name {
-	CLOSED, LISTEN, SYN_SENT, SYN_RECEIVED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT,
+	CLOSED,
+	LISTEN,
+	SYN_SENT,
+	SYN_RECEIVED,
+	ESTABLISHED,
+	FIN_WAIT_1,
+	FIN_WAIT_2,
+	CLOSE_WAIT,
+	CLOSING,
+	LAST_ACK,
+	TIME_WAIT,
 };
 
 struct toe_flow_view {
 	char local[48], remote[48]; /* "192.0.2.1:80", "[2001:db8::1]:80" */
-	enum toe_state_name state;  /* same values as enum toe_tcp_state */
+	enum toe_state_name state; /* same values as enum toe_tcp_state */
 	enum toe_residency tcb;
 	uint32_t fpc, app;
-	uint32_t snd_una, snd_nxt, snd_wnd, rcv_nxt, rcv_wnd, cwnd, srtt_us; /* RFC 9293 3.3.1; bytes */
+	uint32_t snd_una, snd_nxt, snd_wnd, rcv_nxt, rcv_wnd, cwnd,
+	    srtt_us; /* RFC 9293 3.3.1; bytes */
 };
 
 #endif
