@@ -2,9 +2,9 @@
 /*
  * An application's arena: one sealed memfd that the application and the firmware map.
  *
- * All parts lie at fixed offsets and are indexed by context, listener or flow id, so nobody allocates in it.
- * The memfd is sparse: memory is committed when it is first touched. The firmware treats whatever
- * the application can write as untrusted input.
+ * All parts lie at fixed offsets and are indexed by context, listener or flow id, so nobody
+ * allocates in it. The memfd is sparse: memory is committed when it is first touched. The firmware
+ * treats whatever the application can write as untrusted input.
  *
  *   header | contexts | listeners | flow blocks | data buffers
  */
@@ -21,9 +21,15 @@ struct toe_arena_hdr {
 	uint32_t nfpcs;
 	uint64_t size; /* bytes of the whole arena */
 	uint64_t
-	    procs; /* process slots in use: set by toed (attach) or by a parent about to fork; host atomics */
+	    /*
+	     * process slots in use: set by toed (attach) or by a parent about to fork; host atomics
+	     */
+	    procs;
 	uint64_t
-	    ctxs; /* context slots in use: set and cleared by toed, once the firmware has their eventfds */
+	    /*
+	     * context slots in use: set and cleared by toed, once the firmware has their eventfds
+	     */
+	    ctxs;
 	struct toe_sleep fpc
 	    [TOE_MAX_FPCS]; /* written by each FPC before it sleeps, read by producers of SW CMDs */
 };
@@ -40,10 +46,10 @@ struct toe_ctx {
 };
 
 /*
- * Accept queue of a listener: one ring per FPC (its only producer). Several contexts consume: each claims
- * an entry by compare-and-swap to 0 (host-side atomics only), then whoever finds claimed entries at the tail
- * advances it. The FPC holds at most `backlog` unclaimed ones. The FPC zeroes nothing: it overwrites
- * entries between tail and tail + TOE_ACCEPT_RING only.
+ * Accept queue of a listener: one ring per FPC (its only producer). Several contexts consume: each
+ * claims an entry by compare-and-swap to 0 (host-side atomics only), then whoever finds claimed
+ * entries at the tail advances it. The FPC holds at most `backlog` unclaimed ones. The FPC zeroes
+ * nothing: it overwrites entries between tail and tail + TOE_ACCEPT_RING only.
  */
 enum { TOE_ACCEPT_RING = 4096 };
 
@@ -89,7 +95,10 @@ enum toe_flow_flags {
 	TOE_FLOW_TX_SHUT = 16, /* nothing more can be sent */
 };
 
-/* Line 0: written by the firmware only, each word with one store; gen is stored last when a flow is born. */
+/*
+ * Line 0: written by the firmware only, each word with one store; gen is stored last when a flow is
+ * born.
+ */
 struct toe_flow_dev {
 	uint64_t rx_end; /* position: in-order data received */
 	uint64_t tx_una; /* position: acknowledged by the peer, buffer below it is free */
@@ -109,10 +118,14 @@ struct toe_flow_app {
 	uint32_t ctx; /* context bound by TOE_SW_BIND */
 	uint64_t holders; /* processes that hold a descriptor (bit set); host atomics */
 	uint32_t
-	    lock; /* sending lock among the application's processes and threads (thread id, 0 = free) */
+	    /* sending lock among the application's processes and threads (thread id, 0 = free) */
+	    lock;
 } __attribute__((aligned(TOE_CACHELINE)));
 
-/* Line 2: written by the firmware when the flow is born, constant afterwards. Addresses: IPv4 as ::ffff:a.b.c.d. */
+/*
+ * Line 2: written by the firmware when the flow is born, constant afterwards. Addresses: IPv4 as
+ * ::ffff:a.b.c.d.
+ */
 struct toe_flow_const {
 	uint8_t laddr[16], raddr[16];
 	uint16_t lport, rport; /* network order */
@@ -132,7 +145,10 @@ _Static_assert(sizeof(struct toe_flow_block) == 3 * TOE_CACHELINE, "three lines,
 
 enum { TOE_BUF_DEFAULT = 65536 }; /* bytes of a send or receive buffer */
 
-/* Buffers start 128 KB apart: without this shift equal positions of all flows would fall into the same cache sets. */
+/*
+ * Buffers start 128 KB apart: without this shift equal positions of all flows would fall into the
+ * same cache sets.
+ */
 static inline uint32_t toe_buf_index(uint64_t pos, uint32_t flow, uint32_t size)
 {
 	return (uint32_t)(pos + (uint64_t)flow * 13 * TOE_CACHELINE) & (size - 1);

@@ -7,8 +7,8 @@
  *   SW CMD ring   context -> FPC
  *   HW CMD ring   FPC -> context
  *
- * Every ring has one producer and one consumer. Only aligned loads and stores of at most eight bytes
- * cross this interface, because device memory behind PCIe offers nothing else.
+ * Every ring has one producer and one consumer. Only aligned loads and stores of at most eight
+ * bytes cross this interface, because device memory behind PCIe offers nothing else.
  *
  * Commands carry absolute stream positions, so one that is repeated is harmless. Position 0 is the
  * first byte after the SYN.
@@ -24,23 +24,27 @@ struct toe_cmd {
 	uint8_t flags; /* by type, see below */
 	uint16_t gen; /* the flow's generation: a command of an earlier life of the id is refused */
 	uint32_t
-	    flow; /* flow id; for TOE_SW_LISTEN the listener's index, for TOE_SW_CONNECT the grant */
+	    /* flow id; for TOE_SW_LISTEN the listener's index, for TOE_SW_CONNECT the grant */
+	    flow;
 	uint64_t pos; /* stream position, or the parameter named below */
 };
 _Static_assert(sizeof(struct toe_cmd) == 16, "a command is 128 bits");
 
 /*
- * Host to device. If you add one, also extend toe_sw_cmd's dispatch in core/host_if.c, the fuzzer of
- * the command ring and the table in firmware/README.md.
+ * Host to device. If you add one, also extend toe_sw_cmd's dispatch in core/host_if.c, the fuzzer
+ * of the command ring and the table in firmware/README.md.
  */
 enum toe_sw_cmd {
-	TOE_SW_LISTEN =
-	    1, /* flow = listener index, pos = backlog; 0 closes: flows not yet accepted are reset */
+	/* flow = listener index, pos = backlog; 0 closes: flows not yet accepted are reset */
+	TOE_SW_LISTEN = 1,
 	TOE_SW_CONNECT = 2, /* flow = grant id, pos = cookie that TOE_HW_FLOW_ASSIGNED gives back */
 	TOE_SW_SEND = 3, /* pos = end of the data written so far; flags TOE_SEND_* */
 	TOE_SW_RECV = 4, /* pos = end of the data read so far: opens the window */
-	TOE_SW_CLOSE =
-	    5, /* pos = end of the data; last descriptor closed: FIN after the data, unread data resets (RFC 2525 2.17) */
+	/*
+	 * pos = end of the data; last descriptor closed: FIN after the data, unread data resets
+	 * (RFC 2525 2.17)
+	 */
+	TOE_SW_CLOSE = 5,
 	TOE_SW_SHUTDOWN = 6, /* pos = end of the data; FIN after it, receiving goes on */
 	TOE_SW_ABORT = 7, /* RST now, drop everything (SO_LINGER 0) */
 	TOE_SW_OPTION = 8, /* flags = enum toe_option, pos = value */
@@ -48,8 +52,8 @@ enum toe_sw_cmd {
 };
 
 enum toe_send_flags {
-	TOE_SEND_WANT_SPACE =
-	    1, /* tell me (TOE_HW_SEND_COMPLETE) when a third of the buffer is free */
+	/* tell me (TOE_HW_SEND_COMPLETE) when a third of the buffer is free */
+	TOE_SEND_WANT_SPACE = 1,
 	TOE_SEND_MORE = 2, /* MSG_MORE, TCP_CORK: hold back a partial segment */
 };
 
@@ -61,19 +65,19 @@ enum toe_option {
 };
 
 /*
- * Device to host. What happened is written to the flow's block first (abi/arena.h); the command says
- * "look there". A flow has at most one notification on its way (toe_flow_dev.notify_seq).
+ * Device to host. What happened is written to the flow's block first (abi/arena.h); the command
+ * says "look there". A flow has at most one notification on its way (toe_flow_dev.notify_seq).
  */
 enum toe_hw_cmd {
-	TOE_HW_LISTEN_ESTABLISHED =
-	    65, /* flow = listener index, pos = TOE_HINT_*: look at its accept queue */
+	/* flow = listener index, pos = TOE_HINT_*: look at its accept queue */
+	TOE_HW_LISTEN_ESTABLISHED = 65,
 	TOE_HW_CONNECT_ESTABLISHED = 66,
 	TOE_HW_DATA_RECEIVED = 67, /* pos = end of the received data */
 	TOE_HW_SEND_COMPLETE = 68, /* pos = end of the acknowledged data */
 	TOE_HW_CLOSE = 69, /* the peer sent FIN; pos = its position */
 	TOE_HW_RESET = 70, /* pos = errno; the flow has ended or could not begin */
-	TOE_HW_FLOW_ASSIGNED =
-	    71, /* answer to TOE_SW_CONNECT: pos = cookie; flags = errno, 0 = flow is valid */
+	/* answer to TOE_SW_CONNECT: pos = cookie; flags = errno, 0 = flow is valid */
+	TOE_HW_FLOW_ASSIGNED = 71,
 };
 
 enum toe_hint {
@@ -84,9 +88,9 @@ enum toe_hint {
 enum { TOE_SW_RING = 1024, TOE_HW_RING = 2048 }; /* entries, powers of two */
 
 /*
- * Free-running indices, each on a line of its own. The producer stores entries, then head (release);
- * the consumer loads head (acquire), copies entries out, then stores tail (release), which pairs with the
- * producer's acquire load of tail.
+ * Free-running indices, each on a line of its own. The producer stores entries, then head
+ * (release); the consumer loads head (acquire), copies entries out, then stores tail (release),
+ * which pairs with the producer's acquire load of tail.
  */
 struct toe_doorbell {
 	uint32_t head __attribute__((aligned(TOE_CACHELINE))); /* producer's */
@@ -105,14 +109,19 @@ struct toe_hw_ring {
 };
 
 /*
- * Sleep protocol, the same on both sides (Dekker): the sleeper stores sleeping = 1, issues a full fence,
- * looks at its rings once more, and only then waits on its eventfd; the producer stores head, issues a full fence,
- * reads sleeping, and if set writes the eventfd. The sleeper stores 0 when it is back.
+ * Sleep protocol, the same on both sides (Dekker): the sleeper stores sleeping = 1, issues a full
+ * fence, looks at its rings once more, and only then waits on its eventfd; the producer stores
+ * head, issues a full fence, reads sleeping, and if set writes the eventfd. The sleeper stores 0
+ * when it is back.
  */
 struct toe_sleep {
 	uint32_t sleeping __attribute__((aligned(TOE_CACHELINE)));
 	uint32_t
-	    cpu; /* an FPC's, from toed: 1 + the CPU that it is pinned to, 0 = none. Who waits there need not spin */
+	    /*
+	     * an FPC's, from toed: 1 + the CPU that it is pinned to, 0 = none. Who waits there need
+	     * not spin
+	     */
+	    cpu;
 };
 
 #endif

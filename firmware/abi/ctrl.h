@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The control region: one memfd that toed and the firmware map. toed writes policy (devices, endpoints,
- * next hops, grants), the firmware reads it, and answers in the words that are marked as its own.
+ * The control region: one memfd that toed and the firmware map. toed writes policy (devices,
+ * endpoints, next hops, grants), the firmware reads it, and answers in the words that are marked as
+ * its own.
  */
 #ifndef TOE_ABI_CTRL_H
 #define TOE_ABI_CTRL_H
@@ -21,8 +22,8 @@ struct toe_dev {
 };
 
 /*
- * A listening endpoint: one local address and port on one device. A listener on a wildcard address has one for
- * each address of each device. toed fills it, then stores state.
+ * A listening endpoint: one local address and port on one device. A listener on a wildcard address
+ * has one for each address of each device. toed fills it, then stores state.
  */
 enum toe_endpoint_state { TOE_EP_FREE = 0, TOE_EP_OPEN = 1, TOE_EP_CLOSING = 2 };
 struct toe_endpoint {
@@ -34,7 +35,8 @@ struct toe_endpoint {
 	uint8_t state; /* enum toe_endpoint_state, stored last. CLOSING: no new flows */
 	uint8_t listener; /* index in the application's arena */
 	uint32_t flows
-	    [TOE_MAX_FPCS]; /* firmware's: flows and TIME_WAIT entries that still use the endpoint */
+	    /* firmware's: flows and TIME_WAIT entries that still use the endpoint */
+	    [TOE_MAX_FPCS];
 };
 
 /* A connect that toed admitted: route, source address and port are chosen. */
@@ -58,8 +60,8 @@ enum toe_nh_state { TOE_NH_FREE = 0, TOE_NH_INCOMPLETE = 1, TOE_NH_VALID = 2, TO
 /* toed's own commands to an FPC, in struct toe_cmd. */
 enum toe_admin_cmd {
 	TOE_ADM_ABORT = 129, /* flow, gen: reset it (its last holder died) */
-	TOE_ADM_APP_GONE =
-	    130, /* flow = app: reset all its flows, forget its arena; answered in toe_ctrl.app_gone */
+	/* flow = app: reset all its flows, forget its arena; answered in toe_ctrl.app_gone */
+	TOE_ADM_APP_GONE = 130,
 	TOE_ADM_LISTENER_GONE = 131, /* flow = listener, pos = app: reset what nobody accepted */
 	TOE_ADM_RESET_ALL = 132, /* reset every flow (SIGTERM); answered in toe_ctrl.reset_done */
 };
@@ -75,7 +77,11 @@ struct toe_ctrl {
 	uint32_t magic, version;
 	uint32_t nfpcs;
 	uint32_t
-	    nflows; /* flow ids in use, at most TOE_MAX_FLOWS; FPC i owns ids [i * nflows / nfpcs, (i + 1) * nflows / nfpcs) */
+	    /*
+	     * flow ids in use, at most TOE_MAX_FLOWS; FPC i owns ids [i * nflows / nfpcs, (i + 1) *
+	     * nflows / nfpcs)
+	     */
+	    nflows;
 	uint32_t tcb_cache; /* TCBs per FPC */
 	uint32_t nbuckets;
 	uint64_t key[2]; /* as in toe_config; also keys the ISNs (RFC 6528) */

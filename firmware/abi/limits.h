@@ -21,8 +21,8 @@ enum {
 	TOE_MAX_PROCS = 64, /* processes of one application: fits a 64-bit set */
 	TOE_MAX_LISTENERS = 64, /* listening sockets of one application */
 	TOE_MAX_FLOWS = 65536, /* flow ids: the capacity of toe_tcbs */
-	TOE_MAX_ENDPOINTS =
-	    1024, /* listening endpoints (address, port, device), all applications */
+	/* listening endpoints (address, port, device), all applications */
+	TOE_MAX_ENDPOINTS = 1024,
 	TOE_MAX_GRANTS = 1024, /* connects that are admitted but not begun */
 	TOE_MAX_NEXT_HOPS = 1024,
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Values of the BPF maps and the XDP metadata: shared by the XDP program, the firmware, toed and toectl.
- * Freestanding, and compiled for the BPF target too. Multi-byte header fields keep network order where the
- * comment says so; everything else is in host order.
+ * Values of the BPF maps and the XDP metadata: shared by the XDP program, the firmware, toed and
+ * toectl. Freestanding, and compiled for the BPF target too. Multi-byte header fields keep network
+ * order where the comment says so; everything else is in host order.
  */
 #ifndef TOE_ABI_MAPS_H
 #define TOE_ABI_MAPS_H
@@ -20,11 +20,17 @@ struct toe_config {
 	uint32_t nbuckets; /* of toe_flow_index, a power of two, divided evenly among the FPCs */
 	uint64_t key[2]; /* SipHash key of the flow hash */
 	uint16_t port_lo,
-	    port_hi; /* ports for active opens, host order, inclusive: owned at addresses with a port-0 entry */
+	    /*
+	     * ports for active opens, host order, inclusive: owned at addresses with a port-0 entry
+	     */
+	    port_hi;
 	uint32_t dev_ifindex[TOE_MAX_DEVS]; /* ifindex of device i, 0 = none */
 };
 
-/* An 802.1ad (service) tag is another VLAN than the 802.1Q tag of the same id. Frames with two tags are the kernel's. */
+/*
+ * An 802.1ad (service) tag is another VLAN than the 802.1Q tag of the same id. Frames with two tags
+ * are the kernel's.
+ */
 #define TOE_VLAN_STAG 0x8000u
 
 /* Addresses are always 16 bytes; IPv4 as ::ffff:a.b.c.d. */
@@ -38,7 +44,9 @@ struct toe_tuple {
 };
 _Static_assert(sizeof(struct toe_tuple) == 40, "hashable: no padding");
 
-/* toe_ports: hash map, key -> value. Port 0: this address's share of [port_lo, port_hi] is owned. */
+/*
+ * toe_ports: hash map, key -> value. Port 0: this address's share of [port_lo, port_hi] is owned.
+ */
 struct toe_port_key {
 	uint32_t ifindex;
 	uint16_t vlan; /* as in toe_tuple */
@@ -50,12 +58,13 @@ _Static_assert(sizeof(struct toe_port_key) == 24, "hashable: no padding");
 enum { TOE_MAX_PORTS = 4 * TOE_MAX_ENDPOINTS };
 struct toe_port_val {
 	uint32_t
-	    endpoint; /* id of the listening endpoint (toe_ctrl.endpoint), TOE_FLOW_NONE for port 0 */
+	    /* id of the listening endpoint (toe_ctrl.endpoint), TOE_FLOW_NONE for port 0 */
+	    endpoint;
 };
 
 /*
- * toe_flow_index: array of buckets, one cache line each. A slot: bit 63 used, bits 48..62 tag (hash),
- * bits 32..47 generation, bits 0..31 flow id; 0 = empty, one eight-byte store changes it.
+ * toe_flow_index: array of buckets, one cache line each. A slot: bit 63 used, bits 48..62 tag
+ * (hash), bits 32..47 generation, bits 0..31 flow id; 0 = empty, one eight-byte store changes it.
  */
 enum { TOE_BUCKET_SLOTS = 8, TOE_BUCKETS = 32768 };
 struct toe_bucket {
@@ -87,8 +96,8 @@ static inline uint32_t toe_hash_bucket(uint64_t hash, unsigned choice, uint32_t 
 enum toe_flow_life {
 	TOE_LIFE_FREE = 0,
 	TOE_LIFE_LIVE = 1,
-	TOE_LIFE_KERNEL =
-	    2, /* the kernel's connection on a port that was taken over: XDP passes it */
+	/* the kernel's connection on a port that was taken over: XDP passes it */
+	TOE_LIFE_KERNEL = 2,
 	TOE_LIFE_TRIM = 3, /* free; its buffers are being given back */
 };
 
@@ -107,7 +116,11 @@ struct toe_flow_ent {
 			uint8_t fpc; /* owner */
 			uint16_t gen;
 			uint32_t
-			    loc; /* TCB cache slot of the owner, or TOE_LOC_SPILLED: then tcb[] below is the TCB */
+			    /*
+			     * TCB cache slot of the owner, or TOE_LOC_SPILLED: then tcb[] below is
+			     * the TCB
+			     */
+			    loc;
 		};
 	};
 	struct toe_tuple tuple;
@@ -116,13 +129,17 @@ struct toe_flow_ent {
 	uint8_t accepted; /* 0: still in an accept queue */
 	uint16_t endpoint; /* passive opens; 0xffff otherwise */
 	uint32_t
-	    accept_pos; /* place in the accept ring + 1, stored before the entry is; 0: not queued */
+	    /* place in the accept ring + 1, stored before the entry is; 0: not queued */
+	    accept_pos;
 	uint8_t tcb[TOE_TCB_SIZE] __attribute__((aligned(TOE_CACHELINE)));
 };
 _Static_assert(sizeof(struct toe_flow_ent) == 64 + TOE_TCB_SIZE,
 	       "one line of identity, then the TCB");
 
-/* XDP metadata in front of the frame. The FPC erases `magic` after use. Offsets are from the start of the frame. */
+/*
+ * XDP metadata in front of the frame. The FPC erases `magic` after use. Offsets are from the start
+ * of the frame.
+ */
 enum toe_meta_flags {
 	TOE_META_FLOW = 1, /* flow and gen are set (index hit; advisory) */
 	TOE_META_ENDPOINT = 2, /* endpoint is set: a listening endpoint, no flow found */
@@ -143,13 +160,19 @@ _Static_assert(sizeof(struct toe_meta) == 28 && sizeof(struct toe_meta) % 4 == 0
 	       "bpf_xdp_adjust_meta wants multiples of 4, at most 32");
 
 enum { TOE_XSKS = TOE_MAX_DEVS * TOE_MAX_QUEUES * TOE_MAX_FPCS };
-/* toe_xsks: queue q's socket of FPC f is entry q * TOE_MAX_FPCS + f, plus TOE_MAX_QUEUES * TOE_MAX_FPCS per device. */
+/*
+ * toe_xsks: queue q's socket of FPC f is entry q * TOE_MAX_FPCS + f, plus TOE_MAX_QUEUES *
+ * TOE_MAX_FPCS per device.
+ */
 static inline uint32_t toe_xsk_index(uint32_t dev, uint32_t queue, uint32_t fpc)
 {
 	return (dev * TOE_MAX_QUEUES + queue) * TOE_MAX_FPCS + fpc;
 }
 
-/* Counters (counters.def). Rows 0..TOE_MAX_FPCS-1 of toe_stats are the FPCs', the next TOE_XDP_ROWS the XDP program's, by CPU. */
+/*
+ * Counters (counters.def). Rows 0..TOE_MAX_FPCS-1 of toe_stats are the FPCs', the next TOE_XDP_ROWS
+ * the XDP program's, by CPU.
+ */
 #define TOE_COUNTER(name, text) TOE_CNT_##name,
 enum toe_counter {
 #include "counters.def"
@@ -164,7 +187,10 @@ struct toe_stats_row {
 };
 _Static_assert(TOE_CNT_COUNT <= 128, "grow toe_stats_row");
 
-/* toe_flows, for people: `bpftool map dump` prints char arrays as text and enums by name. Key: flow id. */
+/*
+ * toe_flows, for people: `bpftool map dump` prints char arrays as text and enums by name. Key: flow
+ * id.
+ */
 enum toe_residency { cached, spilled };
 enum toe_state_name {
 	CLOSED,

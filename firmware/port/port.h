@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The hardware contract: all that the core asks of the machine it runs on. A port defines struct toe_port and
- * these functions; template/ is the place to start from. They are called by one FPC's thread
- * with that FPC's number, never concurrently for the same FPC. None may block.
+ * The hardware contract: all that the core asks of the machine it runs on. A port defines struct
+ * toe_port and these functions; template/ is the place to start from. They are called by one FPC's
+ * thread with that FPC's number, never concurrently for the same FPC. None may block.
  */
 #ifndef TOE_PORT_H
 #define TOE_PORT_H
@@ -15,7 +15,10 @@
 
 struct toe_port;
 
-/* A packet buffer of the port. Received: data is the Ethernet frame, writable; sent: toe_port_tx_alloc gives TOE_FRAME_ROOM bytes. */
+/*
+ * A packet buffer of the port. Received: data is the Ethernet frame, writable; sent:
+ * toe_port_tx_alloc gives TOE_FRAME_ROOM bytes.
+ */
 struct toe_frame {
 	uint8_t *data;
 	uint32_t len;
@@ -30,13 +33,22 @@ enum { TOE_FRAME_ROOM = 1600 };
 /* Microseconds, monotonic. */
 uint64_t toe_port_now(struct toe_port *p);
 
-/* Up to max received frames, own queue and those forwarded by other FPCs. Each goes back by rx_done or forward. */
+/*
+ * Up to max received frames, own queue and those forwarded by other FPCs. Each goes back by rx_done
+ * or forward.
+ */
 unsigned toe_port_rx(struct toe_port *p, unsigned fpc, struct toe_frame *f, unsigned max);
 void toe_port_rx_done(struct toe_port *p, unsigned fpc, const struct toe_frame *f, unsigned n);
-/* Hand a frame to the FPC that owns its flow. False: its ring is full, the frame stays the caller's. */
+/*
+ * Hand a frame to the FPC that owns its flow. False: its ring is full, the frame stays the
+ * caller's.
+ */
 bool toe_port_forward(struct toe_port *p, unsigned fpc, unsigned to, const struct toe_frame *f);
 
-/* A frame to fill (f->data, f->id, f->dev set); false when none is free. Then tx with f->len set; frames leave at the kick. */
+/*
+ * A frame to fill (f->data, f->id, f->dev set); false when none is free. Then tx with f->len set;
+ * frames leave at the kick.
+ */
 bool toe_port_tx_alloc(struct toe_port *p, unsigned fpc, unsigned dev, struct toe_frame *f);
 void toe_port_tx(struct toe_port *p, unsigned fpc, const struct toe_frame *f);
 void toe_port_tx_kick(struct toe_port *p, unsigned fpc);
@@ -44,14 +56,23 @@ void toe_port_tx_kick(struct toe_port *p, unsigned fpc);
 /* Wake a context that sleeps (its toe_sleep word was seen set). */
 void toe_port_wake(struct toe_port *p, unsigned app, unsigned ctx);
 
-/* The application's arena, mapped; NULL if it has gone. Constant from TOE_APP_READY until toe_ctrl.app_gone. */
+/*
+ * The application's arena, mapped; NULL if it has gone. Constant from TOE_APP_READY until
+ * toe_ctrl.app_gone.
+ */
 void *toe_port_arena(struct toe_port *p, unsigned app);
 
-/* Ask for the buffers of a free flow id to be given back to the system; toe_port_trimmed returns ids that are done. */
+/*
+ * Ask for the buffers of a free flow id to be given back to the system; toe_port_trimmed returns
+ * ids that are done.
+ */
 bool toe_port_trim(struct toe_port *p, unsigned fpc, unsigned app, uint32_t flow);
 bool toe_port_trimmed(struct toe_port *p, unsigned fpc, uint32_t *flow);
 
-/* Shared tables: the TCB store and flow table (toe_tcbs), the index (toe_flow_index), a counter row, the control region. */
+/*
+ * Shared tables: the TCB store and flow table (toe_tcbs), the index (toe_flow_index), a counter
+ * row, the control region.
+ */
 struct toe_flow_ent *toe_port_flows(struct toe_port *p);
 struct toe_bucket *toe_port_index(struct toe_port *p);
 uint64_t *toe_port_stats(struct toe_port *p, unsigned fpc);
