@@ -24,8 +24,9 @@ void toe_rto_sample(struct toe_tcb *t, uint64_t rtt_us)
 		t->rttvar_us = t->rttvar_us - t->rttvar_us / 4 + err / 4;
 		t->srtt_us = toe_max32(t->srtt_us - t->srtt_us / 8 + rtt / 8, 1);
 	}
-	rto = t->srtt_us + 4 * t->rttvar_us;
-	t->rto_us = toe_min32(toe_max32(rto, TOE_RTO_MIN_US), TOE_RTO_MAX_US);
+	/* The least is for what comes on top of the round trip: the peer's delayed ACK. */
+	rto = t->srtt_us + toe_max32(4 * t->rttvar_us, TOE_RTO_MIN_US);
+	t->rto_us = toe_min32(rto, TOE_RTO_MAX_US);
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)
