@@ -220,7 +220,7 @@ static bool send_again(struct toe_tcb *t, uint64_t now, struct toe_out *o)
  */
 static uint64_t bare_seq(const struct toe_tcb *t)
 {
-	return toe_min64(t->snd_max, t->snd_una + t->snd_wnd);
+	return toe_min64(t->snd_max, toe_max64(t->snd_una, t->snd_first) + t->snd_wnd);
 }
 
 static bool send_ack(struct toe_tcb *t, uint64_t now, struct toe_out *o)

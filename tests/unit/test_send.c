@@ -386,6 +386,19 @@ static void rst__number_stays_in_the_peers_window(void)
 	CU_ASSERT_EQUAL(env_out_seq(&e, 0), 0);
 }
 
+/* A SYN takes no window: behind it we stand, whatever the peer's own SYN said. */
+static void rst__number_after_a_syn_with_a_shut_window(void)
+{
+	struct env e = { .now = ENV_T0 };
+	struct toe_open how = env_how();
+	struct toe_seg syn = env_syn(&e);
+
+	syn.wnd = 0;
+	env_run(&e, toe_tcp_open_passive(&e.t, &how, &syn, e.now));
+	env_run(&e, toe_tcp_abort(&e.t, 0, e.now));
+	CU_ASSERT_EQUAL(env_out_seq(&e, 0), 0);
+}
+
 static void idle__window_restarts(void)
 {
 	struct env e = env_established();
@@ -426,4 +439,5 @@ UNIT_MAIN("send", T(toe_tcp_send__positions), T(toe_tcp_send__not_after_fin),
 	  T(probe__gives_up_for_a_closed_application), T(probe__gives_up_on_a_dead_one),
 	  T(probe__after_a_timeout_into_a_shut_window), T(ack__number_is_the_highest_sent),
 	  T(ack__number_stays_in_the_peers_window), T(rst__number_stays_in_the_peers_window),
-	  T(idle__window_restarts), T(toe_tcp_option__unknown))
+	  T(rst__number_after_a_syn_with_a_shut_window), T(idle__window_restarts),
+	  T(toe_tcp_option__unknown))
