@@ -18,6 +18,11 @@ static int find(const struct device *d, const uint8_t addr[16])
 	return -ENOENT;
 }
 
+bool device_has(const struct device *d, const uint8_t addr[16])
+{
+	return find(d, addr) >= 0;
+}
+
 static void add(struct toed *t, struct device *d, const uint8_t addr[16])
 {
 	if (find(d, addr) >= 0)

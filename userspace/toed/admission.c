@@ -5,10 +5,13 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
+#include <linux/sockios.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -31,6 +34,7 @@ struct client {
 static struct client *clients;
 static unsigned nclients;
 static struct io listen_io = { .fd = -1 };
+static int spare_fd = -1;
 
 static void reply(struct client *c, const int *fds, unsigned n)
 {
@@ -197,7 +201,7 @@ static void handle(struct toed *t, struct client *c, const struct toe_adm_req *q
 		result(c, listener_close(t, (unsigned)c->app, q->listener));
 		break;
 	case TOE_ADM_REQ_CONNECT:
-		result(c, grant_new(t, (unsigned)c->app, q, &c->ans));
+		result(c, grant_new(t, (unsigned)c->app, (unsigned)c->proc, q, &c->ans));
 		break;
 	default:
 		refuse(c, -EPROTO);
@@ -220,30 +224,37 @@ static void drop(struct toed *t, struct client *c)
 }
 
 /*
- * One request; `fd` gets a descriptor that came along, or -1. False: the connection has ended or
- * broken the rules.
+ * A message; `fd` gets a descriptor that came along, or -1. What recvmsg gave: bytes, 0 (the end, or
+ * an empty message), or -1.
  */
-static bool receive(struct client *c, struct toe_adm_req *q, int *fd)
+static ssize_t receive(struct client *c, struct toe_adm_req *q, int *fd)
 {
 	char ctl[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
 	struct iovec iov = { q, sizeof(*q) };
-	struct msghdr m = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl, .msg_controllen = sizeof(ctl)
-	};
+	/* CMSG_SPACE has room for a second descriptor, which nobody would ever close. */
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = ctl,
+			    .msg_controllen = CMSG_LEN(sizeof(int)) };
 	ssize_t n = recvmsg(c->io.fd, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	struct cmsghdr *h;
+	struct cmsghdr *h = n < 0 ? NULL : CMSG_FIRSTHDR(&m);
 
 	*fd = -1;
-	if (n <= 0)
-		return n < 0 && (errno == EAGAIN || errno == EINTR);
-	h = CMSG_FIRSTHDR(&m);
-	if (h && h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_RIGHTS)
+	if (h && h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_RIGHTS &&
+	    h->cmsg_len == CMSG_LEN(sizeof(int)))
 		memcpy(fd, CMSG_DATA(h), sizeof(*fd));
-	if (n == sizeof(*q) && !c->wait_seq)
-		return true;
-	if (*fd >= 0)
-		close(*fd);
-	return false;
+	return n;
+}
+
+/*
+ * One request at a time: whoever sends the next without having read the answer to the last would
+ * make us keep answers, and the memory of them, for ever.
+ */
+static bool in_turn(struct client *c)
+{
+	int unread = 0;
+
+	return !c->wait_seq && !ioctl(c->io.fd, SIOCOUTQ, &unread) && !unread;
 }
 
 static void client_ready(struct toed *t, struct io *io)
@@ -251,15 +262,33 @@ static void client_ready(struct toed *t, struct io *io)
 	struct client *c = container_of(io, struct client, io);
 	struct toe_adm_req q = { 0 };
 	int fd;
+	ssize_t n = receive(c, &q, &fd);
 
-	if (!receive(c, &q, &fd)) {
-		drop(t, c);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	}
-	if (q.type)
+	if (n == sizeof(q) && in_turn(c))
 		handle(t, c, &q, &fd);
+	else
+		drop(t, c);
 	if (fd >= 0)
 		close(fd);
+}
+
+/*
+ * No descriptor is left: the connection would keep the loop busy for ever. Use the one put aside for
+ * this to refuse it.
+ */
+static void refuse_one(int listener)
+{
+	int fd;
+
+	close(spare_fd);
+	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	if (fd >= 0) {
+		say("no descriptors left: a process is refused");
+		close(fd);
+	}
+	spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
 static void accept_client(struct toed *t, struct io *io)
@@ -268,6 +297,8 @@ static void accept_client(struct toed *t, struct io *io)
 	struct client *c;
 	socklen_t len = sizeof(c->cred);
 
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+		refuse_one(io->fd);
 	if (fd < 0)
 		return;
 	c = nclients < MAX_CLIENTS ? calloc(1, sizeof(*c)) : NULL;
@@ -288,6 +319,8 @@ static void finish(struct toed *t, struct client *c, int error)
 {
 	c->wait_seq = 0;
 	if (error) {
+		if (c->type == TOE_ADM_REQ_CTX)
+			ctx_free(t, (unsigned)c->app, (unsigned)c->proc, c->ans.ctx);
 		refuse(c, error);
 	} else if (c->type == TOE_ADM_REQ_ATTACH) {
 		app_ready(t, (unsigned)c->app);
@@ -353,6 +386,7 @@ int admission_open(struct toed *t)
 	const char *path = t->opt.socket;
 	int err = strlen(path) < sizeof(a.sun_path) ? make_directory(path) : -ENAMETOOLONG;
 
+	spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (err)
 		goto out;
 	strcpy(a.sun_path, path);

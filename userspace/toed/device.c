@@ -156,6 +156,8 @@ static int prepare_queues(struct toed *t, struct device *d)
 		want = d->nqueues;
 		if (d->nqueues < t->nfpcs || d->nqueues > TOE_MAX_QUEUES)
 			want = t->nfpcs;
+		if (want != d->nqueues)
+			undo_note("queues %s %u\n", d->name, d->nqueues);
 		if (want != d->nqueues && !set_queues(d, &ch, want)) {
 			d->queues_were = d->nqueues;
 			d->nqueues = want;
@@ -185,6 +187,7 @@ static void prepare_vlan(struct device *d)
 		return;
 	v.cmd = ETHTOOL_SFLAGS;
 	v.data &= ~(uint32_t)ETH_FLAG_RXVLAN;
+	undo_note("rxvlan %s\n", d->name);
 	if (!ethtool(d, &v))
 		d->rxvlan_was = true;
 	else if (strcmp(d->driver, "veth"))
@@ -232,12 +235,26 @@ struct device *device_by_ifindex(struct toed *t, int ifindex)
 	return NULL;
 }
 
+/* Bytes of IP packet that fit a frame of the device: its MTU may grow while we run. */
+static unsigned fitting_mtu(const struct device *d, unsigned mtu)
+{
+	unsigned most = d->frame_size - LX_FRAME_HEADROOM - 64;
+
+	if (mtu <= most)
+		return mtu;
+	say("%s: MTU %u is more than the frames hold, which are made at the start: %u is used",
+	    d->name, mtu, most);
+	return most;
+}
+
 void device_link(struct toed *t, int ifindex, bool up, unsigned mtu)
 {
 	struct device *d = device_by_ifindex(t, ifindex);
 
 	if (!d)
 		return;
+	if (mtu && mtu != d->mtu)
+		mtu = fitting_mtu(d, mtu);
 	if (d->up != up)
 		say("%s is %s", d->name, up ? "up" : "down");
 	d->up = up;
@@ -246,4 +263,34 @@ void device_link(struct toed *t, int ifindex, bool up, unsigned mtu)
 		d->mtu = mtu;
 		toe_store(&t->ctrl->dev[device_index(t, d)].mtu, mtu);
 	}
+}
+
+static void reset_flows(struct toed *t, unsigned dev)
+{
+	for (uint32_t id = 0; id < t->ctrl->nflows; id++) {
+		struct toe_flow_ent e = { .word = toe_load_acquire(&t->tcbs[id].word) };
+
+		if (e.life == TOE_LIFE_LIVE && t->tcbs[id].tuple.dev == dev && e.fpc < t->nfpcs)
+			admin_send(t, e.fpc, TOE_ADM_ABORT, id, e.gen, 0);
+	}
+	admin_flush(t);
+}
+
+void device_gone(struct toed *t, int ifindex)
+{
+	struct device *d = device_by_ifindex(t, ifindex);
+	bool left = false;
+
+	if (!d || d->gone)
+		return;
+	say("%s has gone: its connections are reset; when it is back, start toed again", d->name);
+	d->gone = true;
+	d->up = false;
+	reset_flows(t, device_index(t, d));
+	for (unsigned i = 0; i < t->ndevs; i++)
+		left |= !t->dev[i].gone;
+	if (left)
+		return;
+	say("no device is left to serve");
+	t->quit = t->failed = true;
 }

@@ -40,16 +40,12 @@ static int find_open(struct toed *t, unsigned dev, const uint8_t addr[16], uint1
 	return -ENOENT;
 }
 
-int endpoint_open(struct toed *t, unsigned app, unsigned listener, unsigned dev,
-		  const uint8_t addr[16], uint16_t port, struct hold *h)
+static int take_entry(struct toed *t, unsigned app, unsigned listener, unsigned dev,
+		      const uint8_t addr[16], uint16_t port, struct hold *h)
 {
-	struct toe_port_key k = key_of(t, dev, addr, port);
 	struct toe_endpoint *e;
 	unsigned i = 0;
-	int err;
 
-	if (find_open(t, dev, addr, port) >= 0)
-		return -EADDRINUSE;
 	while (i < TOE_MAX_ENDPOINTS && t->ctrl->endpoint[i].state != TOE_EP_FREE)
 		i++;
 	if (i == TOE_MAX_ENDPOINTS)
@@ -62,31 +58,58 @@ int endpoint_open(struct toed *t, unsigned app, unsigned listener, unsigned dev,
 	e->app = (uint8_t)app;
 	e->listener = (uint8_t)listener;
 	toe_store_release(&e->state, TOE_EP_OPEN);
+	t->ep_hold[i] = h;
+	h->refs++;
+	return (int)i;
+}
+
+static void free_entry(struct toed *t, unsigned i)
+{
+	toe_store_release(&t->ctrl->endpoint[i].state, TOE_EP_FREE);
+	hold_put(t->ep_hold[i]);
+	t->ep_hold[i] = NULL;
+}
+
+int endpoint_open(struct toed *t, unsigned app, unsigned listener, unsigned dev,
+		  const uint8_t addr[16], uint16_t port, struct hold *h)
+{
+	struct toe_port_key k = key_of(t, dev, addr, port);
+	int err, i;
+
+	if (find_open(t, dev, addr, port) >= 0)
+		return -EADDRINUSE;
+	i = take_entry(t, app, listener, dev, addr, port, h);
+	if (i < 0)
+		return i;
 	/*
 	 * Replaces the key of an endpoint that still closes at this place: its flows are found by
 	 * the index.
 	 */
-	err = toe_maps_port_set(&t->xdp.maps, &k, i);
-	if (err) {
-		toe_store_release(&e->state, TOE_EP_FREE);
-		return err;
-	}
-	t->ep_hold[i] = h;
-	h->refs++;
-	return (int)i;
+	err = toe_maps_port_set(&t->xdp.maps, &k, (uint32_t)i);
+	if (err)
+		free_entry(t, (unsigned)i);
+	return err ? err : i;
+}
+
+static const uint8_t nowhere[16];
+
+int endpoint_nowhere(struct toed *t, unsigned app, unsigned listener, uint16_t port, struct hold *h)
+{
+	return take_entry(t, app, listener, 0, nowhere, port, h);
 }
 
 void endpoints_close(struct toed *t, unsigned app, unsigned listener, unsigned dev,
 		     const uint8_t *addr)
 {
 	for (unsigned i = 0; i < TOE_MAX_ENDPOINTS; i++) {
-		struct toe_endpoint *e = &t->ctrl->endpoint[i];
+		const struct toe_endpoint *e = &t->ctrl->endpoint[i];
 
 		if (e->state != TOE_EP_OPEN || e->app != app || e->listener != listener)
 			continue;
 		if (addr && !same_place(e, dev, addr, e->port))
 			continue;
-		toe_store_release(&e->state, TOE_EP_CLOSING);
+		toe_store_release(&t->ctrl->endpoint[i].state, TOE_EP_CLOSING);
+		listeners_take_over(t, e->dev, e->addr, e->port);
 		t->ep_closed[i] = loop_now();
 		loop_after(&t->loop, TIMER_SWEEP, SETTLE_MS);
 	}
@@ -133,10 +156,9 @@ void endpoints_sweep(struct toed *t)
 			more = true;
 			continue;
 		}
-		release_key(t, i);
-		toe_store_release(&e->state, TOE_EP_FREE);
-		hold_put(t->ep_hold[i]);
-		t->ep_hold[i] = NULL;
+		if (memcmp(e->addr, nowhere, 16))
+			release_key(t, i);
+		free_entry(t, i);
 	}
 	if (more)
 		loop_after(&t->loop, TIMER_SWEEP, SWEEP_MS);

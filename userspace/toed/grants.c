@@ -10,7 +10,32 @@
 #include "lib/flow_hash.h"
 #include "toed.h"
 
-enum { GRANT_UNUSED_MS = 10000 }; /* the application that asked never came */
+enum {
+	GRANT_UNUSED_MS = 10000, /* the application that asked never came */
+	ASKERS = 8192, /* a power of two */
+};
+
+/* By local port: who was granted a connection from it last. */
+static struct {
+	uint32_t hash_lo; /* of the tuple */
+	uint8_t app, proc;
+} asker[ASKERS];
+
+static void note_asker(const struct toe_tuple *u, uint64_t hash, unsigned app, unsigned proc)
+{
+	unsigned i = ntohs(u->lport) % ASKERS;
+
+	asker[i].hash_lo = (uint32_t)hash;
+	asker[i].app = (uint8_t)app;
+	asker[i].proc = (uint8_t)proc;
+}
+
+bool grant_was_for(const struct toe_flow_ent *e, unsigned app, unsigned proc)
+{
+	unsigned i = ntohs(e->tuple.lport) % ASKERS;
+
+	return asker[i].hash_lo == e->hash_lo && asker[i].app == app && asker[i].proc == proc;
+}
 
 static int take_free(struct toed *t)
 {
@@ -79,14 +104,6 @@ static int pick_port(struct toed *t, struct toe_tuple *u, uint16_t wanted, uint6
 	return -EADDRNOTAVAIL;
 }
 
-static bool is_local(const struct device *d, const uint8_t addr[16])
-{
-	for (unsigned i = 0; i < d->naddrs; i++)
-		if (!memcmp(d->addr[i], addr, 16))
-			return true;
-	return false;
-}
-
 static bool in_range(const struct toed *t, uint16_t port)
 {
 	return ntohs(port) >= t->port_lo && ntohs(port) <= t->port_hi;
@@ -100,24 +117,35 @@ static bool for_toe(struct toed *t, const struct toe_adm_req *q, const struct ro
 {
 	struct device *d = device_by_ifindex(t, r->ifindex);
 
-	return r->unicast && d && is_local(d, r->src) && (!q->lport || in_range(t, q->lport));
+	return r->unicast && d && device_has(d, r->src) && (!q->lport || in_range(t, q->lport));
 }
 
 static void fill(struct toed *t, unsigned i, unsigned app, const struct toe_tuple *u, uint64_t hash,
 		 int nh, const struct route *r)
 {
 	struct toe_grant *g = &t->ctrl->grant[i];
+	unsigned mtu = t->dev[u->dev].mtu;
 
 	g->tuple = *u;
 	g->nh = (uint16_t)nh;
-	g->mtu = (uint16_t)(r->mtu ? r->mtu : t->dev[u->dev].mtu);
+	g->mtu = (uint16_t)(r->mtu && r->mtu < mtu ? r->mtu : mtu);
 	g->app = (uint8_t)app;
 	g->fpc = (uint8_t)toe_hash_fpc(hash, t->nfpcs);
 	t->grant_at[i] = loop_now();
 	toe_store_release(&g->state, TOE_GRANT_READY);
 }
 
-int grant_new(struct toed *t, unsigned app, const struct toe_adm_req *q, struct toe_adm_ans *a)
+/* A table is full: such a connection may still be the kernel's, unless its port is not. */
+static int no_room(const struct toed *t, const struct toe_adm_req *q, struct toe_adm_ans *a)
+{
+	if (in_range(t, q->lport))
+		return -EAGAIN;
+	a->flags |= TOE_ADM_KERNEL;
+	return 0;
+}
+
+int grant_new(struct toed *t, unsigned app, unsigned proc, const struct toe_adm_req *q,
+	      struct toe_adm_ans *a)
 {
 	static const uint8_t any[16], any_v4[16] = { [10] = 0xff, [11] = 0xff };
 	const uint8_t *src =
@@ -144,13 +172,12 @@ int grant_new(struct toed *t, unsigned app, const struct toe_adm_req *q, struct 
 	err = pick_port(t, &u, q->lport, &hash);
 	if (err)
 		return err;
-	err = i = take_free(t);
-	if (i < 0)
-		return err;
-	err = nh = next_hop_get(t, q->addr, &r);
+	i = take_free(t);
+	nh = i < 0 ? i : next_hop_get(t, q->addr, &r);
 	if (nh < 0)
-		return err;
+		return no_room(t, q, a);
 	fill(t, (unsigned)i, app, &u, hash, nh, &r);
+	note_asker(&u, hash, app, proc);
 	a->grant = (uint32_t)i;
 	a->fpc = t->ctrl->grant[i].fpc;
 	memcpy(a->laddr, u.laddr, 16);

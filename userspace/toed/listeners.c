@@ -13,25 +13,12 @@
 #include "lib/flow_hash.h"
 #include "toed.h"
 
-#ifndef SO_NETNS_COOKIE
-#define SO_NETNS_COOKIE 71
-#endif
-
 static int int_option(int fd, int name)
 {
 	int v = -1;
 	socklen_t len = sizeof(v);
 
 	return getsockopt(fd, SOL_SOCKET, name, &v, &len) ? -errno : v;
-}
-
-static uint64_t netns_of(int fd)
-{
-	uint64_t cookie = 0;
-	socklen_t len = sizeof(cookie);
-
-	getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len);
-	return cookie;
 }
 
 /* A listening TCP socket of our own network namespace, and nothing else. */
@@ -48,7 +35,7 @@ static int check_socket(struct toed *t, int fd)
 	mine = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (mine < 0)
 		return -errno;
-	if (netns_of(fd) != netns_of(mine))
+	if (netns_cookie(fd) != netns_cookie(mine))
 		err = -EXDEV;
 	close(mine);
 	return err;
@@ -93,10 +80,14 @@ static bool covers(const struct listener *l, const uint8_t addr[16])
 	return toe_addr_is_v4(addr) && (l->wildcard || !memcmp(l->addr, addr, 16));
 }
 
+/*
+ * Where another listener is already, the kernel must have allowed both (SO_REUSEPORT, or one socket
+ * passed in twice). The first has the endpoint; the next takes over when it closes.
+ */
 static int open_all(struct toed *t, unsigned app, unsigned index)
 {
 	struct listener *l = &t->app[app].listener[index];
-	unsigned n = 0;
+	unsigned n = 0, opened = 0;
 	int err;
 
 	for (unsigned d = 0; d < t->ndevs; d++) {
@@ -104,12 +95,16 @@ static int open_all(struct toed *t, unsigned app, unsigned index)
 			if (!covers(l, t->dev[d].addr[i]))
 				continue;
 			err = endpoint_open(t, app, index, d, t->dev[d].addr[i], l->port, l->hold);
-			if (err < 0)
+			if (err < 0 && err != -EADDRINUSE)
 				return err;
 			n++;
+			opened += err >= 0;
 		}
 	}
-	return n || l->wildcard ? 0 : -ENOENT;
+	if (!n && !l->wildcard)
+		return -ENOENT;
+	err = opened ? 0 : endpoint_nowhere(t, app, index, l->port, l->hold);
+	return err < 0 ? err : 0;
 }
 
 static int free_index(struct toed *t, struct app *a)
@@ -164,9 +159,9 @@ int listener_new(struct toed *t, unsigned app, unsigned proc, int fd)
 	err = open_all(t, app, (unsigned)i);
 	if (!err)
 		return i;
+	l->used = false;
 	endpoints_close(t, app, (unsigned)i, 0, NULL);
 	shared->in_use = 0;
-	l->used = false;
 	hold_put(l->hold);
 	return err;
 out:
@@ -189,13 +184,26 @@ int listener_close(struct toed *t, unsigned app, unsigned index)
 	 */
 	setsockopt(l->hold->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	shutdown(l->hold->fd, SHUT_RD);
+	l->leaving = true;
 	endpoints_close(t, app, index, 0, NULL);
 	toe_arena_listener(a->arena, index)->in_use = 0;
 	admin_send_all(t, TOE_ADM_LISTENER_GONE, index, app);
-	l->leaving = true;
 	hold_put(l->hold);
 	l->hold = NULL;
 	return 0;
+}
+
+/* At an address that came later. */
+static bool open_at(struct toed *t, unsigned app, unsigned index, unsigned dev,
+		    const uint8_t addr[16])
+{
+	struct listener *l = &t->app[app].listener[index];
+	int err = endpoint_open(t, app, index, dev, addr, l->port, l->hold);
+
+	if (err < 0 && err != -EADDRINUSE)
+		say("port %u of application %u is not served at an address of %s: %s",
+		    ntohs(l->port), app, t->dev[dev].name, strerror(-err));
+	return err >= 0;
 }
 
 void listeners_addr(struct toed *t, struct device *d, const uint8_t addr[16], bool there)
@@ -208,11 +216,23 @@ void listeners_addr(struct toed *t, struct device *d, const uint8_t addr[16], bo
 				continue;
 			if (!there)
 				endpoints_close(t, a, i, device_index(t, d), addr);
-			else if (endpoint_open(t, a, i, device_index(t, d), addr, l->port,
-					       l->hold) < 0)
-				say("a listener of application %u gets no endpoint at a new "
-				    "address",
-				    a);
+			else
+				open_at(t, a, i, device_index(t, d), addr);
+		}
+	}
+}
+
+void listeners_take_over(struct toed *t, unsigned dev, const uint8_t addr[16], uint16_t port)
+{
+	if (!device_has(&t->dev[dev], addr))
+		return;
+	for (unsigned a = 0; a < TOE_MAX_APPS; a++) {
+		for (unsigned i = 0; i < TOE_MAX_LISTENERS; i++) {
+			struct listener *l = &t->app[a].listener[i];
+
+			if (l->used && !l->leaving && l->port == port && covers(l, addr) &&
+			    open_at(t, a, i, dev, addr))
+				return;
 		}
 	}
 }

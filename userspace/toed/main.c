@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -77,6 +78,17 @@ static int open_program(struct toed *t)
 	return 0;
 }
 
+/* A descriptor for every client, context and listener: as many as may be had. */
+static void raise_nofile(void)
+{
+	struct rlimit r;
+
+	if (!getrlimit(RLIMIT_NOFILE, &r)) {
+		r.rlim_cur = r.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &r);
+	}
+}
+
 /* The program passes everything until the magic is there. */
 static void fill_config(struct toed *t)
 {
@@ -118,6 +130,8 @@ static int open_devices(struct toed *t)
 		err = device_open(t, i, t->opt.dev[i]);
 		t->ndevs = i + 1;
 	}
+	if (!err)
+		undo_begin();
 	for (unsigned i = 0; i < t->ndevs && !err; i++)
 		err = device_prepare(t, &t->dev[i]);
 	return err;
@@ -144,8 +158,10 @@ static int start(struct toed *t)
 		return err;
 	fill_config(t);
 	err = netlink_open(t);
-	if (!err)
+	if (!err) {
+		next_hops_clean(t);
 		err = addrs_load(t);
+	}
 	if (err) {
 		say("netlink: %s", strerror(-err));
 		return err;
@@ -198,6 +214,7 @@ static void stop(struct toed *t)
 	if (t->pin_dir[0])
 		toe_xdp_close(&t->xdp);
 	reserve_restore(t);
+	undo_end();
 	admission_close(t);
 }
 
@@ -239,6 +256,7 @@ int main(int argc, char **argv)
 	err = check_host(&t->opt);
 	if (err)
 		return 1;
+	raise_nofile();
 	err = loop_init(&t->loop);
 	if (!err)
 		err = catch_signals(t);
@@ -247,5 +265,5 @@ int main(int argc, char **argv)
 	while (!err && !t->quit)
 		loop_step(t, &t->loop, fire);
 	stop(t);
-	return err ? 1 : 0;
+	return err || t->failed ? 1 : 0;
 }

@@ -18,6 +18,9 @@
 #define NTF_EXT_MANAGED 1 /* Linux 5.16 */
 #endif
 
+/* Who made a neighbour entry (as rtm_protocol of routes, of the numbers free for anyone). */
+enum { NEIGH_PROTOCOL = 214 };
+
 static struct nlmsghdr *neigh_message(char *buf, uint16_t type, const struct device *d,
 				      const uint8_t gw[16])
 {
@@ -63,6 +66,7 @@ static void install(struct toed *t, unsigned i)
 
 	h->nlmsg_flags |= NLM_F_CREATE;
 	mnl_attr_put_u32(h, NDA_FLAGS_EXT, NTF_EXT_MANAGED);
+	mnl_attr_put_u8(h, NDA_PROTOCOL, NEIGH_PROTOCOL);
 	err = netlink_ask(h, NULL, t);
 	n->managed = !err;
 	if (err == -EINVAL) { /* before Linux 5.16: resolve once */
@@ -109,6 +113,22 @@ void neigh_event(struct toed *t, const struct nlmsghdr *h)
 	}
 }
 
+/* The kernel need not keep the neighbour any longer, unless another entry leads over it. */
+static void release(struct toed *t, unsigned i)
+{
+	struct next_hop *n = &t->nh[i];
+	char buf[256];
+
+	if (!n->managed)
+		return;
+	n->managed = false;
+	for (unsigned k = 0; k < TOE_MAX_NEXT_HOPS; k++)
+		if (t->nh[k].used && t->nh[k].managed && t->nh[k].dev == n->dev &&
+		    !memcmp(t->nh[k].gw, n->gw, 16))
+			return;
+	netlink_ask(neigh_message(buf, RTM_DELNEIGH, &t->dev[n->dev], n->gw), NULL, t);
+}
+
 /* Entries that neither a connection nor a grant uses. Rare: only when the table is full. */
 static void collect(struct toed *t)
 {
@@ -130,6 +150,7 @@ static void collect(struct toed *t)
 	for (unsigned i = 0; i < TOE_MAX_NEXT_HOPS; i++) {
 		if (t->nh[i].used && !live[i]) {
 			t->nh[i].used = false;
+			release(t, i);
 			toe_store_release(&t->ctrl->nh[i], 0);
 		}
 	}
@@ -156,6 +177,8 @@ static int take_free(struct toed *t)
 
 static void point(struct toed *t, unsigned i, const struct device *d, const uint8_t gw[16])
 {
+	if (memcmp(t->nh[i].gw, gw, 16) || t->nh[i].dev != device_index(t, d))
+		release(t, i);
 	memcpy(t->nh[i].gw, gw, 16);
 	t->nh[i].dev = (uint8_t)device_index(t, d);
 	store(t, i, NULL, TOE_NH_INCOMPLETE);
@@ -205,14 +228,49 @@ void next_hops_reroute(struct toed *t)
 	}
 }
 
-/* At the end: the kernel need not keep them any longer. */
+/* At the end. */
 void next_hops_drop(struct toed *t)
 {
-	char buf[256];
-
 	for (unsigned i = 0; i < TOE_MAX_NEXT_HOPS; i++)
-		if (t->nh[i].used && t->nh[i].managed)
-			netlink_ask(
-			    neigh_message(buf, RTM_DELNEIGH, &t->dev[t->nh[i].dev], t->nh[i].gw),
-			    NULL, t);
+		release(t, i);
+}
+
+static struct {
+	const struct device *dev;
+	uint8_t gw[16];
+} left[TOE_MAX_NEXT_HOPS];
+static unsigned nleft;
+
+static void note_left(struct toed *t, const struct nlmsghdr *h)
+{
+	const struct ndmsg *m = mnl_nlmsg_get_payload(h);
+	const struct nlattr *attr;
+	bool ours = false, found = false;
+
+	if (h->nlmsg_type != RTM_NEWNEIGH || nleft == TOE_MAX_NEXT_HOPS)
+		return;
+	left[nleft].dev = device_by_ifindex(t, m->ndm_ifindex);
+	mnl_attr_for_each(attr, h, sizeof(*m))
+	{
+		if (mnl_attr_get_type(attr) == NDA_DST)
+			found = netlink_addr(attr, m->ndm_family, left[nleft].gw);
+		if (mnl_attr_get_type(attr) == NDA_PROTOCOL)
+			ours = mnl_attr_get_u8(attr) == NEIGH_PROTOCOL;
+	}
+	nleft += ours && found && left[nleft].dev && m->ndm_family == AF_INET;
+}
+
+void next_hops_clean(struct toed *t)
+{
+	char buf[256];
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+	struct ndmsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
+
+	h->nlmsg_type = RTM_GETNEIGH;
+	h->nlmsg_flags = NLM_F_DUMP;
+	m->ndm_family = AF_INET;
+	netlink_ask(h, note_left, t);
+	while (nleft--)
+		netlink_ask(neigh_message(buf, RTM_DELNEIGH, left[nleft].dev, left[nleft].gw), NULL,
+			    t);
 }

@@ -58,11 +58,23 @@ static void link_event(struct toed *t, const struct nlmsghdr *h)
 	device_link(t, m->ifi_index, m->ifi_flags & IFF_UP, mtu);
 }
 
+/* A bridge that a device leaves says RTM_DELLINK, too, in its own family. */
+static void unlink_event(struct toed *t, const struct nlmsghdr *h)
+{
+	const struct ifinfomsg *m = mnl_nlmsg_get_payload(h);
+
+	if (m->ifi_family == AF_UNSPEC)
+		device_gone(t, m->ifi_index);
+}
+
 static void event(struct toed *t, const struct nlmsghdr *h)
 {
 	switch (h->nlmsg_type) {
 	case RTM_NEWLINK:
 		link_event(t, h);
+		break;
+	case RTM_DELLINK:
+		unlink_event(t, h);
 		break;
 	case RTM_NEWADDR:
 	case RTM_DELADDR:

@@ -4,14 +4,17 @@
  *
  * A process whose connection closed is first drained: commands that it had queued are still taken,
  * so that what it sent and closed in order reaches the peer. Then it is taken out of every holders
- * set; connections and listeners that nobody holds any more are reset. An application without
- * processes lingers while closes are under way, then its remains are reset and its arena goes.
+ * set; connections and listeners that nobody holds any more are reset, and connections that it had
+ * taken from an accept queue without entering itself (claims.c). An application without processes
+ * lingers while closes are under way, then its remains are reset and its arena goes.
  */
+#include "core/engine.h"
 #include "core/tcb.h"
 #include "toed.h"
 
 enum {
 	POLL_MS = 5,
+	SLOW_POLL_MS = 100, /* for what lasts: each look at an application reads the flow table */
 	DRAIN_MS = 1000, /* for the FPCs to take a dead process' commands */
 	FORK_MS = 5000, /* for an announced child to attach */
 	LINGER_MS = 60000 /* for orderly closes after the last process */
@@ -55,15 +58,20 @@ static bool leave(uint64_t *holders, unsigned proc)
 	return was == bit;
 }
 
-/* An active open that no descriptor stands for yet belongs to the context that asked for it. */
-static bool asked_by(struct app *a, const struct toe_flow_ent *e, struct toe_flow_block *b,
-		     unsigned proc)
+/*
+ * An active open that no descriptor stands for yet, because the process did not read the answer. It
+ * is not one that was closed in order.
+ */
+static bool never_held(struct toed *t, uint32_t id, unsigned app, unsigned proc)
 {
-	uint32_t ctx = toe_load(&b->app.ctx);
+	const struct toe_flow_ent *e = &t->tcbs[id];
+	const struct toe_tcb *tcb;
 
-	return e->endpoint == 0xffff && toe_load(&b->dev.state) == TOE_TCP_SYN_SENT &&
-	       !toe_load(&b->app.holders) && ctx < TOE_MAX_CTXS && a->ctx[ctx].used &&
-	       a->ctx[ctx].proc == proc;
+	if (e->endpoint != 0xffff || !grant_was_for(e, app, proc) ||
+	    toe_load(&toe_arena_flow(t->app[app].arena, id)->app.holders))
+		return false;
+	tcb = toe_engine_peek(t->state, t->ctrl, e);
+	return tcb && !(tcb->flags & TOE_TCB_CLOSED_BY_APP);
 }
 
 static void leave_flows(struct toed *t, unsigned app, unsigned proc)
@@ -77,10 +85,34 @@ static void leave_flows(struct toed *t, unsigned app, unsigned proc)
 		if (e.life != TOE_LIFE_LIVE || t->tcbs[id].app != app)
 			continue;
 		b = toe_arena_flow(a->arena, id);
-		e.endpoint = t->tcbs[id].endpoint;
-		if (leave(&b->app.holders, proc) || asked_by(a, &e, b, proc))
+		if (leave(&b->app.holders, proc) || never_held(t, id, app, proc))
 			admin_send(t, e.fpc, TOE_ADM_ABORT, id, e.gen, 0);
 	}
+}
+
+/*
+ * Slots that were announced for a child that has not attached. Whoever announced one attaches it at
+ * once, unless it is the process that has just died.
+ */
+static uint64_t announced(struct app *a)
+{
+	uint64_t set = toe_load(&header(a)->procs);
+
+	for (unsigned i = 0; i < TOE_MAX_PROCS; i++)
+		if (a->proc[i].state != PROC_NONE)
+			set &= ~(1ull << i);
+	return set;
+}
+
+/* True while there is something to wait for. */
+static bool reap_unborn(struct app *a)
+{
+	a->unborn &= announced(a);
+	if (a->unborn && loop_now() >= a->unborn_until) {
+		__atomic_fetch_and(&header(a)->procs, ~a->unborn, __ATOMIC_SEQ_CST);
+		a->unborn = 0;
+	}
+	return a->unborn;
 }
 
 static void finish_proc(struct toed *t, unsigned app, unsigned proc)
@@ -97,6 +129,9 @@ static void finish_proc(struct toed *t, unsigned app, unsigned proc)
 			ctx_free(t, app, proc, c);
 	__atomic_fetch_and(&header(a)->procs, ~(1ull << proc), __ATOMIC_SEQ_CST);
 	a->proc[proc].state = PROC_NONE;
+	a->unborn = announced(a);
+	a->unborn_until = loop_now() + FORK_MS;
+	claims_look(t, app);
 	admin_flush(t);
 }
 
@@ -147,8 +182,8 @@ static void begin_reset(struct toed *t, unsigned app)
 	admin_send_all(t, TOE_ADM_APP_GONE, app, 0);
 }
 
-/* One step of an application's end. True while there is something to wait for. */
-static bool step(struct toed *t, unsigned app)
+/* One step of an application's end. Milliseconds until the next, 0 = nothing to wait for. */
+static unsigned step(struct toed *t, unsigned app)
 {
 	struct app *a = &t->app[app];
 	uint64_t now = loop_now();
@@ -157,48 +192,63 @@ static bool step(struct toed *t, unsigned app)
 	case APP_STARTING:
 	case APP_RUNNING:
 		if (has_proc(a, true))
-			return has_proc(a, true) && !has_proc(a, false);
+			return 0;
 		a->life = APP_ORPHANED;
 		a->until = toe_load(&header(a)->procs) ? now + FORK_MS : now;
-		return true;
+		return POLL_MS;
 	case APP_ORPHANED:
 		if (now >= a->until)
 			begin_linger(t, app);
-		return true;
+		return POLL_MS;
 	case APP_LINGERING:
 		if (now >= a->until || !has_flow(t, app))
 			begin_reset(t, app);
-		return true;
+		return now + LINGER_MS < a->until + SLOW_POLL_MS ? POLL_MS : SLOW_POLL_MS;
 	case APP_RESETTING:
 		if (all_gone(t, app)) {
 			a->life = APP_LEAVING;
 			a->seq = handover_app_gone(t, app);
 		}
-		return true;
+		return POLL_MS;
 	default:
-		return false;
+		return 0;
 	}
+}
+
+/* Take note of a wish to look again in `ms` (0: none). */
+static void again(unsigned *next, unsigned ms)
+{
+	if (ms && (!*next || ms < *next))
+		*next = ms;
+}
+
+static unsigned reap(struct toed *t, unsigned app)
+{
+	struct app *a = &t->app[app];
+	unsigned next = 0;
+
+	for (unsigned p = 0; p < TOE_MAX_PROCS; p++) {
+		if (a->proc[p].state != PROC_DRAINING)
+			continue;
+		if (drained(t, a, p) || loop_now() >= a->proc[p].until)
+			finish_proc(t, app, p);
+		else
+			again(&next, POLL_MS);
+	}
+	if (reap_unborn(a))
+		again(&next, SLOW_POLL_MS);
+	again(&next, claims_reap(t, app));
+	again(&next, step(t, app));
+	return next;
 }
 
 void apps_reap(struct toed *t)
 {
-	bool more = false;
+	unsigned next = 0;
 
-	for (unsigned i = 0; i < TOE_MAX_APPS; i++) {
-		struct app *a = &t->app[i];
-
-		if (a->life == APP_NONE)
-			continue;
-		for (unsigned p = 0; p < TOE_MAX_PROCS; p++) {
-			if (a->proc[p].state != PROC_DRAINING)
-				continue;
-			if (drained(t, a, p) || loop_now() >= a->proc[p].until)
-				finish_proc(t, i, p);
-			else
-				more = true;
-		}
-		more |= step(t, i);
-	}
-	if (more)
-		loop_after(&t->loop, TIMER_REAP, POLL_MS);
+	for (unsigned i = 0; i < TOE_MAX_APPS; i++)
+		if (t->app[i].life != APP_NONE)
+			again(&next, reap(t, i));
+	if (next)
+		loop_after(&t->loop, TIMER_REAP, next);
 }

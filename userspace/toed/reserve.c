@@ -90,6 +90,7 @@ int reserve_ports(struct toed *t)
 		return -EADDRINUSE;
 	}
 	portset_range(&reserved, t->port_lo, t->port_hi, true);
+	undo_note("ports %u-%u\n", t->port_lo, t->port_hi);
 	err = write_reserved(&reserved);
 	if (err) {
 		say("%s cannot be written: %s", RESERVED_PORTS, strerror(-err));
@@ -99,13 +100,19 @@ int reserve_ports(struct toed *t)
 	return err;
 }
 
-void reserve_restore(struct toed *t)
+void reserve_give_back(uint16_t lo, uint16_t hi)
 {
 	struct portset reserved;
 
-	if (!t->port_lo || read_reserved(&reserved))
+	if (read_reserved(&reserved))
 		return;
-	portset_range(&reserved, t->port_lo, t->port_hi, false);
+	portset_range(&reserved, lo, hi, false);
 	if (write_reserved(&reserved))
-		say("%s: %u-%u could not be given back", RESERVED_PORTS, t->port_lo, t->port_hi);
+		say("%s: %u-%u could not be given back", RESERVED_PORTS, lo, hi);
+}
+
+void reserve_restore(struct toed *t)
+{
+	if (t->port_lo)
+		reserve_give_back(t->port_lo, t->port_hi);
 }

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,7 +17,13 @@
 
 #include "toed.h"
 
-enum { BACKOFF_FIRST_MS = 1, BACKOFF_MAX_MS = 5000, STOP_MS = 2000, SEND_TIMEOUT_S = 2 };
+enum {
+	BACKOFF_FIRST_MS = 1,
+	BACKOFF_MAX_MS = 5000,
+	SHORT_RUN_MS = 100, /* whoever dies sooner than this has achieved nothing */
+	STOP_MS = 2000,
+	SEND_TIMEOUT_S = 2
+};
 
 static void exec_fw(const struct toed *t, int channel)
 {
@@ -46,6 +53,7 @@ static void channel_ready(struct toed *t, struct io *io)
 	}
 	if (h.type == LX_HO_READY) {
 		t->fw.ready = true;
+		t->fw.ready_at = loop_now();
 		say("toe-fw runs (pid %d, %u FPC%s)", t->fw.pid, t->nfpcs,
 		    t->nfpcs == 1 ? "" : "s");
 		admission_fw_done(t, t->fw.seq, 0, true);
@@ -73,10 +81,23 @@ static void forget(struct toed *t)
 	t->fw.ready = false;
 }
 
+static void tell_end(struct toed *t, int status)
+{
+	char often[80] = "";
+
+	if (t->fw.short_runs > 1)
+		snprintf(often, sizeof(often), "; it has not stayed up %u times in a row",
+			 t->fw.short_runs);
+	say("toe-fw %s %d, starting it again in %u ms (restart %u)%s",
+	    WIFSIGNALED(status) ? "was killed by signal" : "ended with status",
+	    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), t->fw.backoff_ms,
+	    t->fw.restarts, often);
+}
+
 static void fw_died(struct toed *t, struct io *io)
 {
 	int status = 0;
-	bool ran = t->fw.ready;
+	bool ran = t->fw.ready && loop_now() >= t->fw.ready_at + SHORT_RUN_MS;
 
 	if (waitpid(t->fw.pid, &status, WNOHANG) == 0)
 		return;
@@ -85,17 +106,15 @@ static void fw_died(struct toed *t, struct io *io)
 	if (t->quit)
 		return;
 	/*
-	 * One that ran is started again at once; one that did not even start gets longer and longer
-	 * pauses.
+	 * One that ran is started again at once; one that did not start, or only just, gets longer
+	 * and longer pauses.
 	 */
+	t->fw.short_runs = ran ? 0 : t->fw.short_runs + 1;
 	t->fw.backoff_ms = ran ? BACKOFF_FIRST_MS : 2 * t->fw.backoff_ms;
 	if (t->fw.backoff_ms > BACKOFF_MAX_MS)
 		t->fw.backoff_ms = BACKOFF_MAX_MS;
 	t->fw.restarts++;
-	say("toe-fw %s %d, starting it again in %u ms (restart %u)",
-	    WIFSIGNALED(status) ? "was killed by signal" : "ended with status",
-	    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), t->fw.backoff_ms,
-	    t->fw.restarts);
+	tell_end(t, status);
 	loop_after(&t->loop, TIMER_RESTART, t->fw.backoff_ms);
 }
 

@@ -40,7 +40,7 @@ struct device {
 	unsigned nqueues;
 	unsigned queues_were; /* to be restored, 0 = left alone */
 	bool rxvlan_was; /* to be switched on again */
-	bool up;
+	bool up, gone;
 	unsigned frame_size, frames;
 	int umem_fd;
 	void *umem;
@@ -98,6 +98,10 @@ struct app {
 	int arena_fd;
 	void *arena;
 	uint32_t seq; /* LX_HO_APP_GONE that must be answered */
+	uint64_t unborn,
+	    unborn_until; /* slots of children that have not attached: free them then */
+	uint64_t claims_at; /* look at suspect claims again at; 0 = there are none */
+	bool claims_again; /* a process died meanwhile */
 	struct proc proc[TOE_MAX_PROCS];
 	struct context ctx[TOE_MAX_CTXS];
 	struct listener listener[TOE_MAX_LISTENERS];
@@ -111,6 +115,8 @@ struct firmware {
 	bool ready;
 	unsigned restarts;
 	unsigned backoff_ms;
+	unsigned short_runs; /* in a row */
+	uint64_t ready_at; /* loop_now */
 	uint32_t seq; /* last sequence number used */
 	uint32_t last_exit; /* wait status */
 };
@@ -127,6 +133,7 @@ struct toed {
 	struct options opt;
 	struct loop loop;
 	bool quit;
+	bool failed; /* not because of a signal */
 	unsigned nfpcs;
 	unsigned ndevs;
 	struct device dev[TOE_MAX_DEVS];
@@ -166,11 +173,16 @@ int device_prepare(struct toed *t, struct device *d);
 void device_restore(struct device *d);
 /* Link state and MTU changed (netlink). */
 void device_link(struct toed *t, int ifindex, bool up, unsigned mtu);
+/* It was deleted or moved away: its connections are reset. Without any device toed ends. */
+void device_gone(struct toed *t, int ifindex);
 struct device *device_by_ifindex(struct toed *t, int ifindex);
 static inline unsigned device_index(const struct toed *t, const struct device *d)
 {
 	return (unsigned)(d - t->dev);
 }
+
+/* addrs.c: is it a local address of the device? */
+bool device_has(const struct device *d, const uint8_t addr[16]);
 
 /* xsk.c: UMEM and sockets of a device, placed in toe_xsks. */
 int xsk_make(struct toed *t, struct device *d);
@@ -220,17 +232,30 @@ void app_fw_done(struct toed *t, uint32_t seq, bool all);
 /* reap.c: TIMER_REAP. */
 void apps_reap(struct toed *t);
 
+/* claims.c: connections taken from an accept queue by a process that died before it held them. */
+void claims_look(struct toed *t, unsigned app);
+/* Milliseconds until the next call, 0 = nothing to do. */
+unsigned claims_reap(struct toed *t, unsigned app);
+
 /* listeners.c */
 int listener_new(struct toed *t, unsigned app, unsigned proc,
 		 int fd); /* index; -ENOENT: not for the TOE */
 int listener_close(struct toed *t, unsigned app, unsigned index);
 /* An address appeared on a device or left it: wildcard listeners follow. */
 void listeners_addr(struct toed *t, struct device *d, const uint8_t addr[16], bool there);
+/* A place has become free: a listener that also listens there (SO_REUSEPORT) gets it. */
+void listeners_take_over(struct toed *t, unsigned dev, const uint8_t addr[16], uint16_t port);
 void hold_put(struct hold *h);
 
 /* endpoints.c */
 int endpoint_open(struct toed *t, unsigned app, unsigned listener, unsigned dev,
 		  const uint8_t addr[16], uint16_t port, struct hold *h);
+/*
+ * For a listener that has no address as yet, since the firmware takes a backlog for listeners with
+ * an endpoint only.
+ */
+int endpoint_nowhere(struct toed *t, unsigned app, unsigned listener, uint16_t port,
+		     struct hold *h);
 /* Those of a listener, at one address of one device or (addr NULL) all. */
 void endpoints_close(struct toed *t, unsigned app, unsigned listener, unsigned dev,
 		     const uint8_t *addr);
@@ -239,7 +264,10 @@ void endpoints_sweep(struct toed *t);
 void endpoint_range(struct toed *t, struct device *d, const uint8_t addr[16], bool own);
 
 /* grants.c */
-int grant_new(struct toed *t, unsigned app, const struct toe_adm_req *r, struct toe_adm_ans *a);
+int grant_new(struct toed *t, unsigned app, unsigned proc, const struct toe_adm_req *r,
+	      struct toe_adm_ans *a);
+/* Did this process ask for the connection? */
+bool grant_was_for(const struct toe_flow_ent *e, unsigned app, unsigned proc);
 void grants_app_gone(struct toed *t, unsigned app);
 
 /* netlink.c: one socket for events, one for questions. */
@@ -269,10 +297,23 @@ int next_hop_get(struct toed *t, const uint8_t dst[16], const struct route *r); 
 void neigh_event(struct toed *t, const struct nlmsghdr *h);
 void next_hops_reroute(struct toed *t);
 void next_hops_drop(struct toed *t);
+/* At the start: managed neighbours that a killed toed left on our devices. */
+void next_hops_clean(struct toed *t);
 
 /* reserve.c: the port range of active opens. */
 int reserve_ports(struct toed *t);
 void reserve_restore(struct toed *t);
+
+void reserve_give_back(uint16_t lo, uint16_t hi);
+
+/* undo.c: what a killed toed left behind is put back by the next one. */
+void undo_begin(void);
+/* A line for the next toed: "ports LO-HI", "queues DEV N", "rxvlan DEV". Before the change. */
+__attribute__((format(printf, 1, 2))) void undo_note(const char *fmt, ...);
+/* Everything has been put back. */
+void undo_end(void);
+/* Cookie of the network namespace of a socket. */
+uint64_t netns_cookie(int fd);
 
 /* flows_view.c: toe_flows, for people. */
 void flows_view_refresh(struct toed *t);

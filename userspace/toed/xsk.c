@@ -21,6 +21,7 @@ enum {
 	TX_BUDGET = 256,
 	/* Bytes. In copy mode frames on their way count against it: a full TX ring must fit. */
 	SNDBUF = 16 << 20,
+	BUSY_MS = 3000,
 };
 
 static int make_umem(struct toed *t, struct device *d)
@@ -102,6 +103,22 @@ static bool is_zerocopy(int fd)
 	return !getsockopt(fd, SOL_XDP, XDP_OPTIONS, &o, &len) && o.flags & XDP_OPTIONS_ZEROCOPY;
 }
 
+/*
+ * The queue may still be in the hands of a toe-fw whose toed was killed: it ends by itself, and its
+ * sockets a moment later.
+ */
+static int bind_patiently(int fd, const struct device *d, unsigned queue)
+{
+	uint64_t until = loop_now() + BUSY_MS;
+	int err = bind_first(fd, d, queue);
+
+	while (err == -EBUSY && loop_now() < until) {
+		usleep(20000);
+		err = bind_first(fd, d, queue);
+	}
+	return err;
+}
+
 /* `with`: socket to share the UMEM with, -1 for the device's first. */
 static int make_socket(struct toed *t, struct device *d, struct xsk *x, int with)
 {
@@ -117,7 +134,8 @@ static int make_socket(struct toed *t, struct device *d, struct xsk *x, int with
 	if (!err)
 		err = set_rings(fd, x->fpc == x->owner);
 	if (!err)
-		err = with < 0 ? bind_first(fd, d, x->queue) : bind_shared(fd, d, x->queue, with);
+		err =
+		    with < 0 ? bind_patiently(fd, d, x->queue) : bind_shared(fd, d, x->queue, with);
 	if (err) {
 		say("%s queue %u: AF_XDP socket refused: %s%s", d->name, x->queue, strerror(-err),
 		    err == -EBUSY ? " (another program has the queue)" : "");
