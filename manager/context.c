@@ -3,6 +3,8 @@
  * Contexts: made when a thread first needs one, given back when it ends. Commands from the FPCs are taken
  * here and told to the sockets and epoll sets that they concern.
  */
+#define _GNU_SOURCE
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "connect.h"
@@ -51,8 +53,7 @@ static void ctx_end(void *arg)
 	tm_ctx_drain(c);
 	tm_big_lock();
 	disown(c);
-	c->used = false;
-	close(c->evfd);
+	toe_store(&c->used, false);
 	close(c->cfd);
 	tm_big_unlock();
 	tm_self = NULL;
@@ -71,11 +72,13 @@ void tm_ctx_init(void)
 void tm_ctx_drop_all(void)
 {
 	for (unsigned i = 0; i < TOE_MAX_CTXS; i++) {
-		if (tm_ctxs[i].used) {
-			close(tm_ctxs[i].evfd);
-			close(tm_ctxs[i].cfd);
-		}
-		tm_ctxs[i].used = false;
+		struct tm_ctx *c = &tm_ctxs[i];
+
+		if (c->used)
+			close(c->cfd);
+		if (c->slot_taken)
+			close(c->evfd);
+		c->used = c->slot_taken = false;
 	}
 	tm_self = NULL;
 	tm_tid = 0;
@@ -93,6 +96,18 @@ static int sleep_fd(int evfd)
 	return fd;
 }
 
+/* Who wakes a context that has just ended must not write to some other file: a slot keeps its descriptor for good. */
+static void keep_number(struct tm_ctx *c, int evfd)
+{
+	if (c->slot_taken) {
+		dup3(evfd, c->evfd, O_CLOEXEC);
+		close(evfd);
+	} else {
+		c->evfd = tm_fd_high(evfd);
+		c->slot_taken = true;
+	}
+}
+
 struct tm_ctx *tm_ctx_make(int *err)
 {
 	struct toe_adm_req req = { .type = TOE_ADM_REQ_CTX };
@@ -108,11 +123,12 @@ struct tm_ctx *tm_ctx_make(int *err)
 		return NULL;
 	}
 	c = &tm_ctxs[ans.ctx];
-	*c = (struct tm_ctx){ .sh = toe_arena_ctx(tm_proc.arena, ans.ctx),
-			      .id = ans.ctx,
-			      .nfpcs = tm_proc.nfpcs,
-			      .evfd = tm_fd_high(evfd),
-			      .kfd = -1 };
+	keep_number(c, evfd);
+	c->sh = toe_arena_ctx(tm_proc.arena, ans.ctx);
+	c->id = ans.ctx;
+	c->nfpcs = tm_proc.nfpcs;
+	c->defer = c->dirty = 0;
+	c->kfd = -1;
 	c->cfd = sleep_fd(c->evfd);
 	for (unsigned i = 0; i < c->nfpcs; i++) {
 		struct tm_ring *r = &c->r[i];
@@ -120,10 +136,11 @@ struct tm_ctx *tm_ctx_make(int *err)
 		r->sw_head = toe_load(&c->sh->fpc[i].sw.db.head);
 		r->sw_tail = toe_load_acquire(&c->sh->fpc[i].sw.db.tail);
 		r->hw_tail = toe_load(&c->sh->fpc[i].hw.db.tail);
+		r->kicked = false;
 	}
 	toe_store(&c->sh->sleep.sleeping, 0);
 	toe_store(&c->sh->proc, tm_proc.proc);
-	c->used = true;
+	toe_store_release(&c->used, true);
 	pthread_setspecific(key, c);
 	return tm_self = c;
 }
@@ -175,7 +192,7 @@ void tm_ctx_wake(uint64_t set)
 	for (; set; set &= set - 1) {
 		struct tm_ctx *c = &tm_ctxs[__builtin_ctzll(set)];
 
-		if (c->used && toe_load(&c->sh->sleep.sleeping) &&
+		if (toe_load_acquire(&c->used) && toe_load(&c->sh->sleep.sleeping) &&
 		    write(c->evfd, &one, sizeof(one)) < 0)
 			return;
 	}

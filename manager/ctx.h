@@ -26,11 +26,12 @@ struct tm_ctx {
 	uint32_t
 	    defer; /* commands that may still be pushed without looking whether the FPC sleeps */
 	uint32_t dirty; /* FPCs with such commands */
-	int evfd; /* what FPCs and threads wake it by */
+	int evfd; /* what FPCs and threads wake it by; the slot keeps the number (keep_number) */
 	int cfd; /* epoll of evfd and ... */
 	int kfd; /* ... of what else was waited for last, or -1 */
 	bool dispatching;
 	bool used;
+	bool slot_taken; /* evfd is open */
 };
 
 extern struct tm_ctx tm_ctxs[TOE_MAX_CTXS];

@@ -210,7 +210,7 @@ static void watch_begin(struct tm_ep *ep, struct tm_watch *w)
 		waiters = toe_load(&ep->waiters);
 	}
 	tm_spin_unlock(&ep->lock);
-	if (c && w->events & EPOLLOUT && !(mask & EPOLLOUT))
+	if (c && toe_load(&w->events) & EPOLLOUT && !(mask & EPOLLOUT))
 		tm_ask_space(c, s);
 	if (waiters)
 		tm_ctx_wake(waiters);

@@ -68,13 +68,14 @@ static inline void tm_ready_add(struct tm_ep *ep, struct tm_watch *w)
 {
 	w->ready_next = &ep->ready;
 	w->ready_prev = ep->ready.ready_prev;
-	ep->ready.ready_prev->ready_next = w;
+	__atomic_store_n(&ep->ready.ready_prev->ready_next, w,
+			 __ATOMIC_RELEASE); /* see tm_ready_any */
 	ep->ready.ready_prev = w;
 }
 
 static inline void tm_ready_del(struct tm_watch *w)
 {
-	w->ready_prev->ready_next = w->ready_next;
+	__atomic_store_n(&w->ready_prev->ready_next, w->ready_next, __ATOMIC_RELAXED);
 	w->ready_next->ready_prev = w->ready_prev;
 	w->ready_next = w->ready_prev = NULL;
 }

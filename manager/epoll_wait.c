@@ -165,7 +165,7 @@ static void own(struct tm_ctx *c, struct tm_ep *ep)
 /* Leaving a set that others wait on: they must not depend on this thread coming back. */
 static void leave(struct tm_ctx *c, struct tm_ep *ep, uint64_t others)
 {
-	if (ep->owner == c->id) {
+	if (toe_load(&ep->owner) == c->id) {
 		tm_big_lock();
 		bind_all(c, ep, (unsigned)__builtin_ctzll(others));
 		tm_big_unlock();
@@ -185,7 +185,8 @@ static int collect(struct tm_ctx *c, struct tm_ep *ep, int epfd, struct epoll_ev
 	int n = 0;
 
 	tm_ctx_poll(c);
-	if (look_now || ++ep->calls >= LOOK_EVERY)
+	toe_store(&ep->calls, toe_load(&ep->calls) + 1);
+	if (look_now || toe_load(&ep->calls) >= LOOK_EVERY)
 		n = toe_load(&ep->nkernel) ? look(ep, epfd, ev, max) : 0;
 	return n < max ? n + harvest(c, ep, ev + n, max - n) : n;
 }

@@ -124,11 +124,11 @@ FAKE void fake_answer(unsigned i, const struct toe_adm_req *q)
 		ans.listener = fake.listeners++;
 		break;
 	case TOE_ADM_REQ_UNLISTEN:
-		fake.unlistened++;
+		toe_store(&fake.unlistened, fake.unlistened + 1);
 		break;
 	case TOE_ADM_REQ_CONNECT:
 		ans.error = fake.refuse;
-		ans.flags = fake.kernel ? TOE_ADM_KERNEL : 0;
+		ans.flags = toe_load(&fake.kernel) ? TOE_ADM_KERNEL : 0;
 		ans.lport = htons(5555);
 		break;
 	}

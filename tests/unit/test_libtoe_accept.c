@@ -89,8 +89,8 @@ static void accept__hints(void)
 	pthread_create(&t, NULL, other_thread, &o);
 	for (int i = 0; i < 1000 && !toe_load(&o.ctx); i++)
 		usleep(1000);
-	CU_ASSERT_NOT_EQUAL(o.ctx, mine);
-	a = fake_incoming((unsigned)o.ctx);
+	CU_ASSERT_NOT_EQUAL(toe_load(&o.ctx), mine);
+	a = fake_incoming((unsigned)toe_load(&o.ctx));
 	CU_ASSERT_EQUAL(try_accept(), -1); /* not for us */
 	b = fake_incoming((unsigned)mine);
 	fd = try_accept();
@@ -102,7 +102,7 @@ static void accept__hints(void)
 	CU_ASSERT_EQUAL(flow_of_port(fd), a); /* left lying: anybody's */
 	toe_close(fd);
 
-	a = fake_incoming((unsigned)o.ctx);
+	a = fake_incoming((unsigned)toe_load(&o.ctx));
 	CU_ASSERT_EQUAL(try_accept(), -1);
 	pthread_mutex_lock(&fake.lock);
 	fake_push((unsigned)mine,
@@ -113,7 +113,7 @@ static void accept__hints(void)
 	toe_close(fd);
 	CU_ASSERT_EQUAL(try_accept(), -1);
 
-	a = fake_incoming((unsigned)o.ctx);
+	a = fake_incoming((unsigned)toe_load(&o.ctx));
 	fake_start(); /* a thread that ends wants its commands taken */
 	pthread_barrier_wait(&o.done);
 	pthread_join(t, NULL);
@@ -262,10 +262,10 @@ static void accept__threads(void)
 
 static void close__ends_listening(void)
 {
-	unsigned before = fake.unlistened;
+	unsigned before = toe_load(&fake.unlistened);
 
 	toe_close(listener);
-	CU_ASSERT_EQUAL(fake.unlistened, before + 1);
+	CU_ASSERT_EQUAL(toe_load(&fake.unlistened), before + 1);
 	CU_ASSERT_EQUAL(toe_arena_listener(fake.arena, 0)->holders, 0);
 }
 

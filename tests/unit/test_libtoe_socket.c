@@ -43,9 +43,11 @@ static uint32_t newest(void)
 {
 	uint32_t best = 0;
 
+	pthread_mutex_lock(&fake.lock);
 	for (uint32_t i = 0; i < FAKE_FLOWS; i++)
 		if (fake.flow[i].live)
 			best = i;
+	pthread_mutex_unlock(&fake.lock);
 	return best;
 }
 
@@ -192,9 +194,9 @@ static void connect__through_the_kernel(void)
 	getsockname(l, (struct sockaddr *)&sa, &len);
 	toe_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	CU_ASSERT_EQUAL(toe_epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev), 0);
-	fake.kernel = true;
+	toe_store(&fake.kernel, true);
 	CU_ASSERT_EQUAL(toe_connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
-	fake.kernel = false;
+	toe_store(&fake.kernel, false);
 	len = sizeof(v);
 	CU_ASSERT_EQUAL(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &v, &len), 0);
 	CU_ASSERT_EQUAL(v, 1);

@@ -172,9 +172,9 @@ static void wait__socket_changes_threads(void)
 
 	fake_start();
 	p.fd = fake_pair(&p.flow, 0);
-	pthread_create(&far, NULL, far_end, &p);
 	part = p;
 	part.rounds = 3;
+	pthread_create(&far, NULL, far_end, &p);
 	for (unsigned i = 0; i < 40; i++) {
 		if (i % 2) {
 			failed = borrower(&part);
