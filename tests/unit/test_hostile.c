@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A peer and an application that both mean ill, by seed: segments and commands near every edge, in every state. After
+ * each event the invariants hold, what leaves is well formed, what is delivered was stored, nothing runs backwards;
+ * and once the application has closed, the connection ends whatever the peer does.
+ *
+ *	test_hostile [seeds [first]]
+ */
+#include <stdlib.h>
+
+#include "tcp_env.h"
+
+enum { BUF = 16384, STEPS = 60, ENDLESS = 200 };
+
+struct war {
+	struct toe_tcb t;
+	struct toe_open how;
+	uint64_t rng, now;
+	uint64_t rx_end, tx_una, right; /* as last seen: none goes back */
+	uint64_t acked; /* highest number acknowledged to the peer */
+	bool over, time_wait;
+	uint8_t stored[BUF]; /* 1: the buffer holds the byte of this position */
+	const char *fail;
+};
+
+static uint32_t rnd(struct war *w, uint32_t below)
+{
+	w->rng ^= w->rng << 13;
+	w->rng ^= w->rng >> 7;
+	w->rng ^= w->rng << 17;
+	return (uint32_t)((w->rng >> 20) % below);
+}
+
+static bool chance(struct war *w, uint32_t percent)
+{
+	return rnd(w, 100) < percent;
+}
+
+static uint32_t pick(struct war *w, const uint32_t *of, unsigned n)
+{
+	return of[rnd(w, n)];
+}
+
+#define PICK(w, ...) \
+	pick(w, (const uint32_t[]){ __VA_ARGS__ }, \
+	     sizeof((const uint32_t[]){ __VA_ARGS__ }) / sizeof(uint32_t))
+
+#define HOLDS(w, condition) \
+	do { \
+		if (!(condition) && !(w)->fail) \
+			(w)->fail = #condition; \
+	} while (0)
+
+static void check(struct war *w)
+{
+	const struct toe_tcb *t = &w->t;
+	const char *broken = toe_tcb_check(t);
+
+	if (broken && !w->fail)
+		w->fail = broken;
+	HOLDS(w, toe_tcp_rx_end(t) >= w->rx_end);
+	HOLDS(w, toe_tcp_tx_una(t) >= w->tx_una);
+	for (uint64_t p = w->rx_end; p < toe_tcp_rx_end(t) && !w->fail; p++)
+		HOLDS(w, w->stored[p & (BUF - 1)]);
+	w->rx_end = toe_tcp_rx_end(t);
+	w->tx_una = toe_tcp_tx_una(t);
+}
+
+static void check_out(struct war *w, const struct toe_out *o)
+{
+	const struct toe_tcb *t = &w->t;
+	uint64_t seq = toe_seq_expand(t->snd_una, o->seq), ack, right;
+
+	HOLDS(w, o->len <= t->mss);
+	HOLDS(w, o->len + o->opt_len + 20u + t->ip_hdr <= t->mtu);
+	HOLDS(w, o->opt_len <= 40 && o->opt_len % 4 == 0);
+	HOLDS(w, !o->len || o->pos + o->len <= t->snd_end - t->snd_first);
+	HOLDS(w, !o->len || (uint32_t)(t->snd_first + o->pos) == o->seq);
+	HOLDS(w, seq >= t->snd_una && seq + o->len <= t->snd_max);
+	HOLDS(w, !(o->flags & TOE_FIN) || seq + o->len == t->snd_end);
+	HOLDS(w, !o->last == !(o->flags & TOE_RST));
+	if (t->state == TOE_TCP_SYN_SENT)
+		return;
+	HOLDS(w, o->ack == (uint32_t)t->rcv_nxt);
+	ack = t->rcv_nxt;
+	HOLDS(w, ack >= w->acked);
+	w->acked = ack;
+	if (o->flags & TOE_SYN)
+		return;
+	right = ack + ((uint64_t)o->wnd << t->rcv_wscale);
+	HOLDS(w, right <= t->rcv_read + t->rcv_size || !o->wnd);
+	HOLDS(w, right + (1u << t->rcv_wscale) > w->right || t->flags & TOE_TCB_FIN_RCVD);
+	w->right = toe_max64(w->right, right);
+}
+
+static void act(struct war *w, uint32_t a)
+{
+	struct toe_out o;
+	unsigned n = 0;
+
+	check(w);
+	/* The FPC may run out of frames. */
+	while (!w->over && !chance(w, 2) && toe_tcp_output(&w->t, w->now, &o)) {
+		check_out(w, &o);
+		check(w);
+		w->over = o.last;
+		HOLDS(w, ++n < 2000);
+		if (w->fail)
+			return;
+	}
+	if (a & (TOE_ACT_FREE | TOE_ACT_TIME_WAIT))
+		w->over = true;
+	w->time_wait |= !!(a & TOE_ACT_TIME_WAIT);
+}
+
+/* All that is due has left: then something must be armed, or the connection sleeps for ever. */
+static void settle(struct war *w)
+{
+	struct toe_out o;
+	unsigned n = 0;
+
+	while (!w->over && toe_tcp_output(&w->t, w->now, &o)) {
+		check_out(w, &o);
+		w->over = o.last;
+		HOLDS(w, ++n < 2000);
+		if (w->fail)
+			return;
+	}
+	check(w);
+	HOLDS(w, w->over || w->t.state < TOE_TCP_ESTABLISHED || !toe_send_pending(&w->t) ||
+		     w->t.rto_at);
+	HOLDS(w, w->over || w->t.state < TOE_TCP_ESTABLISHED ||
+		     !(w->t.flags & (TOE_TCB_ACK_NOW | TOE_TCB_REXMIT)));
+}
+
+static uint32_t near(struct war *w, uint64_t a, uint64_t b)
+{
+	uint32_t base = (uint32_t)(chance(w, 50) ? a : b);
+
+	switch (rnd(w, 8)) {
+	case 0:
+		return base + rnd(w, 65536) - 32768;
+	case 1:
+		return base + PICK(w, 0x7fffffff, 0x80000000, 0x80000001);
+	case 2:
+		return base + (rnd(w, 40) - 20) * 100;
+	case 3:
+		return base + rnd(w, 5) - 2;
+	default:
+		return base;
+	}
+}
+
+static struct toe_seg random_seg(struct war *w)
+{
+	const struct toe_tcb *t = &w->t;
+	struct toe_seg s = { .flags = (uint8_t)PICK(w, TOE_ACK, TOE_ACK, TOE_ACK, TOE_ACK | TOE_PSH,
+						    TOE_ACK | TOE_FIN, TOE_SYN, TOE_SYN | TOE_ACK,
+						    rnd(w, 256)) };
+
+	if (chance(w, 3))
+		s.flags |= TOE_RST;
+	s.seq = near(w, t->rcv_nxt, t->rcv_adv);
+	if (t->nholes && chance(w, 30))
+		s.seq = t->ooo[rnd(w, t->nholes)].hi + rnd(w, 3) - 1;
+	if (t->flags & TOE_TCB_FIN_OOO && chance(w, 30))
+		s.seq = (uint32_t)t->fin_at - rnd(w, 300);
+	s.ack = near(w, t->snd_una, t->snd_max);
+	s.len = chance(w, 50) ? 0 : PICK(w, 1, 2, 100, t->mss, 1448, rnd(w, 9000));
+	s.wnd = (uint16_t)PICK(w, 0, 1, 100, 65535, rnd(w, 65536));
+	if (!(t->flags & TOE_TCB_TS) == chance(w, 5))
+		s.opts |= TOE_SEG_TS;
+	s.tsval = t->ts_recent + PICK(w, 0, 0, 1, 1000, -1u, 0x80000000, rnd(w, UINT32_MAX));
+	s.tsecr = toe_ts_now(t, w->now) - PICK(w, 0, 1, 1000, -1u, rnd(w, UINT32_MAX));
+	if (s.flags & TOE_SYN) {
+		s.opts |= (uint8_t)(rnd(w, 32) & ~TOE_SEG_SACK);
+		s.mss = (uint16_t)PICK(w, 0, 1, 64, 536, 1460, 65535);
+		s.wscale = (uint8_t)PICK(w, 0, 1, 7, 14, 15, 255);
+	} else if (chance(w, 20)) {
+		s.opts |= TOE_SEG_SACK;
+		s.nsack = (uint8_t)(1 + rnd(w, TOE_MAX_SACK));
+		for (unsigned i = 0; i < s.nsack; i++)
+			s.sack[i] = (struct toe_range){ near(w, t->snd_una, t->snd_max),
+							near(w, t->snd_una, t->snd_max) };
+	}
+	return s;
+}
+
+/* The bytes that count are those that toe_tcp_place named for a segment that was then taken. */
+static void segment(struct war *w, const struct toe_seg *s)
+{
+	struct toe_tcb *t = &w->t, old = w->t;
+	struct toe_span span[TOE_MAX_SPANS];
+	unsigned n = toe_tcp_place(t, s, span);
+	uint64_t from = w->rx_end;
+	uint32_t a;
+
+	HOLDS(w, !memcmp(t, &old, sizeof(old)));
+	for (unsigned i = 0; i < n; i++) {
+		HOLDS(w, span[i].len && span[i].off + span[i].len <= s->len);
+		HOLDS(w, span[i].pos >= from);
+		from = span[i].pos + span[i].len;
+		HOLDS(w, from <= t->rcv_read - t->rcv_first + t->rcv_size);
+	}
+	if (w->fail)
+		return;
+	for (unsigned i = 0; i < n; i++)
+		for (uint64_t p = span[i].pos; p < span[i].pos + span[i].len; p++)
+			w->stored[p & (BUF - 1)] = 1;
+	a = toe_tcp_input(t, s, w->now);
+	if (!(a & TOE_ACT_RX) &&
+	    (!(a & TOE_ACT_C_OOO) || !memcmp(t->ooo, old.ooo, sizeof(old.ooo))))
+		for (unsigned i = 0; i < n; i++)
+			for (uint64_t p = span[i].pos; p < span[i].pos + span[i].len; p++)
+				w->stored[p & (BUF - 1)] = 0;
+	act(w, a);
+	/* More of the same batch may come for a flow that has just ended. */
+	if (w->over && chance(w, 20)) {
+		toe_tcp_input(t, s, w->now);
+		check(w);
+	}
+}
+
+static void command(struct war *w)
+{
+	struct toe_tcb *t = &w->t;
+	uint64_t wrote = t->snd_end - t->snd_first, end;
+	int64_t r = 0;
+
+	switch (rnd(w, 12)) {
+	case 0:
+		r = toe_tcp_shutdown(t, w->now);
+		break;
+	case 1:
+		r = chance(w, 30) ? toe_tcp_close(t, w->now) : 0;
+		break;
+	case 2:
+		r = chance(w, 10) ? toe_tcp_abort(t, chance(w, 50) ? ECONNRESET : 0, w->now) : 0;
+		break;
+	case 3:
+	case 4:
+		r = toe_tcp_option(t, (uint8_t)rnd(w, 256) & PICK(w, 7, 255), rnd(w, 2), w->now);
+		break;
+	case 5:
+		r = toe_tcp_send(t, wrote + ((uint64_t)rnd(w, UINT32_MAX) << rnd(w, 33)) - 70000,
+				 (uint8_t)rnd(w, 256), w->now);
+		break;
+	case 6:
+		end = ((uint64_t)rnd(w, UINT32_MAX) << rnd(w, 33)) - 10;
+		r = toe_tcp_recv(t, end, w->now);
+		HOLDS(w, r < 0 || end <= toe_tcp_rx_end(t));
+		break;
+	case 7:
+	case 8:
+		end = t->rcv_read - t->rcv_first;
+		for (uint64_t p = end; p < toe_tcp_rx_end(t); p++)
+			w->stored[p & (BUF - 1)] = 0;
+		r = toe_tcp_recv(t, toe_tcp_rx_end(t), w->now);
+		HOLDS(w, r >= 0);
+		break;
+	default:
+		r = toe_tcp_send(t, wrote + rnd(w, toe_send_space(t) + 1), (uint8_t)rnd(w, 4),
+				 w->now);
+		HOLDS(w, r >= 0 || t->flags & TOE_TCB_FIN_QUEUED || t->state == TOE_TCP_CLOSED);
+	}
+	act(w, r < 0 ? 0 : (uint32_t)r);
+}
+
+static void timers(struct war *w)
+{
+	uint64_t at = toe_tcp_deadline(&w->t);
+
+	if (chance(w, 50) && at > w->now)
+		w->now = at - chance(w, 20);
+	else
+		w->now += rnd(w, 1u << rnd(w, 26));
+	act(w, toe_tcp_timer(&w->t, w->now));
+	HOLDS(w, w->over || !toe_tcp_deadline(&w->t) || toe_tcp_deadline(&w->t) > w->now);
+}
+
+static void begin(struct war *w)
+{
+	struct toe_seg syn;
+
+	w->now = PICK(w, 1, 1000000, UINT32_MAX) + ((uint64_t)rnd(w, 3) << 40);
+	w->how = (struct toe_open){ .isn = -rnd(w, 20000),
+				    .ts_offset = rnd(w, UINT32_MAX),
+				    .rcv_size = (uint32_t)BUF >> rnd(w, 4),
+				    .snd_size = 2048u << rnd(w, 6),
+				    .mtu = (uint16_t)PICK(w, 576, 1500, 1500, 9000),
+				    .ip_hdr = (uint8_t)PICK(w, 20, 20, 40) };
+	if (chance(w, 30)) {
+		act(w, toe_tcp_open_active(&w->t, &w->how, w->now));
+		w->t.rcv_nxt = 0;
+		return;
+	}
+	syn = random_seg(w);
+	syn.flags = TOE_SYN;
+	syn.seq = -rnd(w, 20000);
+	act(w, toe_tcp_open_passive(&w->t, &w->how, &syn, w->now));
+}
+
+/* Most seeds should get past the handshake. */
+static void handshake(struct war *w)
+{
+	struct toe_seg s = random_seg(w);
+	bool active = w->t.state == TOE_TCP_SYN_SENT;
+
+	s.flags = TOE_ACK | (active ? TOE_SYN : 0);
+	s.opts = active ? (uint8_t)(rnd(w, 16)) : w->t.flags & TOE_TCB_TS ? TOE_SEG_TS : 0;
+	s.seq = active ? -rnd(w, 20000) : (uint32_t)w->t.rcv_nxt;
+	s.ack = (uint32_t)w->t.snd_max;
+	s.tsval = w->t.ts_recent + 1;
+	s.len = active ? 0 : s.len;
+	segment(w, &s);
+}
+
+/* The peer goes on answering, or not, but takes nothing. */
+static void end_it(struct war *w)
+{
+	bool answers = chance(w, 50);
+	unsigned n = 0;
+
+	act(w, toe_tcp_recv(&w->t, toe_tcp_rx_end(&w->t), w->now) > 0 ? TOE_ACT_OUTPUT : 0);
+	if (!w->over)
+		act(w, toe_tcp_close(&w->t, w->now));
+	for (; !w->over && !w->fail; n++) {
+		struct toe_seg s = { .flags = TOE_ACK, .tsecr = rnd(w, UINT32_MAX) };
+
+		settle(w);
+		if (w->over || w->fail)
+			return;
+		HOLDS(w, toe_tcp_deadline(&w->t));
+		HOLDS(w, n < ENDLESS);
+		w->now = toe_max64(toe_tcp_deadline(&w->t), w->now);
+		act(w, toe_tcp_timer(&w->t, w->now));
+		if (w->over || !answers)
+			continue;
+		s.seq = (uint32_t)w->t.rcv_nxt;
+		s.ack = (uint32_t)w->t.snd_una;
+		s.opts = w->t.flags & TOE_TCB_TS ? TOE_SEG_TS : 0;
+		s.tsval = w->t.ts_recent;
+		segment(w, &s);
+	}
+}
+
+static void after(struct war *w)
+{
+	struct toe_tw tw;
+	struct toe_out o;
+
+	toe_tw_from_tcb(&tw, &w->t, w->now);
+	for (unsigned i = 0; i < 20; i++) {
+		struct toe_seg s = random_seg(w);
+
+		o.flags = 0;
+		switch (toe_tw_input(&tw, &s, w->now, &o)) {
+		case TOE_TW_ACK:
+		case TOE_TW_ACK_RESTART:
+			HOLDS(w, o.flags == TOE_ACK && o.ack == tw.rcv_nxt && !o.len);
+			break;
+		default:
+			HOLDS(w, !o.flags);
+		}
+	}
+}
+
+static bool war(uint64_t seed)
+{
+	static struct war w;
+
+	memset(&w, 0, sizeof(w));
+	w.rng = seed * 0x9e3779b97f4a7c15ull + 0x7654321;
+	begin(&w);
+	if (chance(&w, 85))
+		handshake(&w);
+	for (unsigned i = 0; i < STEPS && !w.over && !w.fail; i++) {
+		struct toe_seg s;
+
+		w.now += rnd(&w, 1000);
+		switch (rnd(&w, 8)) {
+		case 0:
+			timers(&w);
+			break;
+		case 1:
+		case 2:
+			command(&w);
+			break;
+		case 3:
+			settle(&w);
+			break;
+		default:
+			s = random_seg(&w);
+			segment(&w, &s);
+		}
+	}
+	if (!w.over && !w.fail)
+		end_it(&w);
+	if (w.time_wait && !w.fail)
+		after(&w);
+	if (w.fail)
+		printf("seed %llu, state %d: %s\n", (unsigned long long)seed, w.t.state, w.fail);
+	return !w.fail;
+}
+
+static unsigned nseeds = 60000, first_seed = 1;
+
+static void hostile__peer_and_application(void)
+{
+	unsigned bad = 0;
+
+	for (unsigned s = first_seed; s < first_seed + nseeds && bad < 10; s++)
+		bad += !war(s);
+	CU_ASSERT_EQUAL(bad, 0);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct unit_test tests[] = { T(hostile__peer_and_application) };
+
+	nseeds = argc > 1 ? (unsigned)atoi(argv[1]) : nseeds;
+	first_seed = argc > 2 ? (unsigned)atoi(argv[2]) : first_seed;
+	return unit_run("hostile", tests, sizeof(tests) / sizeof(tests[0]));
+}
