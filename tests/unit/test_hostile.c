@@ -19,6 +19,8 @@ struct war {
 	uint64_t rx_end, tx_una, right; /* as last seen: none goes back */
 	uint64_t acked; /* highest number acknowledged to the peer */
 	bool over, time_wait;
+	bool
+	    crumbs; /* the peer sends small pieces all over the window, and long ones across them */
 	uint8_t stored[BUF]; /* 1: the buffer holds the byte of this position */
 	const char *fail;
 };
@@ -167,6 +169,14 @@ static struct toe_seg random_seg(struct war *w)
 		s.seq = (uint32_t)t->fin_at - rnd(w, 300);
 	s.ack = near(w, t->snd_una, t->snd_max);
 	s.len = chance(w, 50) ? 0 : PICK(w, 1, 2, 100, t->mss, 1448, rnd(w, 9000));
+	if (w->crumbs && chance(w, 80)) {
+		bool crumb = chance(w, 90);
+
+		s.flags = TOE_ACK;
+		s.ack = (uint32_t)t->snd_una;
+		s.seq = (uint32_t)t->rcv_nxt + (crumb ? 1 + rnd(w, 2000) : rnd(w, 500));
+		s.len = crumb ? 1 + rnd(w, 30) : 8000;
+	}
 	s.wnd = (uint16_t)PICK(w, 0, 1, 100, 65535, rnd(w, 65536));
 	if (!(t->flags & TOE_TCB_TS) == chance(w, 5))
 		s.opts |= TOE_SEG_TS;
@@ -371,6 +381,7 @@ static bool war(uint64_t seed)
 
 	memset(&w, 0, sizeof(w));
 	w.rng = seed * 0x9e3779b97f4a7c15ull + 0x7654321;
+	w.crumbs = chance(&w, 20);
 	begin(&w);
 	if (chance(&w, 85))
 		handshake(&w);
