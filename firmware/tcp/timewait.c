@@ -36,11 +36,14 @@ static enum toe_tw_verdict answer(const struct toe_tw *w, uint64_t now, struct t
 	return verdict;
 }
 
-/* RFC 6191 2: a SYN opens anew when its timestamp, or else its number, lies beyond the old connection's. */
+/*
+ * RFC 6191 2: a SYN opens anew when its timestamp, or else its number, lies beyond the old connection's. With timestamps
+ * where there were none PAWS refuses all that is old.
+ */
 static bool syn_is_new(const struct toe_tw *w, const struct toe_seg *seg)
 {
-	if (w->ts && seg->opts & TOE_SEG_TS && seg->tsval != w->ts_recent)
-		return toe_seq_lt(w->ts_recent, seg->tsval);
+	if (seg->opts & TOE_SEG_TS && !(w->ts && seg->tsval == w->ts_recent))
+		return !w->ts || toe_seq_lt(w->ts_recent, seg->tsval);
 	return toe_seq_lt(w->rcv_nxt, seg->seq);
 }
 

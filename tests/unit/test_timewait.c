@@ -38,6 +38,11 @@ static void toe_tw_input__by_segment(void)
 		{ "older SYN, higher number", true, TOE_SYN, 9000, 0, 4999, TOE_TW_ACK },
 		{ "same tick, higher number", true, TOE_SYN, 9000, 0, 5000, TOE_TW_NEW_SYN },
 		{ "same tick, lower number", true, TOE_SYN, 0, 0, 5000, TOE_TW_ACK },
+		{ "a timestamp where there was none, lower number (RFC 6191)", false, TOE_SYN,
+		  (uint32_t)-5000, 0, 7, TOE_TW_NEW_SYN },
+		{ "no timestamp any more, higher number", true, TOE_SYN, 9000, 0, 0,
+		  TOE_TW_NEW_SYN },
+		{ "no timestamp any more, lower number", true, TOE_SYN, 0, 0, 0, TOE_TW_ACK },
 		{ "PAWS", true, TOE_FIN | TOE_ACK, 0, 0, 4000, TOE_TW_ACK },
 		{ "the FIN again, stamped", true, TOE_FIN | TOE_ACK, 0, 0, 5003,
 		  TOE_TW_ACK_RESTART },
@@ -48,7 +53,7 @@ static void toe_tw_input__by_segment(void)
 		struct toe_seg s = env_seg(NULL, row[i].flags, row[i].seq, row[i].len, 1);
 		struct toe_out o;
 
-		s.opts = row[i].stamped ? TOE_SEG_TS : 0;
+		s.opts = row[i].tsval ? TOE_SEG_TS : 0;
 		s.tsval = row[i].tsval;
 		if (toe_tw_input(&w, &s, ENV_T0, &o) != row[i].want) {
 			printf("wrong for: %s\n", row[i].what);
