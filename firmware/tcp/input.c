@@ -137,10 +137,8 @@ static uint32_t input_data(struct toe_tcb *t, const struct toe_seg *seg, uint64_
 		return seg->len || seg->flags & TOE_FIN ? toe_ack_now(t) : 0;
 	}
 	/* RFC 1122 4.2.2.13: nobody will read it. */
-	if (t->flags & TOE_TCB_CLOSED_BY_APP && seg->len && seq + seg->len > t->rcv_nxt) {
-		t->state = TOE_TCP_CLOSED;
-		return TOE_ACT_RST | TOE_ACT_FREE;
-	}
+	if (t->flags & TOE_TCB_CLOSED_BY_APP && seg->len && seq + seg->len > t->rcv_nxt)
+		return TOE_ACT_RST | toe_fsm_fail(t, 0);
 	return toe_recv_segment(t, seg, seq, now);
 }
 

@@ -264,6 +264,7 @@ static void close__data_afterwards_is_reset(void)
 	toe_tcp_close(&e.t, e.now);
 	env_in(&e, TOE_ACK, 0, 10, 1);
 	CU_ASSERT(e.act & TOE_ACT_RST && e.act & TOE_ACT_FREE);
+	CU_ASSERT_EQUAL(toe_tcp_deadline(&e.t), 0);
 }
 
 static void shutdown__receiving_goes_on(void)
