@@ -330,7 +330,7 @@ def many_applications(c):
                 os.close(p.ctx_event)
                 s.close()
         cycle(20)
-        wait_for("end of all", lambda: not bed.status()["apps"], 15)
+        wait_for("end of all", lambda: not bed.status()["apps"] and not bed.status()["endpoints"]["closing"], 15)
         t0, f0, fds = rss(bed.toed.pid), rss(fw), descriptors(bed)
         fwfds = len(os.listdir(f"/proc/{fw}/fd"))
         cycle(300)

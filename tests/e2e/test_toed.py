@@ -2,9 +2,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """toed alone, without an application: it comes up, answers toectl, refuses what it cannot serve, leaves nothing."""
 import os
+import shutil
 import signal
+import subprocess
+import time
 
-from lib import DEV, SERVER, Testbed, build, test_main, wait_for
+from lib import CLIENT, DEV, PORT, SERVER, Testbed, alive, build, client, start_server, test_main, wait_for
+from testbed import children
 
 RESERVED = "/proc/sys/net/ipv4/ip_local_reserved_ports"
 
@@ -74,4 +78,175 @@ def refusals(c):
         c.check(r.returncode == 1, "toectl without toed: status 1")
 
 
-test_main("e2e toed", status, restart, refusals)
+def neighbours(bed):
+    return bed.server.run("ip", "neigh", "show", "dev", DEV).stdout
+
+
+def managed(bed):
+    return [x for x in neighbours(bed).splitlines() if "managed" in x or "extern" in x]
+
+
+def killed(c):
+    """toed is killed, toe-fw ends with it: the kernel serves what is left, and the next toed cleans up."""
+    with Testbed("toed") as bed:
+        bed.server.run("sh", "-c", f"echo 80 > {RESERVED}", check=True)
+        for again in range(3):
+            bed.start_toed()
+            start_server(bed, stack="linux", side=bed.client, port=PORT + 1) if not again else None
+            ok, text = client(bed, "open", 10, port=PORT + 1, stack="toe")
+            c.check(ok and len(managed(bed)) == 1, f"connections from the TOE: {text}; {managed(bed)}")
+            c.check(reserved(bed) == f"80,{bed.status()['active_ports']}", f"one range is reserved: {reserved(bed)}")
+            fw = bed.firmware_pid()
+            bed.toed.kill()
+            bed.toed.wait()
+            bed.procs.remove(bed.toed)
+            bed.toed = None
+            wait_for("end of toe-fw", lambda: not os.path.exists(f"/proc/{fw}"), 3)  # noqa: B023
+            p = start_server(bed, stack="linux")
+            t0 = time.monotonic()
+            c.check(alive(bed) and time.monotonic() - t0 < 0.5, "a kernel listener answers on the same device")
+            c.check(bed.client.run("ping", "-c", "1", "-W", "2", SERVER).returncode == 0, "ping passes")
+            p.kill()
+            p.wait()
+        bed.start_toed()
+        c.check(managed(bed) == [], f"no neighbour is left: {managed(bed)}")
+        c.check(bed.stop_toed() == 0 and reserved(bed) == "80", f"reserved ports at the end: {reserved(bed)}")
+        c.check("xdp" not in bed.server.run("ip", "link", "show", "dev", DEV).stdout, "no program left")
+
+
+def killed_with_applications(c):
+    """toed and toe-fw die for good under load: both ends of each connection are told, the server serves on."""
+    with Testbed("toed") as bed:
+        for both in (False, True):
+            toed = bed.start_toed()
+            p = start_server(bed, port=PORT + both)
+            q = start_server(bed, stack="linux", side=bed.client, port=PORT + 10 + both)
+            load = bed.client.popen(build("tests/apps/client_linux"), "hold", SERVER, PORT + both, 20, 8, stdout=subprocess.PIPE)
+            out = bed.server.popen(build("tests/apps/client_toe"), "hold", CLIENT, PORT + 10 + both, 20, 8, stdout=subprocess.PIPE)
+            time.sleep(1)
+            for pid in (children(toed.pid) if both else []) + [toed.pid]:
+                os.kill(pid, 9)
+            toed.wait()
+            bed.procs.remove(toed)
+            bed.toed = None
+            for name, x in (("clients of the server", load), ("clients on the TOE", out)):
+                try:
+                    text = x.communicate(timeout=15)[0].decode().strip().splitlines()[-1:]
+                except subprocess.TimeoutExpired:
+                    x.kill()
+                    text = "hang"
+                c.check(text != "hang", f"{name}: {text}")
+            c.check(alive(bed, PORT + both), "the server still serves, by the kernel")
+            p.kill()
+            q.kill()
+            p.wait()
+
+
+def crash_loop(c):
+    """A firmware that dies at once, or soon: longer and longer pauses; with a good one all goes on as before."""
+    with Testbed("toed") as bed:
+        fw = os.path.join(bed.dir, "toe-fw")
+        os.symlink(build("toe-fw"), fw)
+        bed.start_toed("--fw", fw)
+        start_server(bed)
+        with bed.client.connect(PORT) as s:
+            s.sendall(b"E\nx")
+            c.check(s.recv(1) == b"x", "a connection")
+            bad = os.path.join(bed.dir, "bad-fw")
+            with open(bad, "w", encoding="ascii") as f:
+                f.write("#!/bin/sh\nexit 3\n")
+            os.chmod(bad, 0o755)
+            os.rename(bad, fw)
+            os.kill(bed.firmware_pid(), signal.SIGSEGV)
+            time.sleep(1.2)
+            n = bed.status()["firmware"]["restarts"]
+            c.check(5 <= n <= 12, f"{n} starts in a second of a firmware that ends at once")
+            log = bed.log("toed.log").strip().splitlines()[-1]
+            c.check("status 3" in log and "times in a row" in log, log)
+            os.unlink(fw)
+            time.sleep(1.2)
+            c.check("--fw" in bed.log("toed.log").strip().splitlines()[-2], bed.log("toed.log").strip().splitlines()[-2])
+            os.symlink(build("toe-fw"), fw)
+            wait_for("firmware", lambda: bed.status()["firmware"]["running"], 10)
+            s.sendall(b"y")
+            c.check(s.recv(1) == b"y", "the connection lives")
+        c.check(alive(bed), "new ones, too")
+
+
+def cannot_start(c):
+    """What is missing is said in one line, and nothing is left behind."""
+    with Testbed("toed") as bed:
+        sock = ["--socket", bed.env["TOE_SOCKET"], "--dev", DEV]
+        public = os.path.join(bed.dir, "public")
+        os.chmod(bed.dir, 0o755)
+        os.mkdir(public)
+        for f in ("toed", "toe-fw", "toe_xdp.bpf.o"):
+            shutil.copy(build(f), public)
+        for what, cmd, word in (
+                ("a plain user", ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", f"{public}/toed", *sock], "root"),
+                ("no object", [build("toed"), *sock, "--bpf-obj", "/nowhere.o"], "/nowhere.o"),
+                ("a bad object", [build("toed"), *sock, "--bpf-obj", build("toe-fw")], "toe-fw"),
+                ("no firmware", [build("toed"), *sock, "--fw", "/nowhere"], "--fw"),
+                ("a bad firmware", [build("toed"), *sock, "--fw", "/bin/false"], "toe-fw"),
+                ("a bad place for the socket", [build("toed"), "--dev", DEV, "--socket", "/proc/none/sock"], "/proc/none")):
+            r = bed.server.run(*cmd, timeout=15)
+            last = (r.stdout.strip().splitlines() or [""])[-1]
+            c.check(r.returncode == 1 and word in last, f"{what}: {r.returncode}, {last}")
+            c.check(reserved(bed) == "" and "xdp" not in bed.server.run("ip", "link", "show", "dev", DEV).stdout, "nothing is left")
+
+
+def ended_while_starting(c):
+    """SIGTERM at any moment of the start: all is put back."""
+    with Testbed("toed") as bed:
+        bad = []
+        for ms in range(0, 300, 12):
+            bed.start_toed(wait=False)
+            time.sleep(ms / 1000)
+            status = bed.stop_toed()
+            # Before the signal is caught its default ends the process: nothing has been done by then.
+            left = reserved(bed) + bed.server.run("sh", "-c", f"ip link show dev {DEV} | grep xdp").stdout
+            if status not in (0, -signal.SIGTERM) or left or os.path.exists(bed.env["TOE_SOCKET"]):
+                bad.append((ms, status, left))
+        c.check(not bad, f"25 times: {bad}")
+
+
+def device_goes(c):
+    """The device is deleted with its peer: connections end, toed says so and ends; with a new device it starts again."""
+    with Testbed("toed") as bed:
+        bed.start_toed()
+        p = start_server(bed)
+        socks = [bed.client.connect(PORT) for _ in range(5)]
+        bed.client.run("ip", "link", "del", DEV, check=True)
+        c.check(bed.toed.wait(10) == 1, "toed ends with status 1")
+        bed.procs.remove(bed.toed)
+        bed.toed = None
+        c.check("has gone" in bed.log("toed.log"), bed.log("toed.log").strip().splitlines()[-2])
+        c.check(reserved(bed) == "", "no port stays reserved")
+        p.kill()
+        p.wait()
+        for s in socks:
+            s.close()
+        bed._veth(bed.server, DEV, bed.client, DEV)  # pylint: disable=protected-access
+        for s, addr in ((bed.server, SERVER), (bed.client, CLIENT)):
+            s.run("ip", "addr", "add", f"{addr}/24", "dev", DEV, check=True)
+        bed.start_toed()
+        start_server(bed)
+        c.check(alive(bed), "a new device, a new toed: serves")
+
+
+def mtu_grows(c):
+    """Frames are made for the MTU of the start: a larger one must not write beyond them."""
+    with Testbed("toed") as bed:
+        bed.start_toed()
+        start_server(bed)
+        for s in (bed.server, bed.client):
+            s.run("ip", "link", "set", DEV, "mtu", 3400, check=True)
+        time.sleep(0.3)
+        for what in ("get", "put", "echo"):
+            ok, text = client(bed, what, 20 << 20, timeout=15)
+            c.check(ok, f"{what} at MTU 3400: {text}")
+        c.check(bed.status()["firmware"]["restarts"] == 0, "toe-fw runs on")
+
+
+test_main("e2e toed", status, restart, refusals, killed, killed_with_applications, crash_loop, cannot_start, ended_while_starting,
+          device_goes, mtu_grows)

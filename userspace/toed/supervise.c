@@ -21,6 +21,7 @@ enum {
 	BACKOFF_FIRST_MS = 1,
 	BACKOFF_MAX_MS = 5000,
 	SHORT_RUN_MS = 100, /* whoever dies sooner than this has achieved nothing */
+	FIRST_TRIES = 6, /* before the first one has run */
 	STOP_MS = 2000,
 	SEND_TIMEOUT_S = 2
 };
@@ -115,6 +116,10 @@ static void fw_died(struct toed *t, struct io *io)
 		t->fw.backoff_ms = BACKOFF_MAX_MS;
 	t->fw.restarts++;
 	tell_end(t, status);
+	if (!t->fw.ready_at && t->fw.short_runs == FIRST_TRIES) {
+		say("toe-fw has never run: giving up; see what it said, or give another by --fw");
+		t->quit = t->failed = true;
+	}
 	loop_after(&t->loop, TIMER_RESTART, t->fw.backoff_ms);
 }
 

@@ -87,10 +87,12 @@ static struct bpf_object *open_object(struct toe_xdp *x, const char *prog)
 	int err = errno;
 	struct bpf_program *p;
 	struct bpf_map *map;
+	char why[96];
 	int id;
 
 	if (!obj) {
-		fail(x, -err, "%s: %s: run make, or make install", x->obj_path, strerror(err));
+		libbpf_strerror(err, why, sizeof(why));
+		fail(x, -err, "%s: %s: run make, or make install", x->obj_path, why);
 		errno = err;
 		return NULL;
 	}
