@@ -84,10 +84,12 @@ static void init(struct toe_tcb *t, const struct toe_open *o)
 /* Take over what the peer's SYN says: its number, its options (RFC 9293 3.7.1, RFC 7323 2.2 and 3.2). */
 static void learn_syn(struct toe_tcb *t, const struct toe_seg *syn, uint64_t now)
 {
-	uint32_t mss = syn->opts & TOE_SEG_MSS ? syn->mss : t->ip_hdr == 20 ? 536 : 1220;
+	uint32_t mss = t->ip_hdr == 20 ? TOE_MSS_V4 : TOE_MSS_V6;
 	uint32_t own = t->mtu - t->ip_hdr - 20u;
 
-	t->mss_peer = (uint16_t)toe_max32(mss, TOE_MSS_MIN);
+	if (syn->opts & TOE_SEG_MSS)
+		mss = toe_max32(syn->mss, TOE_MSS_MIN);
+	t->mss_peer = (uint16_t)mss;
 	t->mss = (uint16_t)toe_min32(t->mss_peer, own);
 	if (syn->opts & TOE_SEG_TS) {
 		t->flags |= TOE_TCB_TS;

@@ -36,7 +36,7 @@ static inline uint32_t input_predicted(struct toe_tcb *t, const struct toe_seg *
 		act |= toe_send_pending(t) ? TOE_ACT_OUTPUT : 0;
 	if (seg->len) {
 		t->rcv_nxt += seg->len;
-		act |= TOE_ACT_RX | toe_recv_ack_policy(t, now);
+		act |= TOE_ACT_RX | toe_recv_ack_policy(t, seg, now);
 	}
 	return act;
 }

@@ -121,14 +121,14 @@ static void ooo_add(struct toe_tcb *t, struct part p)
 }
 
 /* rcv_nxt moves to `to`, and over what was waiting there. */
-static uint32_t in_order(struct toe_tcb *t, uint64_t to, uint64_t now)
+static uint32_t in_order(struct toe_tcb *t, const struct toe_seg *seg, uint64_t to, uint64_t now)
 {
 	uint32_t act = TOE_ACT_RX;
 	unsigned n = 0;
 
 	t->rcv_nxt = to;
 	if (!t->nholes)
-		return act | toe_recv_ack_policy(t, now);
+		return act | toe_recv_ack_policy(t, seg, now);
 	for (; n < t->nholes && toe_seq_leq(t->ooo[n].lo, (uint32_t)t->rcv_nxt); n++)
 		t->rcv_nxt = toe_max64(t->rcv_nxt, toe_seq_expand(t->rcv_nxt, t->ooo[n].hi));
 	ooo_remove(t, 0, n);
@@ -145,9 +145,9 @@ static uint32_t out_of_order(struct toe_tcb *t, struct part p)
 	return TOE_ACT_C_OOO | toe_ack_now(t);
 }
 
-static uint32_t payload(struct toe_tcb *t, uint64_t seq, uint32_t len, uint64_t now)
+static uint32_t payload(struct toe_tcb *t, const struct toe_seg *seg, uint64_t seq, uint64_t now)
 {
-	struct part p = window_part(t, seq, len), m[TOE_MAX_SPANS];
+	struct part p = window_part(t, seq, seg->len), m[TOE_MAX_SPANS];
 	unsigned n = p.lo < p.hi ? missing(t, p, m) : 0;
 
 	/* All of it known, or the window is shut and this was a probe. */
@@ -155,7 +155,7 @@ static uint32_t payload(struct toe_tcb *t, uint64_t seq, uint32_t len, uint64_t 
 		return TOE_ACT_C_DUP | toe_ack_now(t);
 	if (n == TOE_MAX_SPANS)
 		p.hi = m[n - 1].hi;
-	return p.lo == t->rcv_nxt ? in_order(t, p.hi, now) : out_of_order(t, p);
+	return p.lo == t->rcv_nxt ? in_order(t, seg, p.hi, now) : out_of_order(t, p);
 }
 
 /* A FIN counts inside the window, once, and only if nothing is known to follow it. */
@@ -178,7 +178,7 @@ uint32_t toe_recv_segment(struct toe_tcb *t, const struct toe_seg *seg, uint64_t
 		t->flags |= TOE_TCB_FIN_OOO;
 	}
 	if (seg->len)
-		act = payload(t, seq, seg->len, now);
+		act = payload(t, seg, seq, now);
 	else if (seg->flags & TOE_FIN)
 		act = toe_ack_now(t);
 	if (t->flags & TOE_TCB_FIN_OOO && t->rcv_nxt == t->fin_at) {

@@ -29,6 +29,8 @@ enum {
 	TOE_MAX_REXMITS = 15,
 	TOE_MAX_SYN_REXMITS = 6,
 	TOE_FIN_WAIT_2_MS = 60000,
+	TOE_MSS_V4 = 536, /* RFC 9293 3.7.1: without an MSS option */
+	TOE_MSS_V6 = 1220,
 	TOE_MSS_MIN = 64, /* an MSS option below is taken for this */
 	TOE_TS_OPT_LEN = 12, /* with its padding */
 	TOE_WSCALE_MAX = 14, /* RFC 7323 2.3 */
@@ -126,10 +128,17 @@ uint32_t toe_recv_segment(struct toe_tcb *t, const struct toe_seg *seg, uint64_t
 uint16_t toe_recv_window(struct toe_tcb *t);
 bool toe_recv_can(const struct toe_tcb *t);
 
-/* RFC 1122 4.2.3.2: every second full segment is acknowledged at once, anything else within 40 ms. */
-static inline uint32_t toe_recv_ack_policy(struct toe_tcb *t, uint64_t now)
+/*
+ * RFC 1122 4.2.3.2: every second full segment is acknowledged at once, anything else within 40 ms. The peer's path may
+ * be narrower than ours: a segment without PSH is full too, unless it is too short for any path.
+ */
+static inline uint32_t toe_recv_ack_policy(struct toe_tcb *t, const struct toe_seg *seg,
+					   uint64_t now)
 {
-	if ((uint32_t)t->rcv_nxt - t->last_ack_sent >= 2u * t->mss || t->flags & TOE_TCB_QUICKACK)
+	bool rest = seg->flags & TOE_PSH || seg->len < TOE_MSS_V4;
+	uint32_t full = rest ? t->mss : toe_min32(seg->len, t->mss);
+
+	if ((uint32_t)t->rcv_nxt - t->last_ack_sent >= 2 * full || t->flags & TOE_TCB_QUICKACK)
 		return toe_ack_now(t);
 	if (!(t->flags & TOE_TCB_ACK_DELAYED)) {
 		t->flags |= TOE_TCB_ACK_DELAYED;

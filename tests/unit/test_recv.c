@@ -231,6 +231,23 @@ static void ack__every_second_full_segment(void)
 	CU_ASSERT_EQUAL(toe_tcp_deadline(&e.t), 0);
 }
 
+/* RFC 5681 4.2: of the peer's segments, which a path may hold below what the handshake allowed. */
+static void ack__every_second_segment_of_a_narrow_path(void)
+{
+	struct env e = env_established();
+
+	e.t.mss = 8960;
+	env_in(&e, TOE_ACK, 0, 1448, 0);
+	CU_ASSERT_EQUAL(e.n, 0);
+	env_in(&e, TOE_ACK, 1448, 1448, 0);
+	CU_ASSERT_TRUE(env_only_ack(&e, 2896));
+	/* Messages are no segments of a stream: their ACK rides on the answer. */
+	for (unsigned i = 0; i < 10; i++) {
+		env_in(&e, TOE_ACK | TOE_PSH, 2896 + i * 64, 64, 0);
+		CU_ASSERT_EQUAL(e.n, 0);
+	}
+}
+
 static void ack__rides_on_data(void)
 {
 	struct env e = env_established();
@@ -350,7 +367,8 @@ UNIT_MAIN("recv", T(toe_tcp_place__in_order), T(toe_tcp_place__trims_to_the_wind
 	  T(ooo__none_when_the_gap_closed_in_the_same_batch), T(fin__out_of_order_is_remembered),
 	  T(fin__bare_before_its_data), T(fin__nothing_counts_beyond_it),
 	  T(fin__beyond_the_window_waits), T(fin__again_is_acknowledged_again),
-	  T(ack__every_second_full_segment), T(ack__rides_on_data), T(ack__quickack),
-	  T(window__opens_in_useful_steps), T(window__wide_open_is_no_news),
-	  T(window__edge_never_goes_back), T(window__shut_takes_a_fin),
-	  T(window__shut_takes_the_ack_of_a_probe), T(toe_tcp_recv__positions))
+	  T(ack__every_second_full_segment), T(ack__every_second_segment_of_a_narrow_path),
+	  T(ack__rides_on_data), T(ack__quickack), T(window__opens_in_useful_steps),
+	  T(window__wide_open_is_no_news), T(window__edge_never_goes_back),
+	  T(window__shut_takes_a_fin), T(window__shut_takes_the_ack_of_a_probe),
+	  T(toe_tcp_recv__positions))
