@@ -224,9 +224,9 @@ FAKE uint32_t fake_birth(uint8_t flags)
 	uint32_t flow = 0;
 	struct toe_flow_block *b;
 
-	while (fake.flow[flow].live)
+	while (flow < FAKE_FLOWS && fake.flow[flow].live)
 		flow++;
-	if (flow >= FAKE_FLOWS)
+	if (flow == FAKE_FLOWS)
 		abort();
 	fake.flow[flow] = (struct fake_flow){ .live = true };
 	b = fake_block(flow);

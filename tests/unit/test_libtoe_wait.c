@@ -214,10 +214,8 @@ static void wait__signals(void)
 
 		timer_create(CLOCK_MONOTONIC, &se, &timer);
 		timer_settime(timer, 0, &it, NULL);
-		if (i % 2)
-			CU_ASSERT_EQUAL(toe_recv(fd, &b, 1, 0), -1)
-		else
-			CU_ASSERT_EQUAL(toe_epoll_wait(ep, &ev, 1, -1), -1)
+		CU_ASSERT_EQUAL(
+		    i % 2 ? (int)toe_recv(fd, &b, 1, 0) : toe_epoll_wait(ep, &ev, 1, -1), -1);
 		CU_ASSERT_EQUAL(errno, EINTR);
 		timer_delete(timer);
 	}
