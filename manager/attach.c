@@ -284,4 +284,5 @@ void tm_detach(void)
 		close(tm_proc.fpc_evfd[i]);
 	munmap(tm_proc.arena, tm_proc.arena_size);
 	tm_proc.adm = tm_proc.placeholder = -1;
+	tm_proc.lost = 0;
 }

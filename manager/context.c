@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "connect.h"
@@ -23,7 +24,7 @@ void tm_ctx_drain(struct tm_ctx *c)
 	for (unsigned i = 0; i < c->nfpcs; i++) {
 		for (unsigned k = 0; toe_load_acquire(&c->sh->fpc[i].sw.db.tail) != c->r[i].sw_head;
 		     k++) {
-			if (tm_now_us() > end)
+			if (tm_now_us() > end || toe_load(&tm_proc.lost))
 				return;
 			tm_kick(c, i);
 			tm_relax(k);
@@ -93,6 +94,10 @@ static int sleep_fd(int evfd)
 
 	if (fd >= 0)
 		epoll_ctl(fd, EPOLL_CTL_ADD, evfd, &ev);
+	/* Only its hang-up: answers are for whoever asked. */
+	ev = (struct epoll_event){ .data.fd = tm_proc.adm };
+	if (fd >= 0 && !toe_load(&tm_proc.lost))
+		epoll_ctl(fd, EPOLL_CTL_ADD, tm_proc.adm, &ev);
 	return fd;
 }
 
@@ -168,7 +173,17 @@ void tm_kick(struct tm_ctx *c, unsigned fpc)
 		r->kicked = false;
 }
 
-/* The ring is full. An FPC never waits for us, so room comes; our own ring is kept moving meanwhile. */
+static bool toed_hung_up(void)
+{
+	struct pollfd p = { .fd = tm_proc.adm };
+
+	return poll(&p, 1, 0) > 0 && p.revents & POLLHUP;
+}
+
+/*
+ * The ring is full. An FPC never waits for us, so room comes; our own ring is kept moving meanwhile. Only when toed has
+ * gone nobody takes anything any more.
+ */
 void tm_push_wait(struct tm_ctx *c, unsigned fpc)
 {
 	struct tm_ring *r = &c->r[fpc];
@@ -177,6 +192,12 @@ void tm_push_wait(struct tm_ctx *c, unsigned fpc)
 		r->sw_tail = toe_load_acquire(&c->sh->fpc[fpc].sw.db.tail);
 		if (r->sw_head - r->sw_tail < TOE_SW_RING)
 			return;
+		if (i % 1024 == 1023 && toed_hung_up())
+			toe_store(&tm_proc.lost, 1);
+		if (toe_load(&tm_proc.lost)) {
+			r->sw_tail = r->sw_head;
+			return;
+		}
 		tm_kick(c, fpc);
 		if (!tm_big_held)
 			tm_ctx_poll(c);
@@ -227,6 +248,39 @@ static void sock_news(struct tm_ctx *c, struct tm_sock *s, uint32_t what)
 		tm_ctx_wake(others);
 	if (what && toe_load_acquire(&s->watch.ep))
 		tm_ep_event(s, what, c);
+}
+
+/* What the firmware would say, were it there. */
+static bool end_by_reset(struct tm_sock *s)
+{
+	struct toe_flow_dev *d;
+
+	if (tm_kind(s) == TM_CONNECT) {
+		s->error = ECONNRESET;
+		tm_set(s, TM_S_FAILED);
+		toe_store_release(&s->kind, TM_FRESH);
+		return true;
+	}
+	if (tm_kind(s) != TM_FLOW)
+		return false;
+	d = &s->fb->dev;
+	if (d->gen == s->gen && !(toe_load(&d->flags) & (TOE_FLOW_ERROR | TOE_FLOW_CLOSED))) {
+		toe_store(&d->error, ECONNRESET);
+		toe_store_release(&d->flags,
+				  (uint8_t)(d->flags | TOE_FLOW_ERROR | TOE_FLOW_CLOSED));
+	}
+	return true;
+}
+
+void tm_toed_lost(struct tm_ctx *c)
+{
+	toe_store(&tm_proc.lost, 1);
+	epoll_ctl(c->cfd, EPOLL_CTL_DEL, tm_proc.adm, NULL);
+	tm_big_lock();
+	for (uint32_t i = 0; i < tm_sock_count(); i++)
+		if (end_by_reset(tm_sock_at(i)))
+			sock_news(c, tm_sock_at(i), ~0u);
+	tm_big_unlock();
 }
 
 static void listener_news(struct tm_ctx *c, const struct toe_cmd *cmd)

@@ -111,6 +111,8 @@ void tm_ctx_forget_fd(int fd);
 
 /* Wait (a second at most) until the FPCs have taken all commands: they stop looking when the context is given back. */
 void tm_ctx_drain(struct tm_ctx *c);
+/* toed's end of the control connection has closed: every connection ends with ECONNRESET. */
+void tm_toed_lost(struct tm_ctx *c);
 void tm_ctx_init(void);
 
 #endif

@@ -32,6 +32,7 @@ struct tm_proc {
 	uint64_t bit; /* this process in sets of holders */
 	uint32_t app, proc, token;
 	int adm; /* control connection; open for as long as the process lives */
+	uint32_t lost; /* toed has gone, and with it the firmware */
 	int placeholder; /* what descriptors of TOE connections are duplicates of */
 	int fpc_evfd[TOE_MAX_FPCS];
 	uint64_t arena_size;

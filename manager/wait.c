@@ -69,7 +69,7 @@ void tm_ctx_forget_fd(int fd)
 static int nap(struct tm_ctx *c, bool (*cond)(void *), void *arg, int kfd, uint64_t deadline,
 	       const sigset_t *mask)
 {
-	struct epoll_event ev[2];
+	struct epoll_event ev[3];
 	struct timespec t, *timeout = NULL;
 	uint64_t now;
 	bool kernel = false;
@@ -88,10 +88,13 @@ static int nap(struct tm_ctx *c, bool (*cond)(void *), void *arg, int kfd, uint6
 	toe_fence_full();
 	tm_ctx_poll(c);
 	if (!cond(arg))
-		r = (int)tm_sys(epoll_pwait2(c->cfd, ev, 2, timeout, mask));
+		r = (int)tm_sys(epoll_pwait2(c->cfd, ev, 3, timeout, mask));
 	toe_store(&c->sh->sleep.sleeping, 0);
 	for (int i = 0; i < r; i++)
-		kernel |= ev[i].data.fd == kfd;
+		if (ev[i].data.fd == kfd)
+			kernel = true;
+		else if (tm_unlikely(ev[i].data.fd == tm_proc.adm))
+			tm_toed_lost(c);
 	tm_ctx_poll(c);
 	if (cond(arg))
 		return 0;
