@@ -92,14 +92,17 @@ static inline void toe_ts_update(struct toe_tcb *t, const struct toe_seg *seg, u
 	}
 }
 
-/* RFC 9293 3.10.7.4, ACK bit, ESTABLISHED: the send window follows the newest segment. */
+/*
+ * RFC 9293 3.10.7.4, ACK bit, ESTABLISHED: the send window follows the newest segment. That is also one whose ACK is
+ * new though its number is not: a retransmission, whose window counts from that ACK.
+ */
 static inline bool toe_wnd_update(struct toe_tcb *t, const struct toe_seg *seg)
 {
 	uint32_t wnd = (uint32_t)seg->wnd << t->snd_wscale;
 	bool grew;
 
-	if (!toe_seq_lt(t->snd_wl1, seg->seq) &&
-	    (t->snd_wl1 != seg->seq || toe_seq_lt(seg->ack, t->snd_wl2)))
+	if (!toe_seq_lt(t->snd_wl1, seg->seq) && !toe_seq_lt(t->snd_wl2, seg->ack) &&
+	    (t->snd_wl1 != seg->seq || t->snd_wl2 != seg->ack))
 		return false;
 	grew = wnd > t->snd_wnd;
 	t->snd_wnd = wnd;

@@ -267,6 +267,24 @@ static void newreno__retransmits_fin(void)
 	CU_ASSERT_EQUAL(env_out_seq(&e, 0), 4000);
 }
 
+/* The window counts from the ACK it came with: a new ACK without its window would stretch what the peer offered. */
+static void window__of_a_new_ack_on_a_retransmission(void)
+{
+	struct env e = env_established();
+	struct toe_seg s;
+
+	env_write(&e, 5000);
+	env_in(&e, TOE_ACK, 1000, 1000, 0);
+	s = env_seg(&e, TOE_ACK, 0, 1000, 5000); /* the peer fills its hole */
+	s.wnd = 7000;
+	env_run(&e, toe_tcp_input(&e.t, &s, e.now));
+	CU_ASSERT_EQUAL(e.t.snd_wnd, 7000);
+	s = env_seg(&e, TOE_ACK, 0, 0, 4000); /* and this one was late */
+	s.wnd = 9000;
+	env_run(&e, toe_tcp_input(&e.t, &s, e.now));
+	CU_ASSERT_EQUAL(e.t.snd_wnd, 7000);
+}
+
 UNIT_MAIN("ack", T(ack__moves_una_and_stops_the_timer), T(ack__of_fin_is_no_byte),
 	  T(ack__measures_the_round_trip), T(ack__does_not_measure_what_was_sent_twice),
 	  T(ack__measures_by_timestamp_after_a_timeout),
@@ -275,4 +293,5 @@ UNIT_MAIN("ack", T(ack__moves_una_and_stops_the_timer), T(ack__of_fin_is_no_byte
 	  T(dupack__what_is_none), T(dupack__none_without_data_in_flight),
 	  T(newreno__partial_ack_retransmits_the_next_hole),
 	  T(newreno__each_further_duplicate_inflates), T(newreno__not_again_below_recover),
-	  T(newreno__right_at_recover_only_with_sack), T(newreno__retransmits_fin))
+	  T(newreno__right_at_recover_only_with_sack), T(newreno__retransmits_fin),
+	  T(window__of_a_new_ack_on_a_retransmission))
