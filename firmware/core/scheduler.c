@@ -126,10 +126,6 @@ static bool time_wait_input(struct toe_fpc *f, uint32_t i, const struct toe_rx *
 		toe_endpoint_count(f, e->endpoint, -1);
 		toe_tw_free(&f->tw, i);
 		return true;
-	case TOE_TW_END:
-		toe_endpoint_count(f, e->endpoint, -1);
-		toe_tw_free(&f->tw, i);
-		return false;
 	case TOE_TW_DROP:
 		break;
 	}

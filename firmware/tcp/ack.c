@@ -32,10 +32,10 @@ static void measure(struct toe_tcb *t, const struct toe_seg *seg, uint64_t ack, 
 	t->backoff = 0;
 }
 
-/* A third of the send buffer is free again: worth waking a writer. */
+/* Has the writer that waits for it got space again? */
 static uint32_t space(struct toe_tcb *t)
 {
-	if (!(t->flags & TOE_TCB_WANT_SPACE) || toe_send_space(t) < t->snd_size / 3)
+	if (!(t->flags & TOE_TCB_WANT_SPACE) || !toe_send_roomy(t))
 		return 0;
 	t->flags &= ~(uint32_t)TOE_TCB_WANT_SPACE;
 	return TOE_ACT_TX_SPACE;

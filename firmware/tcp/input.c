@@ -157,7 +157,6 @@ static uint32_t input_time_wait(struct toe_tcb *t, const struct toe_seg *seg, ui
 	case TOE_TW_NEW_SYN: /* the flow's buffers are still in use: the peer tries again */
 		return challenge(t, seg, now);
 	case TOE_TW_DROP:
-	case TOE_TW_END:
 		break;
 	}
 	return 0;

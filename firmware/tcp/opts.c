@@ -82,7 +82,7 @@ uint8_t toe_opts_syn(const struct toe_tcb *t, uint64_t now, uint8_t *opt)
 		n += 4;
 	}
 	if (offer || t->flags & TOE_TCB_TS)
-		n += toe_opts_ts(t, now, opt + n);
+		n += toe_opts_ts(opt + n, toe_ts_now(t, now), t->ts_recent);
 	if (offer || t->flags & TOE_TCB_WSCALE) {
 		toe_put32(opt + n, NOP << 24 | WSCALE << 16 | 3 << 8 | t->rcv_wscale);
 		n += 4;

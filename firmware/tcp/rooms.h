@@ -44,9 +44,14 @@ enum {
 		       TOE_TCB_FIN_RCVD,
 };
 
+static inline uint32_t toe_ts_clock(uint32_t offset, uint64_t now)
+{
+	return (uint32_t)(now / TOE_TS_TICK_US) + offset;
+}
+
 static inline uint32_t toe_ts_now(const struct toe_tcb *t, uint64_t now)
 {
-	return (uint32_t)(now / TOE_TS_TICK_US) + t->ts_offset;
+	return toe_ts_clock(t->ts_offset, now);
 }
 
 /* The clock for ts_recent_age_s: units of 2^20 us, a second nearly. */
@@ -74,6 +79,12 @@ static inline uint32_t toe_send_space(const struct toe_tcb *t)
 	uint64_t used = t->snd_end > una ? t->snd_end - una : 0;
 
 	return t->snd_size - (uint32_t)used;
+}
+
+/* A third of the send buffer is free: worth waking a writer. */
+static inline bool toe_send_roomy(const struct toe_tcb *t)
+{
+	return toe_send_space(t) >= t->snd_size / 3;
 }
 
 /* An ACK must leave at the end of this batch. */
@@ -163,11 +174,11 @@ static inline void toe_put32(uint8_t *p, uint32_t v)
 	__builtin_memcpy(p, &v, 4);
 }
 
-static inline uint8_t toe_opts_ts(const struct toe_tcb *t, uint64_t now, uint8_t *opt)
+static inline uint8_t toe_opts_ts(uint8_t *opt, uint32_t val, uint32_t ecr)
 {
 	toe_put32(opt, 0x0101080a);
-	toe_put32(opt + 4, toe_ts_now(t, now));
-	toe_put32(opt + 8, t->ts_recent);
+	toe_put32(opt + 4, val);
+	toe_put32(opt + 8, ecr);
 	return TOE_TS_OPT_LEN;
 }
 

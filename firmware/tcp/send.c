@@ -24,7 +24,7 @@ int64_t toe_tcp_send(struct toe_tcb *t, uint64_t end, uint8_t send_flags, uint64
 		act = TOE_ACT_OUTPUT;
 	}
 	if (send_flags & TOE_SEND_WANT_SPACE) {
-		if (toe_send_space(t) >= t->snd_size / 3)
+		if (toe_send_roomy(t))
 			return act | TOE_ACT_TX_SPACE;
 		t->flags |= TOE_TCB_WANT_SPACE;
 	}
@@ -62,7 +62,8 @@ static void finish(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 {
 	o->ack = (uint32_t)t->rcv_nxt;
 	o->wnd = toe_recv_window(t);
-	o->opt_len = t->flags & TOE_TCB_TS ? toe_opts_ts(t, now, o->opt) : 0;
+	o->opt_len =
+	    t->flags & TOE_TCB_TS ? toe_opts_ts(o->opt, toe_ts_now(t, now), t->ts_recent) : 0;
 	o->last = 0;
 	t->last_ack_sent = o->ack;
 	t->flags &= ~(uint32_t)(TOE_TCB_ACK_NOW | TOE_TCB_ACK_DELAYED);
@@ -161,14 +162,25 @@ static void restart_after_idle(struct toe_tcb *t, uint64_t now)
 		t->cwnd = toe_min32(t->cwnd, toe_cc_initial_window(t));
 }
 
+/* Bytes that are left to send, or to send again. */
+static uint64_t unsent(const struct toe_tcb *t)
+{
+	return t->snd_nxt < t->snd_end ? t->snd_end - t->snd_nxt : 0;
+}
+
+/* How many of them one segment may take along. */
+static uint32_t next_len(const struct toe_tcb *t)
+{
+	return (uint32_t)toe_min64(toe_min64(unsent(t), room(t)), t->mss);
+}
+
 static bool send_data(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 {
-	uint64_t left = t->snd_nxt < t->snd_end ? t->snd_end - t->snd_nxt : 0;
 	uint32_t len;
 
 	restart_after_idle(t, now);
-	len = (uint32_t)toe_min64(toe_min64(left, room(t)), t->mss);
-	if (len == t->mss || may_send_short(t, len, len == left))
+	len = next_len(t);
+	if (len == t->mss || may_send_short(t, len, len == unsent(t)))
 		return send_next(t, now, o, len);
 	/* With nothing in flight no ACK will come to ask again. */
 	if (t->snd_nxt == t->snd_una && !(t->flags & TOE_TCB_PERSIST)) {
@@ -182,11 +194,10 @@ static bool send_data(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 /* The persist timer fired: what fits, however short; or one byte beyond the window (RFC 9293 3.8.6.1). */
 static bool send_probe(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 {
-	uint64_t left = t->snd_nxt < t->snd_end ? t->snd_end - t->snd_nxt : 0;
-	uint32_t len = (uint32_t)toe_min64(toe_min64(left, room(t)), t->mss);
+	uint32_t len = next_len(t);
 
 	t->flags &= ~(uint32_t)TOE_TCB_PROBE;
-	if (!left)
+	if (!unsent(t))
 		return false;
 	if (len)
 		return send_next(t, now, o, len);

@@ -173,8 +173,11 @@ struct toe_tw {
 	uint8_t pad;
 };
 void toe_tw_from_tcb(struct toe_tw *w, const struct toe_tcb *t, uint64_t now);
-enum toe_tw_verdict { TOE_TW_DROP, TOE_TW_ACK, TOE_TW_ACK_RESTART, TOE_TW_NEW_SYN, TOE_TW_END };
-/* ACK: `o` is the answer; ACK_RESTART: and 2 MSL begin anew; NEW_SYN: the SYN may open a new connection (RFC 6191), isn must exceed snd_nxt; END: RST accepted... never for RFC 1337. */
+enum toe_tw_verdict { TOE_TW_DROP, TOE_TW_ACK, TOE_TW_ACK_RESTART, TOE_TW_NEW_SYN };
+/*
+ * ACK: `o` is the answer; ACK_RESTART: and 2 MSL begin anew; NEW_SYN: the SYN may open a new connection (RFC 6191),
+ * isn must exceed snd_nxt. A RST ends nothing (RFC 1337).
+ */
 enum toe_tw_verdict toe_tw_input(struct toe_tw *w, const struct toe_seg *seg, uint64_t now,
 				 struct toe_out *o);
 

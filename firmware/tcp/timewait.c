@@ -28,10 +28,7 @@ static enum toe_tw_verdict answer(const struct toe_tw *w, uint64_t now, struct t
 	o->wnd = w->wnd;
 	o->flags = TOE_ACK;
 	if (w->ts) {
-		toe_put32(o->opt, 0x0101080a);
-		toe_put32(o->opt + 4, (uint32_t)(now / TOE_TS_TICK_US) + w->ts_offset);
-		toe_put32(o->opt + 8, w->ts_recent);
-		o->opt_len = TOE_TS_OPT_LEN;
+		o->opt_len = toe_opts_ts(o->opt, toe_ts_clock(w->ts_offset, now), w->ts_recent);
 	}
 	return verdict;
 }
