@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Hosts: memory, steering of arriving frames, polling, death and restart, and the checks at the end. */
 #define _GNU_SOURCE
-#include "sim.h"
+#include "kill.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -195,18 +195,31 @@ void sim_receive(struct toe_port *p, const uint8_t *frame, uint32_t len)
 	p->rx[fpc].f[p->rx[fpc].head++ % SIM_QUEUE] = f;
 }
 
+/* Is there more to do than to find that there is nothing? */
+static bool has_work(struct toe_port *p, unsigned fpc)
+{
+	uint64_t due = toe_fpc_deadline(p->fpc[fpc]);
+
+	return p->rx[fpc].head != p->rx[fpc].tail || toe_host_pending(p->fpc[fpc]) ||
+	       (due && due <= p->w->now + 1000);
+}
+
 /* One batch, which may be the last of this life of the firmware. */
 static unsigned poll_one(struct toe_port *p, unsigned fpc)
 {
 	unsigned n;
 
 	if (setjmp(p->crash)) {
+		sim_kill_end(p);
 		if (sim_restart(p))
 			abort();
 		return 1;
 	}
 	p->can_crash = true;
+	if (p->kill_in && has_work(p, fpc))
+		sim_kill_begin(p);
 	n = toe_fpc_poll(p->fpc[fpc]);
+	sim_kill_end(p);
 	p->can_crash = false;
 	return n;
 }
@@ -227,29 +240,13 @@ unsigned sim_poll(struct toe_port *p, unsigned rounds)
 	return all;
 }
 
-/* Frames that the dead firmware held go back, as the owner words of a real port's frames allow. */
-static void reclaim_frames(struct toe_port *p)
-{
-	uint8_t used[SIM_FRAMES] = { 0 };
-
-	for (unsigned k = 0; k < p->conf.nfpcs; k++)
-		for (unsigned i = p->rx[k].tail; i != p->rx[k].head; i++)
-			used[p->rx[k].f[i % SIM_QUEUE].id] = 1;
-	for (unsigned i = 0; i < p->ntx; i++)
-		used[p->tx[i].id] = 1;
-	p->nfree = 0;
-	for (unsigned i = 0; i < SIM_FRAMES; i++)
-		if (!used[i])
-			p->free[p->nfree++] = i;
-}
-
 int sim_restart(struct toe_port *p)
 {
 	p->can_crash = false;
 	for (unsigned i = 0; i < p->conf.nfpcs; i++)
 		memset(p->fpc[i], 0xa5, toe_fpc_size());
 	p->ntrimmed = 0;
-	reclaim_frames(p);
+	sim_reclaim_frames(p);
 	return start_fpcs(p);
 }
 

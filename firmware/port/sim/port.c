@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The hardware contract (port.h) over plain memory. */
 #define _GNU_SOURCE
-#include "sim.h"
+#include "kill.h"
 
 #include <string.h>
 #include <sys/mman.h>
@@ -18,6 +18,16 @@ static void maybe_crash(struct toe_port *p)
 	longjmp(p->crash, 1);
 }
 
+static inline void left(const int *guard)
+{
+	sim_port_leave();
+}
+
+/* The rest of the function is done whole. */
+#define UNINTERRUPTED \
+	int guard __attribute__((cleanup(left), unused)) = 0; \
+	sim_port_enter()
+
 uint64_t toe_port_now(struct toe_port *p)
 {
 	return p->w->now;
@@ -27,6 +37,7 @@ unsigned toe_port_rx(struct toe_port *p, unsigned fpc, struct toe_frame *f, unsi
 {
 	unsigned n = 0;
 
+	UNINTERRUPTED;
 	maybe_crash(p);
 	while (n < max && p->rx[fpc].tail != p->rx[fpc].head)
 		f[n++] = p->rx[fpc].f[p->rx[fpc].tail++ % SIM_QUEUE];
@@ -35,6 +46,8 @@ unsigned toe_port_rx(struct toe_port *p, unsigned fpc, struct toe_frame *f, unsi
 
 void toe_port_rx_done(struct toe_port *p, unsigned fpc, const struct toe_frame *f, unsigned n)
 {
+	UNINTERRUPTED;
+
 	for (unsigned i = 0; i < n; i++)
 		p->free[p->nfree++] = f[i].id;
 	maybe_crash(p);
@@ -42,6 +55,8 @@ void toe_port_rx_done(struct toe_port *p, unsigned fpc, const struct toe_frame *
 
 bool toe_port_forward(struct toe_port *p, unsigned fpc, unsigned to, const struct toe_frame *f)
 {
+	UNINTERRUPTED;
+
 	if (p->rx[to].head - p->rx[to].tail == SIM_QUEUE)
 		return false;
 	p->rx[to].f[p->rx[to].head++ % SIM_QUEUE] = *f;
@@ -51,6 +66,8 @@ bool toe_port_forward(struct toe_port *p, unsigned fpc, unsigned to, const struc
 
 bool toe_port_tx_alloc(struct toe_port *p, unsigned fpc, unsigned dev, struct toe_frame *f)
 {
+	UNINTERRUPTED;
+
 	maybe_crash(p);
 	if (!p->nfree)
 		return false;
@@ -63,6 +80,8 @@ bool toe_port_tx_alloc(struct toe_port *p, unsigned fpc, unsigned dev, struct to
 
 void toe_port_tx(struct toe_port *p, unsigned fpc, const struct toe_frame *f)
 {
+	UNINTERRUPTED;
+
 	p->tx[p->ntx++] = *f;
 	maybe_crash(p);
 }
@@ -71,6 +90,7 @@ void toe_port_tx_kick(struct toe_port *p, unsigned fpc)
 {
 	unsigned n = p->ntx;
 
+	UNINTERRUPTED;
 	maybe_crash(p);
 	p->ntx = 0;
 	for (unsigned i = 0; i < n; i++) {
@@ -84,6 +104,8 @@ void toe_port_tx_kick(struct toe_port *p, unsigned fpc)
 
 void toe_port_wake(struct toe_port *p, unsigned app, unsigned ctx)
 {
+	UNINTERRUPTED;
+
 	p->woken[app] |= 1ull << ctx;
 	maybe_crash(p);
 }
@@ -95,6 +117,8 @@ void *toe_port_arena(struct toe_port *p, unsigned app)
 
 bool toe_port_trim(struct toe_port *p, unsigned fpc, unsigned app, uint32_t flow)
 {
+	UNINTERRUPTED;
+
 	maybe_crash(p);
 	if (!p->arena[app] || p->ntrimmed == sizeof(p->trimmed) / sizeof(p->trimmed[0]))
 		return false;
@@ -105,6 +129,8 @@ bool toe_port_trim(struct toe_port *p, unsigned fpc, unsigned app, uint32_t flow
 
 bool toe_port_trimmed(struct toe_port *p, unsigned fpc, uint32_t *flow)
 {
+	UNINTERRUPTED;
+
 	for (unsigned i = 0; i < p->ntrimmed; i++) {
 		*flow = p->trimmed[i];
 		if (!toe_owns(p->fpc[fpc], *flow))
@@ -133,4 +159,20 @@ uint64_t *toe_port_stats(struct toe_port *p, unsigned fpc)
 struct toe_ctrl *toe_port_ctrl(struct toe_port *p)
 {
 	return p->ctrl;
+}
+
+/* Frames that the dead firmware held go back, as the owner words of a real port's frames allow. */
+void sim_reclaim_frames(struct toe_port *p)
+{
+	uint8_t used[SIM_FRAMES] = { 0 };
+
+	for (unsigned k = 0; k < p->conf.nfpcs; k++)
+		for (unsigned i = p->rx[k].tail; i != p->rx[k].head; i++)
+			used[p->rx[k].f[i % SIM_QUEUE].id] = 1;
+	for (unsigned i = 0; i < p->ntx; i++)
+		used[p->tx[i].id] = 1;
+	p->nfree = 0;
+	for (unsigned i = 0; i < SIM_FRAMES; i++)
+		if (!used[i])
+			p->free[p->nfree++] = i;
 }

@@ -83,8 +83,8 @@ struct toe_port {
 	void *arg;
 	uint32_t trimmed[64];
 	unsigned ntrimmed;
-	/* Death at the n-th call into the port. */
-	unsigned crash_in; /* 0 = never */
+	/* Death at the n-th call into the port, or at the n-th instruction outside it (kill.h). */
+	unsigned crash_in, kill_in; /* 0 = never */
 	bool can_crash;
 	jmp_buf crash;
 	unsigned crashes;
@@ -117,6 +117,8 @@ unsigned sim_step(struct sim_world *w);
 uint64_t sim_next(struct sim_world *w);
 /* Kill the firmware of a host and start it again on the same state. 0 or what toe_fpc_init says. */
 int sim_restart(struct toe_port *p);
+/* The port's part in that: frames that the dead firmware held are free again. */
+void sim_reclaim_frames(struct toe_port *p);
 
 /* Frames that are neither free nor queued, beyond the one that an FPC may keep per device. */
 unsigned sim_frames_missing(const struct toe_port *p);
