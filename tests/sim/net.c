@@ -131,7 +131,7 @@ static const char *streams(const struct net *n, const struct net_conf *c)
 		return "a connection is missing";
 	if (c->live && (n->server->peak < c->live || n->client->peak < c->live))
 		return "too few connections lived at once";
-	if (c->restarts && n->client->host->crashes + n->server->host->crashes == 0)
+	if (c->restarts + c->kills && n->client->host->crashes + n->server->host->crashes == 0)
 		return "nobody was killed";
 	return NULL;
 }
@@ -148,12 +148,34 @@ static const char *give_up(struct net *n, const struct net_conf *c, uint64_t *li
 	return NULL;
 }
 
+/* Soon somebody's firmware dies: in this batch, or in one of the next. */
+static void kill_some(struct net *n, unsigned *restarts, unsigned *kills)
+{
+	struct toe_port *a = n->client->host, *b = n->server->host;
+	struct toe_port *p = sim_below(n->w, 2) ? a : b;
+
+	if (a->crash_in || b->crash_in || a->kill_in || b->kill_in || sim_below(n->w, 2))
+		return;
+	/* A death loses the frames of its batch: in between, some must get through. */
+	if (*kills && n->w->delivered < n->next_kill)
+		return;
+	n->next_kill = n->w->delivered + sim_below(n->w, 100);
+	if (*restarts) {
+		p->crash_in = 1 + sim_below(n->w, 30);
+		--*restarts;
+	} else if (*kills) {
+		/* From the first instructions of a batch to the middle of a long one. */
+		p->kill_in = 1 + sim_below(n->w, 64u << sim_below(n->w, 9));
+		--*kills;
+	}
+}
+
 const char *net_run(const struct net_conf *c, uint64_t seed)
 {
 	struct net n = { .w = sim_new(seed) };
 	struct toe_port *hc = sim_host(n.w, &c->client), *hs = sim_host(n.w, &c->server);
 	uint64_t limit = n.w->now + c->limit_s * 1000000;
-	unsigned restarts = c->restarts, turns = 0;
+	unsigned restarts = c->restarts, kills = c->kills, turns = 0;
 	const char *bad = NULL;
 
 	sim_join(hc, hs, &c->link);
@@ -171,10 +193,7 @@ const char *net_run(const struct net_conf *c, uint64_t seed)
 		if (n.client->hold && n.client->connected == c->live &&
 		    n.server->accepted == c->live)
 			sim_app_release(n.client);
-		if (restarts && !hc->crash_in && !hs->crash_in && sim_below(n.w, 2)) {
-			(sim_below(n.w, 2) ? hc : hs)->crash_in = 1 + sim_below(n.w, 30);
-			restarts--;
-		}
+		kill_some(&n, &restarts, &kills);
 		turn(&n);
 		if (turns++ % 64 == 0 || n.client->broken || n.server->broken)
 			bad = broken(&n);

@@ -13,7 +13,8 @@ struct net_conf {
 	unsigned at_once; /* open at the same time, at most */
 	unsigned live; /* if set, nothing is closed before so many are open */
 	uint32_t backlog;
-	unsigned restarts; /* times that a firmware is killed, at random */
+	unsigned restarts; /* times that a firmware is killed, at random calls into its port */
+	unsigned kills; /* and at random instructions */
 	bool wrap; /* the first connection's ISNs lie just below 2^32 */
 	bool may_fail; /* errors are part of the game (aborts): streams need not be complete */
 	uint64_t limit_s; /* simulated seconds until the run counts as stalled */
@@ -23,6 +24,7 @@ struct net {
 	struct sim_world *w;
 	struct sim_app *client, *server;
 	unsigned started;
+	uint64_t next_kill; /* not before so many frames were delivered */
 	bool gave_up;
 };
 

@@ -7,15 +7,18 @@
 
 struct row {
 	const char *name;
-	unsigned nfpcs, tcbs, conns, restarts;
+	unsigned nfpcs, tcbs, conns, restarts, kills;
 	uint32_t loss, goal;
 };
 
 static const struct row rows[] = {
-	{ "one kill", 1, 64, 6, 1, 0, 100000 },
-	{ "many kills", 1, 64, 6, 40, 0, 200000 },
-	{ "many kills, loss, two FPCs", 2, 64, 8, 40, 655, 100000 },
-	{ "many kills, small cache", 1, 3, 24, 60, 100, 100000 },
+	{ "one kill", 1, 64, 6, 1, 0, 0, 100000 },
+	{ "many kills", 1, 64, 6, 40, 0, 0, 200000 },
+	{ "many kills, loss, two FPCs", 2, 64, 8, 40, 0, 655, 100000 },
+	{ "many kills, small cache", 1, 3, 24, 60, 0, 100, 100000 },
+	{ "at any instruction", 1, 64, 24, 0, 20, 0, 20000 },
+	{ "at any instruction, loss, two FPCs", 2, 64, 24, 0, 20, 655, 20000 },
+	{ "at any instruction, small cache", 1, 3, 24, 0, 20, 100, 20000 },
 };
 
 int main(int argc, char **argv)
@@ -34,6 +37,7 @@ int main(int argc, char **argv)
 			c.client.tcb_cache = c.server.tcb_cache = rows[r].tcbs;
 			c.conns = c.at_once = rows[r].conns;
 			c.restarts = rows[r].restarts;
+			c.kills = rows[r].kills;
 			c.link.loss = rows[r].loss;
 			c.manner_client.goal = c.manner_server.goal = rows[r].goal;
 			c.manner_client.max_write = c.manner_server.max_write = 5000;
