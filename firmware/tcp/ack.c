@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What an acknowledgement means: progress, round trip, window, duplicates, and NewReno recovery from a loss
- * (RFC 5681 3.2, RFC 6582, RFC 3042 through send.c).
+ * What an acknowledgement means: progress, round trip, window, duplicates, and NewReno recovery
+ * from a loss (RFC 5681 3.2, RFC 6582, RFC 3042 through send.c).
  */
 #include "rooms.h"
 
 enum { DUP_THRESH = 3 };
 
 /*
- * RFC 6298 3 (Karn): only what was sent once is timed. Timestamps give a valid sample where that has none, and
- * any valid sample ends the back-off.
+ * RFC 6298 3 (Karn): only what was sent once is timed. Timestamps give a valid sample where that
+ * has none, and any valid sample ends the back-off.
  */
 static void measure(struct toe_tcb *t, const struct toe_seg *seg, uint64_t ack, uint64_t now)
 {
@@ -65,8 +65,9 @@ uint32_t toe_ack_advance(struct toe_tcb *t, const struct toe_seg *seg, uint64_t 
 }
 
 /*
- * A dozen losses in one window need as many round trips here; the timer starts anew with each of them ("slow but
- * steady", RFC 6582 4), because a timeout is a thousand round trips in a data centre.
+ * A dozen losses in one window need as many round trips here; the timer starts anew with each of
+ * them ("slow but steady", RFC 6582 4), because a timeout is a thousand round trips in a data
+ * centre.
  */
 static void recover_more(struct toe_tcb *t, uint32_t acked)
 {
@@ -145,8 +146,8 @@ uint32_t toe_ack_input(struct toe_tcb *t, const struct toe_seg *seg, uint64_t ac
 	uint32_t act = 0;
 
 	/*
-	 * RFC 1122 4.2.2.17: a peer that answers is alive, however long its window stays shut. But it cannot hold
-	 * a connection that nobody else holds.
+	 * RFC 1122 4.2.2.17: a peer that answers is alive, however long its window stays shut. But
+	 * it cannot hold a connection that nobody else holds.
 	 */
 	if ((t->flags & TOE_TCB_PERSIST || !t->snd_wnd) && !(t->flags & TOE_TCB_CLOSED_BY_APP))
 		t->rexmits = 0;

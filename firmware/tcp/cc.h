@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Congestion control: a table of functions over toe_tcb.cc_state. What is common to all algorithms, loss detection
- * and the window during recovery, lives in ack.c; an algorithm decides how cwnd grows and what a
- * loss costs.
+ * Congestion control: a table of functions over toe_tcb.cc_state. What is common to all algorithms,
+ * loss detection and the window during recovery, lives in ack.c; an algorithm decides how cwnd
+ * grows and what a loss costs.
  */
 #ifndef TOE_TCP_CC_H
 #define TOE_TCP_CC_H
@@ -14,9 +14,15 @@ enum toe_cc_id { TOE_CC_NEWRENO, TOE_CC_COUNT };
 
 struct toe_cc {
 	const char *name; /* as TCP_CONGESTION spells it */
-	/* The handshake is done. syn_lost: a SYN had to be sent again. Sets cwnd, ssthresh, cc_state. */
+	/*
+	 * The handshake is done. syn_lost: a SYN had to be sent again. Sets cwnd, ssthresh,
+	 * cc_state.
+	 */
 	void (*init)(struct toe_tcb *t, bool syn_lost);
-	/* `acked` bytes were acknowledged outside fast recovery; `flight` bytes were outstanding before. */
+	/*
+	 * `acked` bytes were acknowledged outside fast recovery; `flight` bytes were outstanding
+	 * before.
+	 */
 	void (*acked)(struct toe_tcb *t, uint32_t acked, uint32_t flight, uint64_t now);
 	/* The window after a loss, bytes: becomes ssthresh. */
 	uint32_t (*loss)(struct toe_tcb *t, uint32_t flight, uint64_t now);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * NewReno (RFC 5681) with appropriate byte counting (RFC 3465): growth follows the bytes acknowledged, so neither
- * delayed ACKs nor one ACK per batch slow it down.
+ * NewReno (RFC 5681) with appropriate byte counting (RFC 3465): growth follows the bytes
+ * acknowledged, so neither delayed ACKs nor one ACK per batch slow it down.
  */
 #include "cc.h"
 
@@ -19,8 +19,8 @@ static void init(struct toe_tcb *t, bool syn_lost)
 }
 
 /*
- * A window that was not used says nothing about the path: it does not grow (RFC 7661 4.3). In slow start
- * half of it must have been in use, because one burst can double it.
+ * A window that was not used says nothing about the path: it does not grow (RFC 7661 4.3). In slow
+ * start half of it must have been in use, because one burst can double it.
  */
 static void slow_start(struct toe_tcb *t, uint32_t acked, uint32_t flight)
 {

@@ -54,7 +54,10 @@ static void linger2(struct toe_tcb *t, uint64_t now)
 		t->life_at = now + 1000ull * t->linger2_ms;
 }
 
-/* The smallest shift with which the whole buffer can be advertised: coarse windows shrink by rounding. */
+/*
+ * The smallest shift with which the whole buffer can be advertised: coarse windows shrink by
+ * rounding.
+ */
 static uint8_t choose_wscale(uint32_t rcv_size)
 {
 	uint8_t shift = 0;
@@ -81,7 +84,10 @@ static void init(struct toe_tcb *t, const struct toe_open *o)
 	t->linger2_ms = TOE_FIN_WAIT_2_MS;
 }
 
-/* Take over what the peer's SYN says: its number, its options (RFC 9293 3.7.1, RFC 7323 2.2 and 3.2). */
+/*
+ * Take over what the peer's SYN says: its number, its options (RFC 9293 3.7.1, RFC 7323 2.2 and
+ * 3.2).
+ */
 static void learn_syn(struct toe_tcb *t, const struct toe_seg *syn, uint64_t now)
 {
 	uint32_t mss = t->ip_hdr == 20 ? TOE_MSS_V4 : TOE_MSS_V6;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A segment arrives: the predicted way, and the order of checks of RFC 9293 3.10.7 with those of RFC 7323 5.3
- * and RFC 5961.
+ * A segment arrives: the predicted way, and the order of checks of RFC 9293 3.10.7 with those of
+ * RFC 7323 5.3 and RFC 5961.
  */
 #include "rooms.h"
 
 /*
- * Header prediction: established, the next segment in order, nothing but ACK and PSH, timestamp not older,
- * and either new data or a new acknowledgement. Then most checks below cannot fail.
+ * Header prediction: established, the next segment in order, nothing but ACK and PSH, timestamp not
+ * older, and either new data or a new acknowledgement. Then most checks below cannot fail.
  */
 static inline bool predicted(const struct toe_tcb *t, const struct toe_seg *seg)
 {
@@ -42,8 +42,8 @@ static inline uint32_t input_predicted(struct toe_tcb *t, const struct toe_seg *
 }
 
 /*
- * An ACK that tells the peer where we are. Segments without data get few of them: two ends that disagree would
- * otherwise answer each other for ever.
+ * An ACK that tells the peer where we are. Segments without data get few of them: two ends that
+ * disagree would otherwise answer each other for ever.
  */
 static uint32_t challenge(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now)
 {
@@ -79,8 +79,8 @@ static uint32_t unacceptable(struct toe_tcb *t, const struct toe_seg *seg, uint6
 }
 
 /*
- * SYN_RECEIVED sees the peer's SYN again: our SYN-ACK was lost, or both ends opened at once and this is the
- * peer's SYN-ACK. True: the segment is used up; else it goes on as a bare ACK.
+ * SYN_RECEIVED sees the peer's SYN again: our SYN-ACK was lost, or both ends opened at once and
+ * this is the peer's SYN-ACK. True: the segment is used up; else it goes on as a bare ACK.
  */
 static bool syn_again(struct toe_tcb *t, struct toe_seg *seg, uint64_t seq, uint32_t *act)
 {
@@ -142,7 +142,10 @@ static uint32_t input_data(struct toe_tcb *t, const struct toe_seg *seg, uint64_
 	return toe_recv_segment(t, seg, seq, now);
 }
 
-/* A connection in TIME_WAIT whose application has not closed yet: nothing but the last ACK, repeated. */
+/*
+ * A connection in TIME_WAIT whose application has not closed yet: nothing but the last ACK,
+ * repeated.
+ */
 static uint32_t input_time_wait(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now)
 {
 	struct toe_out o;

@@ -97,7 +97,10 @@ static uint8_t *put_range(uint8_t *p, struct toe_range r)
 	return p + 8;
 }
 
-/* RFC 2018 4: the range that changed last comes first; then the lowest ones, which the peer needs most. */
+/*
+ * RFC 2018 4: the range that changed last comes first; then the lowest ones, which the peer needs
+ * most.
+ */
 uint8_t toe_opts_sack(const struct toe_tcb *t, uint8_t *opt)
 {
 	unsigned most = t->flags & TOE_TCB_TS ? 3 : 4, first = 0, n = 1;

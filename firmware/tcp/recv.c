@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The receiving side: what lies in the window, where it goes, reassembly, and the window itself (RFC 9293 3.8.6,
- * 3.10.7.4). Payload out of order lies at its place in the buffer already; only its range is kept here.
+ * The receiving side: what lies in the window, where it goes, reassembly, and the window itself
+ * (RFC 9293 3.8.6, 3.10.7.4). Payload out of order lies at its place in the buffer already; only
+ * its range is kept here.
  */
 #include "rooms.h"
 
 #include "../lib/errno.h"
 
 /*
- * First check of RFC 9293 3.10.7.4, a little wider: at the right edge a bare ACK is welcome, because a full
- * window in flight puts the peer's ACKs there; and a closed window still takes ACK, RST and FIN at rcv_nxt.
+ * First check of RFC 9293 3.10.7.4, a little wider: at the right edge a bare ACK is welcome,
+ * because a full window in flight puts the peer's ACKs there; and a closed window still takes ACK,
+ * RST and FIN at rcv_nxt.
  */
 bool toe_recv_acceptable(const struct toe_tcb *t, const struct toe_seg *seg, uint64_t seq)
 {
@@ -33,7 +35,10 @@ struct part {
 	uint64_t lo, hi;
 };
 
-/* What of the payload counts: inside the window, not received, not beyond a known FIN. lo >= hi: nothing. */
+/*
+ * What of the payload counts: inside the window, not received, not beyond a known FIN. lo >= hi:
+ * nothing.
+ */
 static struct part window_part(const struct toe_tcb *t, uint64_t seq, uint32_t len)
 {
 	struct part p = { toe_max64(seq, t->rcv_nxt), toe_min64(seq + len, t->rcv_adv) };
@@ -189,8 +194,9 @@ uint32_t toe_recv_segment(struct toe_tcb *t, const struct toe_seg *seg, uint64_t
 }
 
 /*
- * The window field of a segment that leaves now. The edge moves only by a useful step (RFC 9293 3.8.6.2.2), never
- * back, and never beyond the buffer, where scaling makes the choice: it rounds up if there is room.
+ * The window field of a segment that leaves now. The edge moves only by a useful step (RFC 9293
+ * 3.8.6.2.2), never back, and never beyond the buffer, where scaling makes the choice: it rounds up
+ * if there is room.
  */
 uint16_t toe_recv_window(struct toe_tcb *t)
 {
@@ -211,7 +217,10 @@ uint16_t toe_recv_window(struct toe_tcb *t)
 	return (uint16_t)field;
 }
 
-/* Reading opens the window; the peer is told when that is news to it and no data will carry it soon. */
+/*
+ * Reading opens the window; the peer is told when that is news to it and no data will carry it
+ * soon.
+ */
 static bool window_news(const struct toe_tcb *t)
 {
 	uint64_t gain = t->rcv_read + t->rcv_size - t->rcv_adv;

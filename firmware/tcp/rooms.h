@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the rooms of TCP tell each other. A segment goes: input.c (order of RFC 9293 3.10.7.4) -> ack.c -> recv.c ->
- * fsm.c; whatever must leave is only marked in the TCB, and send.c makes it.
+ * What the rooms of TCP tell each other. A segment goes: input.c (order of RFC 9293 3.10.7.4) ->
+ * ack.c -> recv.c -> fsm.c; whatever must leave is only marked in the TCB, and send.c makes it.
  */
 #ifndef TOE_TCP_ROOMS_H
 #define TOE_TCP_ROOMS_H
@@ -104,8 +104,9 @@ static inline void toe_ts_update(struct toe_tcb *t, const struct toe_seg *seg, u
 }
 
 /*
- * RFC 9293 3.10.7.4, ACK bit, ESTABLISHED: the send window follows the newest segment. That is also one whose ACK is
- * new though its number is not: a retransmission, whose window counts from that ACK.
+ * RFC 9293 3.10.7.4, ACK bit, ESTABLISHED: the send window follows the newest segment. That is also
+ * one whose ACK is new though its number is not: a retransmission, whose window counts from that
+ * ACK.
  */
 static inline bool toe_wnd_update(struct toe_tcb *t, const struct toe_seg *seg)
 {
@@ -143,8 +144,9 @@ uint16_t toe_recv_window(struct toe_tcb *t);
 bool toe_recv_can(const struct toe_tcb *t);
 
 /*
- * RFC 1122 4.2.3.2: every second full segment is acknowledged at once, anything else within 40 ms. The peer's path may
- * be narrower than ours: a segment without PSH is full too, unless it is too short for any path.
+ * RFC 1122 4.2.3.2: every second full segment is acknowledged at once, anything else within 40 ms.
+ * The peer's path may be narrower than ours: a segment without PSH is full too, unless it is too
+ * short for any path.
  */
 static inline uint32_t toe_recv_ack_policy(struct toe_tcb *t, const struct toe_seg *seg,
 					   uint64_t now)

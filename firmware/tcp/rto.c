@@ -51,7 +51,10 @@ static uint32_t syn_timeout(struct toe_tcb *t)
 	return TOE_ACT_OUTPUT | TOE_ACT_C_RTO;
 }
 
-/* RFC 6298 5.4 to 5.7 and RFC 5681 3.1: all that is outstanding counts as lost, and goes again slowly. */
+/*
+ * RFC 6298 5.4 to 5.7 and RFC 5681 3.1: all that is outstanding counts as lost, and goes again
+ * slowly.
+ */
 static uint32_t data_timeout(struct toe_tcb *t, uint64_t now)
 {
 	if (t->rexmits == 1)

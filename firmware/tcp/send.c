@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The sending side: what the application wrote, and which segment leaves next (RFC 9293 3.7.4, 3.8.6; RFC 1122
- * 4.2.3.4; RFC 5681 4.1).
+ * The sending side: what the application wrote, and which segment leaves next (RFC 9293 3.7.4,
+ * 3.8.6; RFC 1122 4.2.3.4; RFC 5681 4.1).
  */
 #include "rooms.h"
 
@@ -123,8 +123,9 @@ static bool send_next(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint32
 }
 
 /*
- * Bytes that both windows let go from snd_nxt on. What is left of cwnd counts as a full segment, or after one short
- * segment the next would wait for a delayed ACK. RFC 3042: the first two duplicates let one segment each go.
+ * Bytes that both windows let go from snd_nxt on. What is left of cwnd counts as a full segment, or
+ * after one short segment the next would wait for a delayed ACK. RFC 3042: the first two duplicates
+ * let one segment each go.
  */
 static uint64_t room(const struct toe_tcb *t)
 {
@@ -137,8 +138,8 @@ static uint64_t room(const struct toe_tcb *t)
 }
 
 /*
- * May a segment shorter than the MSS go? Nagle, cork, and the sender's part against silly windows (RFC 9293
- * 3.7.4, 3.8.6.2.1). `all`: it is everything there is.
+ * May a segment shorter than the MSS go? Nagle, cork, and the sender's part against silly windows
+ * (RFC 9293 3.7.4, 3.8.6.2.1). `all`: it is everything there is.
  */
 static bool may_send_short(const struct toe_tcb *t, uint32_t len, bool all)
 {
@@ -191,7 +192,10 @@ static bool send_data(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 	return false;
 }
 
-/* The persist timer fired: what fits, however short; or one byte beyond the window (RFC 9293 3.8.6.1). */
+/*
+ * The persist timer fired: what fits, however short; or one byte beyond the window (RFC 9293
+ * 3.8.6.1).
+ */
 static bool send_probe(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 {
 	uint32_t len = next_len(t);
@@ -226,8 +230,9 @@ static bool send_again(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 }
 
 /*
- * The number of a segment without data: the highest sent, as snd_nxt may have gone back and the peer refuses what
- * lies below its rcv_nxt; but not beyond the peer's window, which it refuses too (probes, FIN).
+ * The number of a segment without data: the highest sent, as snd_nxt may have gone back and the
+ * peer refuses what lies below its rcv_nxt; but not beyond the peer's window, which it refuses too
+ * (probes, FIN).
  */
 static uint64_t bare_seq(const struct toe_tcb *t)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Sequence numbers. Inside TCP they have 64 bits and never wrap; on the wire there are the low 32
- * (RFC 9293 3.4). A number from the wire means the one nearest to a reference that is already known.
+ * (RFC 9293 3.4). A number from the wire means the one nearest to a reference that is already
+ * known.
  */
 #ifndef TOE_TCP_SEQ_H
 #define TOE_TCP_SEQ_H

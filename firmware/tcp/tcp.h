@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * TCP itself, pure: (TCB, event, now) -> actions. No I/O, no clock, no memory but the TCB: simulator, fuzzers
- * and unit tests run the very objects that run in production.
+ * TCP itself, pure: (TCB, event, now) -> actions. No I/O, no clock, no memory but the TCB:
+ * simulator, fuzzers and unit tests run the very objects that run in production.
  *
- * Every event function returns actions (enum toe_act) that the FPC carries out at the end of its batch.
- * `now` is in microseconds of a clock that never goes back.
+ * Every event function returns actions (enum toe_act) that the FPC carries out at the end of its
+ * batch. `now` is in microseconds of a clock that never goes back.
  */
 #ifndef TOE_TCP_TCP_H
 #define TOE_TCP_TCP_H
@@ -78,7 +78,10 @@ struct toe_open {
 	uint8_t cc; /* congestion control */
 };
 
-/* Passive open: `syn` is the acceptable SYN that came to a listener. Data on it is left for retransmission. -> SYN_RECEIVED */
+/*
+ * Passive open: `syn` is the acceptable SYN that came to a listener. Data on it is left for
+ * retransmission. -> SYN_RECEIVED
+ */
 uint32_t toe_tcp_open_passive(struct toe_tcb *t, const struct toe_open *o,
 			      const struct toe_seg *syn, uint64_t now);
 
@@ -86,10 +89,11 @@ uint32_t toe_tcp_open_passive(struct toe_tcb *t, const struct toe_open *o,
 uint32_t toe_tcp_open_active(struct toe_tcb *t, const struct toe_open *o, uint64_t now);
 
 /*
- * Where a segment's payload goes: the parts of it that lie in the receive window and have not been received.
- * Changes nothing, so that bytes are stored before the checksum is known, and count (toe_tcp_input) only if it is right.
- * `span` gets stream positions and offsets into the payload, ascending; returns how many (at most TOE_MAX_SPANS;
- * when more would be needed, the rest is left for retransmission: toe_tcp_input computes the same).
+ * Where a segment's payload goes: the parts of it that lie in the receive window and have not been
+ * received. Changes nothing, so that bytes are stored before the checksum is known, and count
+ * (toe_tcp_input) only if it is right. `span` gets stream positions and offsets into the payload,
+ * ascending; returns how many (at most TOE_MAX_SPANS; when more would be needed, the rest is left
+ * for retransmission: toe_tcp_input computes the same).
  */
 struct toe_span {
 	uint64_t pos; /* stream position of the first byte */
@@ -103,17 +107,24 @@ unsigned toe_tcp_place(const struct toe_tcb *t, const struct toe_seg *seg,
 /* A segment arrived, checksum right, payload stored where toe_tcp_place said. RFC 9293 3.10.7. */
 uint32_t toe_tcp_input(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now);
 
-/* The application wrote up to stream position `end` / read up to `read`. -EINVAL (as a negative int64) on a bad position, else actions. */
+/*
+ * The application wrote up to stream position `end` / read up to `read`. -EINVAL (as a negative
+ * int64) on a bad position, else actions.
+ */
 int64_t toe_tcp_send(struct toe_tcb *t, uint64_t end, uint8_t send_flags, uint64_t now);
 int64_t toe_tcp_recv(struct toe_tcb *t, uint64_t read, uint64_t now);
 
 /*
- * How a flow ends. After an error TOE_ACT_FREE comes at once. After an orderly end it (or TOE_ACT_TIME_WAIT) comes
- * once toe_tcp_close was called: before, the application may still read what lies in the buffer, so the TCB
- * stays, in state CLOSED or TIME_WAIT, and toe_tcp_close then returns TOE_ACT_FREE or TOE_ACT_TIME_WAIT.
- * Call toe_tcp_recv with the block's rx_read before toe_tcp_close: what it takes for unread is reset.
+ * How a flow ends. After an error TOE_ACT_FREE comes at once. After an orderly end it (or
+ * TOE_ACT_TIME_WAIT) comes once toe_tcp_close was called: before, the application may still read
+ * what lies in the buffer, so the TCB stays, in state CLOSED or TIME_WAIT, and toe_tcp_close then
+ * returns TOE_ACT_FREE or TOE_ACT_TIME_WAIT. Call toe_tcp_recv with the block's rx_read before
+ * toe_tcp_close: what it takes for unread is reset.
  */
-/* FIN after the data written so far; the second form also gives up receiving (RFC 9293 3.10.4, RFC 1122 4.2.2.13). */
+/*
+ * FIN after the data written so far; the second form also gives up receiving (RFC 9293 3.10.4, RFC
+ * 1122 4.2.2.13).
+ */
 uint32_t toe_tcp_shutdown(struct toe_tcb *t, uint64_t now);
 uint32_t toe_tcp_close(struct toe_tcb *t, uint64_t now);
 /* RST now. The next toe_tcp_output makes it (if the state wants one), then TOE_ACT_FREE holds. */
@@ -121,13 +132,16 @@ uint32_t toe_tcp_abort(struct toe_tcb *t, int error, uint64_t now);
 /* enum toe_option. -ENOPROTOOPT or actions. */
 int64_t toe_tcp_option(struct toe_tcb *t, uint8_t option, uint64_t value, uint64_t now);
 
-/* The earliest deadline of the TCB, 0 = none. Timers: what is due at `now` is done, the rest left alone. */
+/*
+ * The earliest deadline of the TCB, 0 = none. Timers: what is due at `now` is done, the rest left
+ * alone.
+ */
 uint64_t toe_tcp_deadline(const struct toe_tcb *t);
 uint32_t toe_tcp_timer(struct toe_tcb *t, uint64_t now);
 
 /*
- * What the flow block shows (abi/arena.h): stream position up to which data was received in order / was
- * acknowledged by the peer.
+ * What the flow block shows (abi/arena.h): stream position up to which data was received in order /
+ * was acknowledged by the peer.
  */
 static inline uint64_t toe_tcp_rx_end(const struct toe_tcb *t)
 {
@@ -142,9 +156,9 @@ static inline uint64_t toe_tcp_tx_una(const struct toe_tcb *t)
 }
 
 /*
- * The next segment to send, or false when nothing is due. Changes the TCB as if it had left. What is due is a
- * function of the TCB alone: after a restart call it once for every flow.
- * Data is [pos, pos + len) of the send stream.
+ * The next segment to send, or false when nothing is due. Changes the TCB as if it had left. What
+ * is due is a function of the TCB alone: after a restart call it once for every flow. Data is [pos,
+ * pos + len) of the send stream.
  */
 struct toe_out {
 	uint32_t seq, ack;
@@ -159,11 +173,14 @@ struct toe_out {
 };
 bool toe_tcp_output(struct toe_tcb *t, uint64_t now, struct toe_out *o);
 
-/* RST that answers `seg`, for closed flows too (RFC 9293 3.10.7.1). False when seg is itself a RST. */
+/*
+ * RST that answers `seg`, for closed flows too (RFC 9293 3.10.7.1). False when seg is itself a RST.
+ */
 bool toe_tcp_rst_for(const struct toe_seg *seg, struct toe_out *o);
 
 /*
- * TIME_WAIT, compact (40 bytes or so): what RFC 9293 3.10.7.4, RFC 6191 and RFC 7323 need after the TCB is gone.
+ * TIME_WAIT, compact (40 bytes or so): what RFC 9293 3.10.7.4, RFC 6191 and RFC 7323 need after the
+ * TCB is gone.
  */
 enum { TOE_MSL_MS = 30000 };
 struct toe_tw {
@@ -175,16 +192,22 @@ struct toe_tw {
 void toe_tw_from_tcb(struct toe_tw *w, const struct toe_tcb *t, uint64_t now);
 enum toe_tw_verdict { TOE_TW_DROP, TOE_TW_ACK, TOE_TW_ACK_RESTART, TOE_TW_NEW_SYN };
 /*
- * ACK: `o` is the answer; ACK_RESTART: and 2 MSL begin anew; NEW_SYN: the SYN may open a new connection (RFC 6191),
- * isn must exceed snd_nxt. A RST ends nothing (RFC 1337).
+ * ACK: `o` is the answer; ACK_RESTART: and 2 MSL begin anew; NEW_SYN: the SYN may open a new
+ * connection (RFC 6191), isn must exceed snd_nxt. A RST ends nothing (RFC 1337).
  */
 enum toe_tw_verdict toe_tw_input(struct toe_tw *w, const struct toe_seg *seg, uint64_t now,
 				 struct toe_out *o);
 
-/* The invariants that hold after every event; used by simulator, tests and fuzzers. NULL or what is broken. */
+/*
+ * The invariants that hold after every event; used by simulator, tests and fuzzers. NULL or what is
+ * broken.
+ */
 const char *toe_tcb_check(const struct toe_tcb *t);
 
-/* Parse the option bytes of a TCP header (n = data offset - 20) into seg. False on malformed lengths. */
+/*
+ * Parse the option bytes of a TCP header (n = data offset - 20) into seg. False on malformed
+ * lengths.
+ */
 bool toe_opts_parse(const uint8_t *opt, unsigned n, struct toe_seg *seg);
 
 #endif

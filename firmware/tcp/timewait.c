@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * TIME_WAIT after the TCB is gone (RFC 9293 3.10.7.4 and 3.6.1; RFC 6191; RFC 1337: a RST does not end it).
+ * TIME_WAIT after the TCB is gone (RFC 9293 3.10.7.4 and 3.6.1; RFC 6191; RFC 1337: a RST does not
+ * end it).
  */
 #include "rooms.h"
 
@@ -34,8 +35,8 @@ static enum toe_tw_verdict answer(const struct toe_tw *w, uint64_t now, struct t
 }
 
 /*
- * RFC 6191 2: a SYN opens anew when its timestamp, or else its number, lies beyond the old connection's. With timestamps
- * where there were none PAWS refuses all that is old.
+ * RFC 6191 2: a SYN opens anew when its timestamp, or else its number, lies beyond the old
+ * connection's. With timestamps where there were none PAWS refuses all that is old.
  */
 static bool syn_is_new(const struct toe_tw *w, const struct toe_seg *seg)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One TCB and a peer made by hand: constructors that start in any state, segments with the right numbers filled in,
- * and what left recorded. Numbers in tests are relative: our stream and the peer's both start at 0.
+ * One TCB and a peer made by hand: constructors that start in any state, segments with the right
+ * numbers filled in, and what left recorded. Numbers in tests are relative: our stream and the
+ * peer's both start at 0.
  */
 #ifndef TOE_TESTS_TCP_ENV_H
 #define TOE_TESTS_TCP_ENV_H

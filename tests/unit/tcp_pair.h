@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Two TCBs, their applications and a bad network between them, in virtual time. Everything follows from a seed.
- * The applications act only on what toe_tcp_* reports: a notification that is missing hangs the run.
+ * Two TCBs, their applications and a bad network between them, in virtual time. Everything follows
+ * from a seed. The applications act only on what toe_tcp_* reports: a notification that is missing
+ * hangs the run.
  */
 #ifndef TOE_TESTS_TCP_PAIR_H
 #define TOE_TESTS_TCP_PAIR_H
@@ -32,8 +33,8 @@ struct end {
 	uint64_t wrote, read;
 	uint64_t app_at; /* when it looks next, 0 = it waits for a notification */
 	bool wants_space, shut, closed;
-	uint8_t
-	    shut_first; /* 1: shutdown, then close at the peer's FIN; 0: close once all is written and read */
+	/* 1: shutdown, then close at the peer's FIN; 0: close once all is written and read. */
+	uint8_t shut_first;
 	uint64_t sent_segments, rexmits, acks, rtos, fasts;
 };
 
@@ -215,7 +216,10 @@ static inline void pair_seg(struct toe_seg *s, const struct toe_out *o)
 	s->flags = o->flags;
 }
 
-/* What an endpoint without TCB answers: TIME_WAIT is not played here, its last ACK comes from the old TCB. */
+/*
+ * What an endpoint without TCB answers: TIME_WAIT is not played here, its last ACK comes from the
+ * old TCB.
+ */
 static inline void pair_input_gone(struct pair *p, int i, const struct toe_seg *s)
 {
 	struct end *e = &p->e[i];

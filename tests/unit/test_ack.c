@@ -267,7 +267,10 @@ static void newreno__retransmits_fin(void)
 	CU_ASSERT_EQUAL(env_out_seq(&e, 0), 4000);
 }
 
-/* The window counts from the ACK it came with: a new ACK without its window would stretch what the peer offered. */
+/*
+ * The window counts from the ACK it came with: a new ACK without its window would stretch what the
+ * peer offered.
+ */
 static void window__of_a_new_ack_on_a_retransmission(void)
 {
 	struct env e = env_established();

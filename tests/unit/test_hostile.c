@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A peer and an application that both mean ill, by seed: segments and commands near every edge, in every state. After
- * each event the invariants hold, what leaves is well formed, what is delivered was stored, nothing runs backwards;
- * and once the application has closed, the connection ends whatever the peer does.
+ * A peer and an application that both mean ill, by seed: segments and commands near every edge, in
+ * every state. After each event the invariants hold, what leaves is well formed, what is delivered
+ * was stored, nothing runs backwards; and once the application has closed, the connection ends
+ * whatever the peer does.
  *
  *	test_hostile [seeds [first]]
  */

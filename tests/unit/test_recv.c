@@ -58,7 +58,10 @@ static void toe_tcp_place__more_gaps_than_spans(void)
 	CU_ASSERT_EQUAL(place(&e, 0, 500, s), TOE_MAX_SPANS);
 	CU_ASSERT(s[3].pos == 150 && s[3].len == 10);
 	env_in(&e, TOE_ACK | TOE_FIN, 0, 500, 0);
-	/* What had no span is not received, but what was there counts; and so does the FIN, when all is there. */
+	/*
+	 * What had no span is not received, but what was there counts; and so does the FIN, when
+	 * all is there.
+	 */
 	CU_ASSERT_EQUAL(toe_tcp_rx_end(&e.t), 170);
 	CU_ASSERT_EQUAL(e.t.state, TOE_TCP_ESTABLISHED);
 	env_in(&e, TOE_ACK, 170, 330, 0);

@@ -115,7 +115,9 @@ static void rto__progress_starts_the_count_anew(void)
 	CU_ASSERT_EQUAL(e.t.rexmits, 0);
 }
 
-/* RFC 6298 5.1, 5.3: sending starts it, only an ACK starts it anew; else a talker never times out. */
+/*
+ * RFC 6298 5.1, 5.3: sending starts it, only an ACK starts it anew; else a talker never times out.
+ */
 static void rto__more_data_does_not_put_it_off(void)
 {
 	struct env e = env_established();

@@ -81,7 +81,9 @@ static void output__stays_inside_both_windows(void)
 	CU_ASSERT_EQUAL(e.n, 10);
 }
 
-/* Two segments of window and a short one in flight: waiting for an ACK that is delayed costs 40 ms. */
+/*
+ * Two segments of window and a short one in flight: waiting for an ACK that is delayed costs 40 ms.
+ */
 static void output__rest_of_cwnd_is_a_full_segment(void)
 {
 	struct env e = env_established();
@@ -285,7 +287,10 @@ static void probe__never_gives_up_on_a_live_peer(void)
 	CU_ASSERT_EQUAL(e.now - before, TOE_RTO_MAX_US);
 }
 
-/* Nobody waits for the end of a closed connection: a peer may not keep it for ever by shutting its window. */
+/*
+ * Nobody waits for the end of a closed connection: a peer may not keep it for ever by shutting its
+ * window.
+ */
 static void probe__gives_up_for_a_closed_application(void)
 {
 	static const uint32_t written[] = { 0, 100 }; /* FIN alone, and FIN behind data */

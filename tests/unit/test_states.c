@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Every state meets every segment. What must come of it is worked out here a second time, from the text of RFC 9293
- * 3.10.7 (and RFC 5961, RFC 1337 where they replace it), and compared with what TCP did.
+ * Every state meets every segment. What must come of it is worked out here a second time, from the
+ * text of RFC 9293 3.10.7 (and RFC 5961, RFC 1337 where they replace it), and compared with what
+ * TCP did.
  *
  * Where the RFC leaves a choice, ours is in the model, marked "choice".
  */
@@ -48,6 +49,14 @@ static struct env env_sending(void)
 	struct env e = env_established();
 
 	env_write(&e, SENT);
+	return e;
+}
+
+static struct env env_shut(void)
+{
+	struct env e = env_established();
+
+	e.t.rcv_adv = e.t.rcv_nxt;
 	return e;
 }
 
@@ -120,15 +129,20 @@ static void rfc_syn_sent(struct model *m, const struct segment *g)
 	}
 }
 
-/* 3.10.7.4, first check, table 6. The window of this test is never shut. */
+/*
+ * 3.10.7.4, first check, table 6. Choice: at rcv_nxt, and at the right edge where a full window in
+ * flight puts the peer's ACKs, what a segment says besides its text is heard, however little of
+ * that there is room for.
+ */
 static bool rfc_acceptable(const struct model *m, const struct segment *g)
 {
 	int64_t n = g->len + !!(g->flags & TOE_FIN) + !!(g->flags & TOE_SYN);
 	int64_t nxt = m->s.rcv_nxt, last = g->seq + n - 1;
 
-	if (!n) /* choice: the right edge too, where a full window in flight puts the peer's ACKs */
+	if (!n)
 		return nxt <= g->seq && g->seq <= m->right;
-	return (nxt <= g->seq && g->seq < m->right) || (nxt <= last && last < m->right);
+	return (nxt <= g->seq && g->seq < m->right) || (g->seq <= nxt && last >= nxt) ||
+	       (nxt <= last && last < m->right);
 }
 
 /* Choice: RFC 1337, no RST; what may not occur is answered by the last ACK. */
@@ -213,8 +227,8 @@ static void rfc_text(struct model *m, const struct segment *g)
 		m->s.reply = ACKED; /* choice: the RFC ignores text here */
 		return;
 	}
-	if (g->seq > m->s.rcv_nxt) {
-		m->s.reply = ACKED; /* RFC 5681 4.2 */
+	if (g->seq > m->s.rcv_nxt || (end > m->s.rcv_nxt && m->s.rcv_nxt == m->right)) {
+		m->s.reply = ACKED; /* RFC 5681 4.2; RFC 9293 3.8.6.1 */
 		return;
 	}
 	m->s.reply = LATER;
@@ -303,6 +317,7 @@ static const struct {
 	{ "SYN_RECEIVED, simultaneous", env_simultaneous },
 	{ "ESTABLISHED", env_established },
 	{ "ESTABLISHED, data in flight", env_sending },
+	{ "ESTABLISHED, receive window shut", env_shut },
 	{ "FIN_WAIT_1", env_fin_wait_1 },
 	{ "FIN_WAIT_2", env_fin_wait_2 },
 	{ "CLOSE_WAIT", env_close_wait },

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Whole connections between two TCBs over a bad network, by seed: every byte once and in order, both ends closed,
- * no timer or notification missing, invariants after every event.
+ * Whole connections between two TCBs over a bad network, by seed: every byte once and in order,
+ * both ends closed, no timer or notification missing, invariants after every event.
  *
  *	test_tcp_pair [seeds [first [trace]]]
  */
