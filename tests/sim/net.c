@@ -153,19 +153,21 @@ static void kill_some(struct net *n, unsigned *restarts, unsigned *kills)
 {
 	struct toe_port *a = n->client->host, *b = n->server->host;
 	struct toe_port *p = sim_below(n->w, 2) ? a : b;
+	bool first = !n->next_kill;
 
-	if (a->crash_in || b->crash_in || a->kill_in || b->kill_in || sim_below(n->w, 2))
+	if (a->crash_in || b->crash_in || a->kill_in || b->kill_in ||
+	    (!first && sim_below(n->w, 2)))
 		return;
 	/* A death loses the frames of its batch: in between, some must get through. */
 	if (*kills && n->w->delivered < n->next_kill)
 		return;
-	n->next_kill = n->w->delivered + sim_below(n->w, 100);
+	n->next_kill = n->w->delivered + 1 + sim_below(n->w, 100);
 	if (*restarts) {
 		p->crash_in = 1 + sim_below(n->w, 30);
 		--*restarts;
 	} else if (*kills) {
 		/* From the first instructions of a batch to the middle of a long one. */
-		p->kill_in = 1 + sim_below(n->w, 64u << sim_below(n->w, 9));
+		p->kill_in = 1 + sim_below(n->w, 64u << (first ? 3 : sim_below(n->w, 9)));
 		--*kills;
 	}
 }
