@@ -26,8 +26,8 @@ static uint8_t *put_eth(struct toe_fpc *f, uint8_t *p, const struct path *to, ui
 	if (to->t->vlan) {
 		struct toe_vlan *tag = (struct toe_vlan *)p;
 
-		eth->type = toe_be16(TOE_ETH_VLAN);
-		tag->tci = toe_be16(to->t->vlan);
+		eth->type = toe_be16(to->t->vlan & TOE_VLAN_STAG ? TOE_ETH_QINQ : TOE_ETH_VLAN);
+		tag->tci = toe_be16(to->t->vlan & 0xfff);
 		tag->type = toe_be16(type);
 		return p + sizeof(*tag);
 	}

@@ -25,7 +25,7 @@ static uint8_t *take(struct cursor *c, uint32_t n)
 	return p;
 }
 
-/* Ethernet and up to two tags. Returns the type of what follows, 0 = truncated. */
+/* Ethernet and at most one tag, as in the XDP program. Returns the type of what follows, 0 = truncated. */
 static uint16_t parse_eth(struct cursor *c, struct toe_rx *rx)
 {
 	const struct toe_eth *eth = (const struct toe_eth *)take(c, sizeof(*eth));
@@ -35,15 +35,14 @@ static uint16_t parse_eth(struct cursor *c, struct toe_rx *rx)
 		return 0;
 	rx->eth = (const uint8_t *)eth;
 	type = toe_be16(eth->type);
-	for (int i = 0; i < TOE_ETH_MAX_TAGS && (type == TOE_ETH_VLAN || type == TOE_ETH_QINQ);
-	     i++) {
+	if (type == TOE_ETH_VLAN || type == TOE_ETH_QINQ) {
 		const struct toe_vlan *tag = (const struct toe_vlan *)take(c, sizeof(*tag));
 
 		if (!tag)
 			return 0;
-		/* The outermost tag names the VLAN, as in the XDP program. */
-		if (!i)
-			rx->tuple.vlan = toe_be16(tag->tci) & 0xfff;
+		rx->tuple.vlan = toe_be16(tag->tci) & 0xfff;
+		if (type == TOE_ETH_QINQ)
+			rx->tuple.vlan |= TOE_VLAN_STAG;
 		type = toe_be16(tag->type);
 	}
 	return type;

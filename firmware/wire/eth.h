@@ -12,8 +12,6 @@ enum toe_eth_type {
 	TOE_ETH_QINQ = 0x88a8,
 };
 
-enum { TOE_ETH_MAX_TAGS = 2 };
-
 struct toe_eth {
 	uint8_t dst[6], src[6];
 	uint16_t type; /* network order */
