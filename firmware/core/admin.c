@@ -31,16 +31,29 @@ static bool swept(struct toe_fpc *f, uint32_t i, const struct toe_sweep *s)
 	}
 }
 
+/* One sweep at a time. It is over when its command no longer asks for steps: that may lie in the ring of an application
+ * that went, or that overwrote it. */
+static bool take_turn(struct toe_fpc *f, enum toe_sweep_kind kind, unsigned app, unsigned listener)
+{
+	struct toe_sweep *s = &f->sweep;
+
+	if (s->kind != kind || s->app != app || s->listener != listener) {
+		if (s->kind != TOE_SWEEP_NONE && f->batch - s->batch <= 1)
+			return false;
+		*s = (struct toe_sweep){ .kind = kind,
+					 .app = (uint8_t)app,
+					 .listener = (uint8_t)listener };
+	}
+	s->batch = f->batch;
+	return true;
+}
+
 bool toe_sweep_step(struct toe_fpc *f, enum toe_sweep_kind kind, unsigned app, unsigned listener)
 {
 	struct toe_sweep *s = &f->sweep;
 	uint32_t end, n = 0;
 
-	if (s->kind == TOE_SWEEP_NONE)
-		*s = (struct toe_sweep){ .kind = kind,
-					 .app = (uint8_t)app,
-					 .listener = (uint8_t)listener };
-	else if (s->kind != kind || s->app != app || s->listener != listener)
+	if (!take_turn(f, kind, app, listener))
 		return false;
 	end = f->nflows - s->cursor > TOE_SWEEP_STEP ? s->cursor + TOE_SWEEP_STEP : f->nflows;
 	for (; s->cursor < end && n < TOE_SWEEP_FLOWS; s->cursor++) {
@@ -76,7 +89,8 @@ static void forget_app(struct toe_fpc *f, unsigned app)
 
 static bool app_gone(struct toe_fpc *f, uint32_t app)
 {
-	if (app >= TOE_MAX_APPS)
+	/* Answered before a restart already: the number may be another application's by now. */
+	if (app >= TOE_MAX_APPS || toe_load_acquire(&f->ctrl->app_state[app]) != TOE_APP_GOING)
 		return true;
 	for (unsigned l = 0; l < TOE_MAX_LISTENERS; l++)
 		toe_store(&f->listen[app * TOE_MAX_LISTENERS + l], 0);

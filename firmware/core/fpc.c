@@ -355,6 +355,7 @@ unsigned toe_fpc_poll(struct toe_fpc *f)
 	unsigned n;
 
 	f->now = toe_port_now(f->port);
+	f->batch++;
 	n = receive(f);
 	n += toe_admin_commands(f);
 	n += toe_host_commands(f);

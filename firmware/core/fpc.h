@@ -79,6 +79,7 @@ struct toe_sweep {
 	uint8_t kind;
 	uint8_t app, listener;
 	uint32_t cursor; /* flow's number within the FPC */
+	uint32_t batch; /* of its last step */
 };
 
 struct toe_fpc {
@@ -88,6 +89,7 @@ struct toe_fpc {
 	struct toe_bucket *index;
 	uint64_t *cnt; /* enum toe_counter */
 	uint64_t now; /* of the batch */
+	uint32_t batch; /* its number */
 	uint32_t id, nfpcs, nbuckets;
 	uint32_t first, nflows; /* flow ids owned */
 	uint16_t ip_id;

@@ -164,6 +164,35 @@ static void admin__app_gone(void)
 	env_down(&e);
 }
 
+/* A restart repeats what was answered: the number may be another application's by then. */
+static void admin__app_gone_twice(void)
+{
+	struct toe_cmd gone = { .type = TOE_ADM_APP_GONE, .flow = 0 };
+
+	env_up(&e);
+	env_connection(&e);
+	sim_admin(e.s, 0, &gone);
+	env_pass(&e, 200, true);
+	CU_ASSERT_EQUAL(e.s->ctrl->app_gone[0][0], 0);
+	CU_ASSERT_EQUAL(e.sa->conn[0].error, 0);
+	env_down(&e);
+}
+
+/* The application went in the middle of closing a listener, which takes some batches: nobody waits for that. */
+static void admin__sweep_without_an_owner(void)
+{
+	struct toe_cmd gone = { .type = TOE_ADM_APP_GONE, .flow = 0 };
+
+	env_up(&e);
+	env_connection(&e);
+	e.s->fpc[0]->sweep.kind = TOE_SWEEP_LISTENER;
+	e.s->ctrl->app_state[0] = TOE_APP_GOING;
+	sim_admin(e.s, 0, &gone);
+	env_pass(&e, 200, false);
+	CU_ASSERT_EQUAL(e.s->ctrl->app_gone[0][0], 1);
+	env_down(&e);
+}
+
 static void admin__reset_all(void)
 {
 	struct toe_cmd all = { .type = TOE_ADM_RESET_ALL };
@@ -181,4 +210,5 @@ static void admin__reset_all(void)
 UNIT_MAIN("scheduler", T(syn__no_endpoint_is_refused), T(syn__endpoint_without_listen_is_refused),
 	  T(syn__beyond_the_backlog), T(syn__no_flow_id_left), T(connect__waits_for_the_next_hop),
 	  T(connect__next_hop_fails), T(time_wait__reused_by_syn), T(listener__closed),
-	  T(admin__app_gone), T(admin__reset_all))
+	  T(admin__app_gone), T(admin__app_gone_twice), T(admin__sweep_without_an_owner),
+	  T(admin__reset_all))
