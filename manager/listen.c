@@ -57,7 +57,7 @@ static void tell_backlog(struct tm_ctx *c, struct tm_sock *s, int backlog)
 	toe_store(&toe_arena_listener(tm_proc.arena, s->listener)->backlog, n);
 	for (unsigned i = 0; i < tm_proc.nfpcs; i++)
 		tm_push(c, i, TOE_SW_LISTEN, 0, 0, s->listener, n);
-	tm_flush(c);
+	tm_ctx_drain(c); /* after listen(2) nobody is refused */
 }
 
 /* toed took the port: the object is a listener now. Under tm_big. */

@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """toed alone, without an application: it comes up, answers toectl, refuses what it cannot serve, leaves nothing."""
 import os
+import random
 import shutil
 import signal
+import struct
 import subprocess
 import time
 
@@ -234,6 +236,44 @@ def device_goes(c):
         c.check(alive(bed), "a new device, a new toed: serves")
 
 
+def frame_owners(bed):
+    """Frames of the device by owner (firmware/port/linux/frames.h): {0: the FPCs, 1: fill ring, 2: sending}."""
+    n = 4096 + 2048
+    for fd in os.listdir(f"/proc/{bed.toed.pid}/fd"):
+        path = f"/proc/{bed.toed.pid}/fd/{fd}"
+        if "toe-umem" in os.readlink(path):
+            with open(path, "rb") as f:
+                f.seek(n * 2048)
+                owners = [w & 0xFF for w in struct.unpack(f"<{n}Q", f.read(8 * n))]
+            return {o: owners.count(o) for o in sorted(set(owners))}
+    return {}
+
+
+def frames_survive(c):
+    """toe-fw killed 60 times under load: every frame is where it was, none lost, none twice."""
+    rng = random.Random(7)
+    with Testbed("toed") as bed:
+        bed.start_toed()
+        start_server(bed)
+        load = [bed.client.popen(build("tests/apps/client_linux"), *what, stdout=subprocess.DEVNULL)
+                for what in (("hold", SERVER, PORT, 100, 30), ("get", SERVER, PORT, 30000 << 20))]
+        for _ in range(60):
+            pid = wait_for("toe-fw", bed.firmware_pid, 5, 0.002)
+            time.sleep(rng.uniform(0, 0.1))
+            os.kill(pid, signal.SIGKILL)
+            wait_for("another toe-fw", lambda: bed.firmware_pid() not in (None, pid), 5, 0.002)  # noqa: B023
+        for p in load:
+            p.kill()
+            p.wait()
+        wait_for("running firmware", lambda: bed.status()["firmware"]["running"])
+        c.check(alive(bed), "serves")
+        want = {0: 4096, 1: 2048}
+        try:
+            wait_for("frames to come to rest", lambda: frame_owners(bed) == want, 5)
+        finally:
+            c.check(frame_owners(bed) == want, f"frames by owner: {frame_owners(bed)}")
+
+
 def mtu_grows(c):
     """Frames are made for the MTU of the start: a larger one must not write beyond them."""
     with Testbed("toed") as bed:
@@ -249,4 +289,4 @@ def mtu_grows(c):
 
 
 test_main("e2e toed", status, restart, refusals, killed, killed_with_applications, crash_loop, cannot_start, ended_while_starting,
-          device_goes, mtu_grows)
+          device_goes, frames_survive, mtu_grows)

@@ -20,7 +20,8 @@
 enum {
 	BACKOFF_FIRST_MS = 1,
 	BACKOFF_MAX_MS = 5000,
-	SHORT_RUN_MS = 100, /* whoever dies sooner than this has achieved nothing */
+	BACKOFF_KILLED_MS = 16, /* SIGKILL comes from outside and says nothing about the firmware */
+	SHORT_RUN_MS = 50, /* whoever dies sooner than this has achieved nothing */
 	FIRST_TRIES = 6, /* before the first one has run */
 	STOP_MS = 2000,
 	SEND_TIMEOUT_S = 2
@@ -98,6 +99,7 @@ static void tell_end(struct toed *t, int status)
 static void fw_died(struct toed *t, struct io *io)
 {
 	int status = 0;
+	unsigned most;
 	bool ran = t->fw.ready && loop_now() >= t->fw.ready_at + SHORT_RUN_MS;
 
 	if (waitpid(t->fw.pid, &status, WNOHANG) == 0)
@@ -112,8 +114,10 @@ static void fw_died(struct toed *t, struct io *io)
 	 */
 	t->fw.short_runs = ran ? 0 : t->fw.short_runs + 1;
 	t->fw.backoff_ms = ran ? BACKOFF_FIRST_MS : 2 * t->fw.backoff_ms;
-	if (t->fw.backoff_ms > BACKOFF_MAX_MS)
-		t->fw.backoff_ms = BACKOFF_MAX_MS;
+	most =
+	    WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL ? BACKOFF_KILLED_MS : BACKOFF_MAX_MS;
+	if (t->fw.backoff_ms > most)
+		t->fw.backoff_ms = most;
 	t->fw.restarts++;
 	tell_end(t, status);
 	if (!t->fw.ready_at && t->fw.short_runs == FIRST_TRIES) {
