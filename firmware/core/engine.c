@@ -74,7 +74,7 @@ static void clear_derived(struct toe_fpc *f)
 	toe_wheel_init(&f->wheel, f->now);
 	toe_cache_init(&f->cache);
 	toe_tw_rebuild(&f->tw, f->now);
-	toe_index_clear(f);
+	toe_index_tidy(f);
 }
 
 /* Did the predecessor get to write the flow's entry into the accept ring? Else this one will. */
@@ -92,6 +92,17 @@ static void recover_accept(struct toe_fpc *f, uint32_t flow, const struct toe_en
 		v->hint_at = f->now;
 		f->nhints++;
 	}
+}
+
+static void recover_index(struct toe_fpc *f, uint32_t flow, bool live)
+{
+	const struct toe_flow_ent *e = &f->ent[flow];
+	uint64_t hash = (uint64_t)e->hash_hi << 32 | e->hash_lo;
+
+	if (!live)
+		toe_index_remove(f, hash, flow);
+	else if (toe_index_find(f, hash, &e->tuple) != flow)
+		toe_index_add(f, hash, e->gen, flow);
 }
 
 /* A live flow of the predecessor's. False: it cannot be taken over. */
@@ -116,8 +127,8 @@ static bool recover_flow(struct toe_fpc *f, uint32_t flow)
 			recover_accept(f, flow, &f->ctrl->endpoint[e->endpoint], arena);
 	}
 	toe_store_release(&toe_arena_flow(arena, flow)->dev.gen, e->gen);
+	recover_index(f, flow, s->kind == TOE_SOFT_LIVE);
 	if (s->kind == TOE_SOFT_LIVE) {
-		toe_index_add(f, (uint64_t)e->hash_hi << 32 | e->hash_lo, e->gen, flow);
 		toe_wheel_set(&f->wheel, flow - f->first, toe_tcp_deadline(t));
 		toe_fpc_pend(f, flow,
 			     TOE_PEND_TAKEN |

@@ -61,13 +61,25 @@ static uint64_t *free_slot(struct toe_bucket *b, unsigned *nfree)
 	return s;
 }
 
-/* Into the emptier of the two buckets. False: both are full. */
-bool toe_index_add(struct toe_fpc *f, uint64_t hash, uint16_t gen, uint32_t flow)
+/* A slot in the emptier of the two buckets, NULL: both are full. */
+static uint64_t *choose_slot(const struct toe_fpc *f, uint64_t hash)
 {
 	unsigned n0, n1;
 	uint64_t *s0 = free_slot(bucket(f, hash, 0), &n0);
 	uint64_t *s1 = free_slot(bucket(f, hash, 1), &n1);
-	uint64_t *s = n0 >= n1 ? s0 : s1;
+
+	return n0 >= n1 ? s0 : s1;
+}
+
+bool toe_index_room(const struct toe_fpc *f, uint64_t hash)
+{
+	return choose_slot(f, hash);
+}
+
+/* False: both buckets are full. */
+bool toe_index_add(struct toe_fpc *f, uint64_t hash, uint16_t gen, uint32_t flow)
+{
+	uint64_t *s = choose_slot(f, hash);
 
 	if (!s)
 		return false;
@@ -86,12 +98,28 @@ void toe_index_remove(struct toe_fpc *f, uint64_t hash, uint32_t flow)
 	}
 }
 
-/* Forget everything in this FPC's part. */
-void toe_index_clear(struct toe_fpc *f)
+/* Does the slot's flow live, and belong into this bucket? */
+static bool slot_holds(const struct toe_fpc *f, uint64_t slot, uint32_t b)
+{
+	uint32_t flow = (uint32_t)slot;
+	const struct toe_flow_ent *e = &f->ent[flow];
+	uint64_t hash;
+
+	if (!toe_owns(f, flow) || e->life != TOE_LIFE_LIVE)
+		return false;
+	hash = (uint64_t)e->hash_hi << 32 | e->hash_lo;
+	return slot == toe_slot(hash, e->gen, flow) &&
+	       (b == toe_hash_bucket(hash, 0, f->nbuckets, f->nfpcs) ||
+		b == toe_hash_bucket(hash, 1, f->nbuckets, f->nfpcs));
+}
+
+/* Forget what is wrong in this FPC's part. What is right stays where it is: it might not fit in another order. */
+void toe_index_tidy(struct toe_fpc *f)
 {
 	uint32_t part = f->nbuckets / f->nfpcs;
 
 	for (uint32_t b = f->id * part; b < (f->id + 1) * part; b++)
 		for (unsigned i = 0; i < TOE_BUCKET_SLOTS; i++)
-			toe_store(&f->index[b].slot[i], 0);
+			if (f->index[b].slot[i] && !slot_holds(f, f->index[b].slot[i], b))
+				toe_store(&f->index[b].slot[i], 0);
 }

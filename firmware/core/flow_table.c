@@ -139,7 +139,7 @@ void toe_endpoint_count(struct toe_fpc *f, uint16_t endpoint, int n)
 struct toe_work *toe_flow_new(struct toe_fpc *f, unsigned app, const struct toe_tuple *tuple,
 			      uint64_t hash, uint16_t endpoint)
 {
-	uint32_t flow = toe_id_alloc(f, app);
+	uint32_t flow = toe_index_room(f, hash) ? toe_id_alloc(f, app) : TOE_FLOW_NONE;
 	struct toe_flow_ent *e;
 	struct toe_work *w;
 

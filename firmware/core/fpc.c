@@ -308,22 +308,23 @@ static void again(struct toe_fpc *f, uint32_t flow)
 static unsigned retry(struct toe_fpc *f)
 {
 	uint32_t last = f->retry[retry_head(f)].prev, i;
-	unsigned n = 0;
+	unsigned n = 0, done = 0;
 
-	/* Not those that put themselves back just now. */
+	/* Not those that put themselves back just now: they are no event, else a stalled application would keep us awake. */
 	while (n < TOE_RETRY_BURST && (i = f->retry[retry_head(f)].next) != retry_head(f)) {
 		again(f, i + f->first);
 		n++;
+		done += !f->soft[i].pend;
 		if (i == last)
 			break;
 	}
-	return n;
+	return done;
 }
 
 /* Flows whose SYN waits for a link address. */
 static unsigned wait_next_hop(struct toe_fpc *f)
 {
-	uint32_t i, next;
+	uint32_t i, next, last = f->retry[nh_head(f)].prev;
 	unsigned n = 0;
 
 	if (f->now < f->nh_at || toe_list_empty(f->retry, nh_head(f)))
@@ -334,7 +335,7 @@ static unsigned wait_next_hop(struct toe_fpc *f)
 		struct toe_work *w = toe_fpc_open(f, i + f->first);
 		unsigned state = TOE_NH_FAILED;
 
-		next = f->retry[i].next;
+		next = i == last ? nh_head(f) : f->retry[i].next;
 		if (w && w->t->nh < TOE_MAX_NEXT_HOPS)
 			state = toe_nh_state(f, w->t->nh);
 		if (state == TOE_NH_VALID) {
@@ -345,6 +346,8 @@ static unsigned wait_next_hop(struct toe_fpc *f)
 		} else if (state != TOE_NH_INCOMPLETE) {
 			pend_done(f, i + f->first);
 			toe_flow_abort(f, i + f->first, EHOSTUNREACH, false);
+		} else {
+			toe_fpc_pend(f, i + f->first, TOE_PEND_NH); /* others first, next time */
 		}
 	}
 	return n;

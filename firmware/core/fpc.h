@@ -169,9 +169,10 @@ void toe_sched_enter_time_wait(struct toe_fpc *f, const struct toe_work *w);
 
 /* flow_index.c */
 uint32_t toe_index_find(const struct toe_fpc *f, uint64_t hash, const struct toe_tuple *t);
+bool toe_index_room(const struct toe_fpc *f, uint64_t hash);
 bool toe_index_add(struct toe_fpc *f, uint64_t hash, uint16_t gen, uint32_t flow);
 void toe_index_remove(struct toe_fpc *f, uint64_t hash, uint32_t flow);
-void toe_index_clear(struct toe_fpc *f);
+void toe_index_tidy(struct toe_fpc *f);
 
 /* flow_table.c: birth and death of flow ids. */
 void toe_ids_init(struct toe_fpc *f);
@@ -180,7 +181,7 @@ void toe_id_free(struct toe_fpc *f, uint32_t flow, unsigned app);
 void toe_ids_forget_app(struct toe_fpc *f, unsigned app);
 /* Give buffers above the watermark back. Returns how many ids moved. */
 unsigned toe_ids_trim(struct toe_fpc *f);
-/* Allocate an id and a slot and open a zeroed TCB as work; NULL when there is none. Nothing is committed yet. */
+/* Allocate an id and a slot and open a zeroed TCB as work; NULL when there is none, or no place in the index. Nothing is committed yet. */
 struct toe_work *toe_flow_new(struct toe_fpc *f, unsigned app, const struct toe_tuple *tuple,
 			      uint64_t hash, uint16_t endpoint);
 /* The TCB is filled in: the flow exists from here on. */

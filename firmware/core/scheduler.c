@@ -9,6 +9,10 @@
 #include "../lib/errno.h"
 #include "isn.h"
 
+enum {
+	MTU_MIN = 128
+}; /* a route may say less: then there is no room for data beside the headers */
+
 static bool tuple_is(const struct toe_flow_ent *e, const struct toe_tuple *t)
 {
 	return !memcmp(&e->tuple, t, sizeof(*t));
@@ -66,7 +70,7 @@ static void open_params(struct toe_fpc *f, const struct toe_tuple *t, uint16_t m
 	o->isn = isn;
 	o->ts_offset = toe_tuple_secret(f->ctrl->key, t, TOE_SECRET_TS);
 	o->rcv_size = o->snd_size = TOE_BUF_DEFAULT;
-	o->mtu = mtu;
+	o->mtu = mtu < MTU_MIN ? MTU_MIN : mtu;
 	o->ip_hdr = toe_addr_is_v4(t->laddr) ? 20 : 40;
 	o->cc = 0;
 }
@@ -226,7 +230,7 @@ static bool displace_time_wait(struct toe_fpc *f, uint64_t hash, const struct to
 }
 
 static void begin_active(struct toe_fpc *f, struct toe_work *w, const struct toe_grant *g,
-			 uint32_t isn, uint32_t cookie)
+			 uint32_t isn, unsigned ctx, uint32_t cookie)
 {
 	struct toe_open o;
 
@@ -236,6 +240,8 @@ static void begin_active(struct toe_fpc *f, struct toe_work *w, const struct toe
 	w->t->cookie = cookie;
 	w->t->listener = 0xffff;
 	w->e->accepted = 1;
+	/* The application's word, but it does not know the flow yet, and a successor must know whom to tell. */
+	toe_store(&w->b->app.ctx, ctx);
 	toe_flow_born(f, w);
 	if (g->nh != TOE_NH_NONE && toe_nh_state(f, g->nh) != TOE_NH_VALID)
 		toe_fpc_pend(f, w->flow, TOE_PEND_NH);
@@ -271,7 +277,7 @@ int toe_sched_connect(struct toe_fpc *f, unsigned app, unsigned ctx, uint32_t gr
 		if (!w)
 			return -ENOBUFS;
 		*flow = w->flow;
-		begin_active(f, w, g, isn, cookie);
+		begin_active(f, w, g, isn, ctx, cookie);
 	}
 	toe_soft(f, *flow)->ctx = (uint8_t)ctx;
 	toe_store_release(&g->state, TOE_GRANT_USED);

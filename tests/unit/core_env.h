@@ -15,10 +15,12 @@ struct env {
 	struct sim_app *ca, *sa;
 };
 
-static inline void env_up(struct env *e)
+static inline void env_up_with(struct env *e, unsigned nflows, unsigned nfpcs)
 {
 	static const struct sim_manner silent = { .goal = 0 };
-	struct sim_conf conf = { .nfpcs = 1, .tcb_cache = 8, .nflows = 16, .mtu = 1500, .addr = 1 };
+	struct sim_conf conf = {
+		.nfpcs = nfpcs, .tcb_cache = 8, .nflows = nflows, .mtu = 1500, .addr = 1
+	};
 	struct sim_link link = { .delay_us = 10 };
 
 	e->w = sim_new(42);
@@ -29,6 +31,11 @@ static inline void env_up(struct env *e)
 	e->ca = sim_app_new(e->c, 0, &silent);
 	e->sa = sim_app_new(e->s, 0, &silent);
 	e->ca->hold = e->sa->hold = true;
+}
+
+static inline void env_up(struct env *e)
+{
+	env_up_with(e, 16, 1);
 }
 
 static inline void env_down(struct env *e)

@@ -58,6 +58,9 @@ static void notify__full_ring_waits(void)
 	CU_ASSERT(sim_count(e.s, TOE_CNT_hw_ring_full) > 0);
 	CU_ASSERT(toe_fpc_deadline(e.s->fpc[0]) != 0);
 	CU_ASSERT_EQUAL(r->db.head - r->db.tail, TOE_HW_RING);
+	/* It may sleep meanwhile, and looks again. */
+	CU_ASSERT_EQUAL(toe_fpc_poll(e.s->fpc[0]), 0);
+	CU_ASSERT(toe_fpc_deadline(e.s->fpc[0]) > e.w->now);
 	r->db.tail = r->db.head;
 	env_pass(&e, 20, false);
 	CU_ASSERT_EQUAL(queued(e.sa), 1);

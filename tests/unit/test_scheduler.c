@@ -85,6 +85,66 @@ static void connect__waits_for_the_next_hop(void)
 	env_down(&e);
 }
 
+/* A flow that the index has no place for could never receive: it is not begun. */
+static void index__full(void)
+{
+	uint32_t part;
+
+	env_up(&e);
+	part = e.s->ctrl->nbuckets;
+	sim_app_listen(e.sa, 0, 80, 8);
+	env_pass(&e, 20, false);
+	for (uint32_t b = 0; b < part; b++)
+		for (unsigned i = 0; i < TOE_BUCKET_SLOTS; i++)
+			e.s->index[b].slot[i] = TOE_SLOT_USED | 0xffff;
+	connect_and_wait(200);
+	CU_ASSERT_EQUAL(sim_count(e.s, TOE_CNT_drop_no_flow_id), 1);
+	CU_ASSERT_EQUAL(sim_count(e.s, TOE_CNT_tx_rst), 0);
+	CU_ASSERT_EQUAL(sim_restart(e.s), 0);
+	env_pass(&e, 1500000, true);
+	CU_ASSERT_EQUAL(e.ca->connected, 1);
+	env_down(&e);
+}
+
+/* More wait for a dead neighbour than one look takes: who waits for another one must not wait for them. */
+static void connect__others_wait_for_another_next_hop(void)
+{
+	struct toe_work *w;
+
+	env_up_with(&e, 64, 1);
+	sim_app_listen(e.sa, 0, 80, 100);
+	env_pass(&e, 20, false);
+	e.c->ctrl->nh[2] = toe_nh_word(e.s->ctrl->dev[0].mac, TOE_NH_INCOMPLETE, 0);
+	e.c->ctrl->nh[3] = e.c->ctrl->nh[2];
+	for (int i = 0; i < 40; i++)
+		sim_app_connect(e.ca, e.s, 80);
+	env_pass(&e, 50, true);
+	w = toe_fpc_open(e.c->fpc[0], e.ca->conn[39].flow);
+	w->t->nh = 3;
+	toe_fpc_flush(e.c->fpc[0]);
+	e.c->ctrl->nh[3] = toe_nh_word(e.s->ctrl->dev[0].mac, TOE_NH_VALID, 0);
+	env_pass(&e, 31000, true);
+	CU_ASSERT_EQUAL(e.ca->connected, 1);
+	env_down(&e);
+}
+
+/* The application was not told the flow yet when the firmware died: its block still speaks of the one before. */
+static void connect__context_after_a_restart(void)
+{
+	env_up(&e);
+	sim_app_listen(e.sa, 0, 80, 8);
+	env_pass(&e, 20, true);
+	for (uint32_t i = 0; i < e.c->conf.nflows; i++)
+		toe_arena_flow(e.ca->arena, i)->app.ctx = 7;
+	sim_app_connect(e.ca, e.s, 80);
+	env_pass(&e, 5, false);
+	CU_ASSERT_EQUAL(sim_restart(e.c), 0);
+	for (uint32_t i = 0; i < e.c->conf.nflows; i++)
+		if (e.c->ent[i].life == TOE_LIFE_LIVE)
+			CU_ASSERT_EQUAL(toe_soft(e.c->fpc[0], i)->ctx, 0);
+	env_down(&e);
+}
+
 static void connect__next_hop_fails(void)
 {
 	env_up(&e);
@@ -209,6 +269,7 @@ static void admin__reset_all(void)
 
 UNIT_MAIN("scheduler", T(syn__no_endpoint_is_refused), T(syn__endpoint_without_listen_is_refused),
 	  T(syn__beyond_the_backlog), T(syn__no_flow_id_left), T(connect__waits_for_the_next_hop),
-	  T(connect__next_hop_fails), T(time_wait__reused_by_syn), T(listener__closed),
+	  T(connect__next_hop_fails), T(index__full), T(connect__others_wait_for_another_next_hop),
+	  T(connect__context_after_a_restart), T(time_wait__reused_by_syn), T(listener__closed),
 	  T(admin__app_gone), T(admin__app_gone_twice), T(admin__sweep_without_an_owner),
 	  T(admin__reset_all))
