@@ -6,7 +6,8 @@ import signal
 import subprocess
 import time
 
-from lib import DEV, KIB, MIB, PORT, Testbed, alive, build, client, flows, start_server, test_main, transfer, wait_for
+from lib import (DEV, KIB, MIB, PORT, SERVER, SERVER_CPUS, Testbed, alive, build, client, flows, hold_result, start_server,
+                 test_main, transfer, wait_for)
 from testbed import children
 
 
@@ -134,4 +135,24 @@ def killed_worker(c):
             s.close()
 
 
-test_main("e2e faults", bad_wire, link_down, killed_application, killed_client, killed_worker)
+def two_fpcs(c):
+    """Two queues, two FPCs: every byte, both FPCs at work, and connections outlive kills of the firmware."""
+    with Testbed("faults") as bed:
+        bed.start_toed("--fpcs", "2", "--cpus", ",".join(map(str, (SERVER_CPUS * 2)[:2])))
+        start_server(bed)
+        for what in ("get", "put", "echo"):
+            transfer(c, bed, what, 20 * MIB)
+        load = bed.client.popen(build("tests/apps/client_linux"), "hold", SERVER, PORT, 200, 6, stdout=subprocess.PIPE)
+        wait_for("200 connections", lambda: len(flows(bed)) == 200)
+        share = sum(f["fpc"] for f in flows(bed))
+        c.check(60 <= share <= 140, f"{share} of 200 connections at the second FPC")
+        for _ in range(20):
+            pid = wait_for("toe-fw", bed.firmware_pid, 5, 0.002)
+            time.sleep(0.1)
+            os.kill(pid, signal.SIGKILL)
+            wait_for("another toe-fw", lambda: bed.firmware_pid() not in (None, pid), 5, 0.002)  # noqa: B023
+        lived, count = hold_result(load.communicate(timeout=60)[0].decode())
+        c.check(lived == count == 200, f"{lived} of {count} live on after 20 kills of toe-fw")
+
+
+test_main("e2e faults", bad_wire, link_down, killed_application, killed_client, killed_worker, two_fpcs)
