@@ -27,7 +27,8 @@ enum {
 
 enum {
 	TOE_MAX_REXMITS = 15,
-	TOE_MAX_SYN_REXMITS = 6,
+	TOE_MAX_SYN_REXMITS = 7, /* RFC 9293 3.8.3: for at least 3 minutes */
+	TOE_MAX_SYN_ACK_REXMITS = 5, /* a minute: half-open flows are what a flood leaves */
 	TOE_FIN_WAIT_2_MS = 60000,
 	TOE_MSS_V4 = 536, /* RFC 9293 3.7.1: without an MSS option */
 	TOE_MSS_V6 = 1220,

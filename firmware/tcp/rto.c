@@ -42,8 +42,10 @@ uint64_t toe_tcp_deadline(const struct toe_tcb *t)
 /* A SYN was not answered in time. */
 static uint32_t syn_timeout(struct toe_tcb *t)
 {
-	if (t->rexmits > TOE_MAX_SYN_REXMITS) {
-		if (t->flags & TOE_TCB_PASSIVE) /* the application never saw it */
+	bool passive = t->flags & TOE_TCB_PASSIVE;
+
+	if (t->rexmits > (passive ? TOE_MAX_SYN_ACK_REXMITS : TOE_MAX_SYN_REXMITS)) {
+		if (passive) /* the application never saw it */
 			t->flags |= TOE_TCB_CLOSED_BY_APP;
 		return toe_fsm_fail(t, ETIMEDOUT);
 	}
