@@ -19,6 +19,23 @@ static struct toe_lst_view *view_of(struct toe_fpc *f, const struct toe_endpoint
 	return &f->lst[ep->app % TOE_MAX_APPS][ep->listener % TOE_MAX_LISTENERS];
 }
 
+void toe_backlog_count(struct toe_fpc *f, unsigned app, unsigned listener, int n)
+{
+	uint32_t *own = &f->pending[f->id][app * TOE_MAX_LISTENERS + listener];
+
+	if (n > 0 || *own)
+		toe_store(own, *own + (uint32_t)n);
+}
+
+uint32_t toe_backlog_used(const struct toe_fpc *f, unsigned app, unsigned listener)
+{
+	uint32_t n = 0;
+
+	for (unsigned i = 0; i < f->nfpcs; i++)
+		n += toe_load(&f->pending[i][app * TOE_MAX_LISTENERS + listener]);
+	return n;
+}
+
 /* The next waiting context after the last one hinted, or TOE_CTX_NONE. */
 static unsigned next_waiter(struct toe_lst_view *v, const struct toe_listener *l)
 {
@@ -84,8 +101,8 @@ void toe_accept_taken(struct toe_fpc *f, uint32_t flow)
 	if (e->accepted)
 		return;
 	e->accepted = 1;
-	if (ep && view_of(f, ep)->pending)
-		view_of(f, ep)->pending--;
+	if (ep)
+		toe_backlog_count(f, ep->app % TOE_MAX_APPS, ep->listener % TOE_MAX_LISTENERS, -1);
 }
 
 /* Has a context claimed the flow's entry, though its TOE_SW_BIND is still on the way? */

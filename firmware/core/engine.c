@@ -39,6 +39,10 @@ static void attach_state(struct toe_fpc *f, uint8_t *state)
 {
 	struct toe_state_map m;
 
+	for (unsigned i = 0; i < f->nfpcs; i++) {
+		toe_state_layout(f->nfpcs, f->ctrl->tcb_cache, f->ctrl->nflows, i, &m);
+		f->pending[i] = (uint32_t *)(state + m.pending);
+	}
 	toe_state_layout(f->nfpcs, f->ctrl->tcb_cache, f->ctrl->nflows, f->id, &m);
 	f->first = m.first;
 	f->nflows = m.nflows;
@@ -68,6 +72,8 @@ static void attach_state(struct toe_fpc *f, uint8_t *state)
 static void clear_derived(struct toe_fpc *f)
 {
 	memset(f->soft, 0, f->nflows * sizeof(*f->soft));
+	for (unsigned i = 0; i < TOE_MAX_APPS * TOE_MAX_LISTENERS; i++)
+		toe_store(&f->pending[f->id][i], 0);
 	for (uint32_t i = 0; i < f->nflows + 2; i++)
 		toe_list_init(f->retry, i);
 	toe_ids_init(f);
@@ -85,7 +91,7 @@ static void recover_accept(struct toe_fpc *f, uint32_t flow, const struct toe_en
 	struct toe_listener *l = toe_arena_listener(arena, ep->listener % TOE_MAX_LISTENERS);
 	struct toe_lst_view *v = &f->lst[ep->app % TOE_MAX_APPS][ep->listener % TOE_MAX_LISTENERS];
 
-	v->pending++;
+	toe_backlog_count(f, ep->app % TOE_MAX_APPS, ep->listener % TOE_MAX_LISTENERS, 1);
 	if (e->accept_pos && (int32_t)(toe_load(&l->fpc[f->id].db.head) - (e->accept_pos - 1)) <= 0)
 		e->accept_pos = 0;
 	if (!v->hint_at) {

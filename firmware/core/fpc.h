@@ -62,7 +62,6 @@ struct toe_ctx_view {
 };
 
 struct toe_lst_view {
-	uint32_t pending; /* flows in SYN_RECEIVED or not yet accepted */
 	uint32_t seen_tail; /* accept ring's tail at the last look */
 	uint64_t hint_at; /* when to hint again, 0 = queue empty */
 	uint8_t next_ctx; /* round robin */
@@ -96,6 +95,8 @@ struct toe_fpc {
 	uint8_t resetting; /* TOE_ADM_RESET_ALL was seen: no new flows */
 
 	uint32_t *listen; /* primary: backlog by app and listener, 0 = not listening */
+	/* Of every FPC, by app and listener: flows in SYN_RECEIVED or not yet accepted. Each writes its own. */
+	uint32_t *pending[TOE_MAX_FPCS];
 	struct toe_cache cache;
 	struct toe_tw_table tw;
 	struct toe_wheel wheel;
@@ -231,5 +232,9 @@ void toe_accept_push(struct toe_fpc *f, uint32_t flow);
 void toe_accept_taken(struct toe_fpc *f, uint32_t flow);
 bool toe_accept_claimed(struct toe_fpc *f, uint32_t flow);
 void toe_accept_hints(struct toe_fpc *f);
+/* A flow more, or less, that nobody has accepted. */
+void toe_backlog_count(struct toe_fpc *f, unsigned app, unsigned listener, int n);
+/* Such flows of the listener on all FPCs: what its backlog bounds. */
+uint32_t toe_backlog_used(const struct toe_fpc *f, unsigned app, unsigned listener);
 
 #endif

@@ -80,7 +80,6 @@ static void open_passive(struct toe_fpc *f, const struct toe_rx *rx, uint64_t ha
 			 uint32_t isn)
 {
 	const struct toe_endpoint *ep = &f->ctrl->endpoint[epi];
-	struct toe_lst_view *l = &f->lst[ep->app][ep->listener];
 	uint32_t backlog = f->listen[ep->app * TOE_MAX_LISTENERS + ep->listener];
 	struct toe_work *w;
 	struct toe_open o;
@@ -89,7 +88,7 @@ static void open_passive(struct toe_fpc *f, const struct toe_rx *rx, uint64_t ha
 		refuse(f, rx);
 		return;
 	}
-	if (l->pending >= backlog) {
+	if (toe_backlog_used(f, ep->app, ep->listener) >= backlog) {
 		toe_count(f, TOE_CNT_drop_backlog);
 		return;
 	}
@@ -103,7 +102,7 @@ static void open_passive(struct toe_fpc *f, const struct toe_rx *rx, uint64_t ha
 	w->t->listener = ep->listener;
 	w->t->nh = TOE_NH_NONE;
 	memcpy(w->t->peer_mac, rx->eth + 6, 6);
-	l->pending++;
+	toe_backlog_count(f, ep->app, ep->listener, 1);
 	toe_flow_born(f, w);
 }
 
