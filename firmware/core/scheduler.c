@@ -75,8 +75,8 @@ static void open_params(struct toe_fpc *f, const struct toe_tuple *t, uint16_t m
 	o->cc = 0;
 }
 
-/* A SYN for `ep`. Its first answer leaves with the batch. */
-static void open_passive(struct toe_fpc *f, const struct toe_rx *rx, uint64_t hash, uint32_t epi,
+/* A SYN for `ep`. True: a flow begins, its first answer leaves with the batch. */
+static bool open_passive(struct toe_fpc *f, const struct toe_rx *rx, uint64_t hash, uint32_t epi,
 			 uint32_t isn)
 {
 	const struct toe_endpoint *ep = &f->ctrl->endpoint[epi];
@@ -86,16 +86,16 @@ static void open_passive(struct toe_fpc *f, const struct toe_rx *rx, uint64_t ha
 
 	if (!backlog || f->resetting || !toe_port_arena(f->port, ep->app)) {
 		refuse(f, rx);
-		return;
+		return false;
 	}
 	if (toe_backlog_used(f, ep->app, ep->listener) >= backlog) {
 		toe_count(f, TOE_CNT_drop_backlog);
-		return;
+		return false;
 	}
 	w = toe_flow_new(f, ep->app, &rx->tuple, hash, (uint16_t)epi);
 	if (!w) {
 		toe_count(f, TOE_CNT_drop_no_flow_id);
-		return;
+		return false;
 	}
 	open_params(f, &rx->tuple, (uint16_t)f->ctrl->dev[rx->dev].mtu, isn, &o);
 	w->act |= toe_tcp_open_passive(w->t, &o, &rx->seg, f->now);
@@ -104,6 +104,15 @@ static void open_passive(struct toe_fpc *f, const struct toe_rx *rx, uint64_t ha
 	memcpy(w->t->peer_mac, rx->eth + 6, 6);
 	toe_backlog_count(f, ep->app, ep->listener, 1);
 	toe_flow_born(f, w);
+	return true;
+}
+
+/* A new connection has the place of one in TIME_WAIT. */
+static void reuse_time_wait(struct toe_fpc *f, uint32_t i)
+{
+	toe_count(f, TOE_CNT_time_wait_reused);
+	toe_endpoint_count(f, f->tw.e[i].endpoint, -1);
+	toe_tw_free(&f->tw, i);
 }
 
 /* A segment of a connection in TIME_WAIT. True: it is a SYN that may open a new one, whose ISN must be at least *isn. */
@@ -125,14 +134,19 @@ static bool time_wait_input(struct toe_fpc *f, uint32_t i, const struct toe_rx *
 		/* RFC 6191: above all that the old connection used. */
 		if ((int32_t)(*isn - e->w.snd_nxt) <= 0)
 			*isn = e->w.snd_nxt + 128 * 1024;
-		toe_count(f, TOE_CNT_time_wait_reused);
-		toe_endpoint_count(f, e->endpoint, -1);
-		toe_tw_free(&f->tw, i);
 		return true;
 	case TOE_TW_DROP:
 		break;
 	}
 	return false;
+}
+
+/* Neither multicast, broadcast nor unspecified: those are never answered (RFC 9293 3.9.2.3). */
+static bool from_a_host(const struct toe_tuple *t)
+{
+	if (!toe_addr_is_v4(t->raddr))
+		return t->raddr[0] != 0xff;
+	return t->raddr[12] && t->raddr[12] < 224;
 }
 
 /* A segment without a flow. */
@@ -142,6 +156,11 @@ static void no_flow(struct toe_fpc *f, const struct toe_rx *rx, uint64_t hash)
 	uint32_t isn = toe_isn(f->ctrl->key, &rx->tuple, f->now);
 	uint32_t tw, ep;
 
+	if (!from_a_host(&rx->tuple)) {
+		toe_count(f, TOE_CNT_drop_parse);
+		return;
+	}
+
 	if (!toe_rx_checksum(rx, f->ctrl->dev[rx->dev].software)) {
 		toe_count(f, TOE_CNT_drop_checksum);
 		return;
@@ -150,10 +169,10 @@ static void no_flow(struct toe_fpc *f, const struct toe_rx *rx, uint64_t hash)
 	if (tw != TOE_TW_NONE && !time_wait_input(f, tw, rx, &isn))
 		return;
 	ep = syn ? find_endpoint(f, rx) : TOE_MAX_ENDPOINTS;
-	if (ep < TOE_MAX_ENDPOINTS)
-		open_passive(f, rx, hash, ep, isn);
-	else
+	if (ep == TOE_MAX_ENDPOINTS)
 		refuse(f, rx);
+	else if (open_passive(f, rx, hash, ep, isn) && tw != TOE_TW_NONE)
+		reuse_time_wait(f, tw);
 }
 
 /* To the FPC that the hash names. */
@@ -222,9 +241,7 @@ static bool displace_time_wait(struct toe_fpc *f, uint64_t hash, const struct to
 		return false;
 	if ((int32_t)(*isn - e->w.snd_nxt) <= 0)
 		*isn = e->w.snd_nxt + 128 * 1024;
-	toe_count(f, TOE_CNT_time_wait_reused);
-	toe_endpoint_count(f, e->endpoint, -1);
-	toe_tw_free(&f->tw, i);
+	reuse_time_wait(f, i);
 	return true;
 }
 
@@ -303,9 +320,12 @@ void toe_sched_enter_time_wait(struct toe_fpc *f, const struct toe_work *w)
 	struct toe_tw_entry *e;
 	uint32_t i;
 
-	/* After a restart it may already be there. */
-	if (toe_tw_find(&f->tw, hash, &w->e->tuple) != TOE_TW_NONE)
-		return;
+	/* After a restart it may already be there, or an earlier connection's that this one replaced. */
+	i = toe_tw_find(&f->tw, hash, &w->e->tuple);
+	if (i != TOE_TW_NONE) {
+		toe_endpoint_count(f, f->tw.e[i].endpoint, -1);
+		toe_tw_free(&f->tw, i);
+	}
 	if (toe_tw_alloc(&f->tw) == TOE_TW_NONE) {
 		i = toe_tw_oldest(&f->tw);
 		toe_endpoint_count(f, f->tw.e[i].endpoint, -1);

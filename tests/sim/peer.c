@@ -66,6 +66,7 @@ void peer_up(struct peer *p, uint64_t seed, unsigned nfpcs, enum sim_steer steer
 	/* Some begin shortly before the numbers wrap. */
 	p->snd = seed % 2 ? (uint32_t)sim_random(p->w) : 0u - sim_below(p->w, 20);
 	p->wnd = 65535;
+	p->net = 10;
 	peer_pass(p, 20);
 }
 
@@ -108,7 +109,7 @@ static uint64_t put_ip(const struct peer *p, uint8_t *d, uint32_t tcp_len)
 				 .len = toe_be16((uint16_t)(hdr + tcp_len)),
 				 .ttl = 64,
 				 .proto = TOE_IP_TCP,
-				 .src = { 10, 0, 0, PEER },
+				 .src = { p->net, 0, 0, PEER },
 				 .dst = { 10, 0, 0, ENGINE } };
 	memset(d + 20, 1, p->ip_opt);
 	ip->check = (uint16_t)~toe_csum_fold(toe_csum_add(0, ip, hdr));

@@ -200,6 +200,45 @@ static void time_wait_again(struct peer *p)
 	CHECK(p, g && (int32_t)(g->s.seq - (p->rcv + 1)) > 0);
 }
 
+/* What cannot open anew does not end the old connection's TIME_WAIT. */
+static void time_wait_and_full_backlog(struct peer *p)
+{
+	peer_handshake(p);
+	peer_command(p, TOE_SW_CLOSE, 0);
+	p->app->conn[0].state = SIM_CONN_CLOSED;
+	ANSWER(p, TOE_ACK | TOE_FIN, p->rcv, p->snd);
+	peer_send(p, TOE_ACK | TOE_FIN, p->snd, p->rcv + 1, 0, 0);
+	peer_pass(p, 20);
+	ANSWER(p, TOE_ACK, p->rcv + 1, p->snd + 1);
+	for (unsigned i = 1; i <= PEER_BACKLOG; i++) {
+		p->port += i;
+		peer_send(p, TOE_SYN, p->snd, 0, 0, 0);
+		p->port -= i;
+	}
+	peer_pass(p, 40);
+	peer_send(p, TOE_SYN, p->snd + 1000, 0, 0, 0);
+	peer_pass(p, 20);
+	CHECK(p, sim_count(p->host, TOE_CNT_drop_backlog) == 1);
+	p->tail = p->head;
+	peer_send(p, TOE_ACK | TOE_FIN, p->snd, p->rcv + 1, 0, 0);
+	peer_pass(p, 20);
+	ANSWER(p, TOE_ACK, p->rcv + 1, p->snd + 1);
+}
+
+/* A source that is no host gets no answer, neither from a listener nor from a closed port. */
+static void sources_that_are_none(struct peer *p)
+{
+	static const uint8_t none[] = { 0, 224, 239, 255 };
+
+	for (unsigned i = 0; i < sizeof(none); i++) {
+		p->net = none[i];
+		for (p->dport = PEER_PORT; p->dport < PEER_PORT + 2; p->dport++)
+			peer_send(p, TOE_SYN, p->snd, 0, 0, 0);
+	}
+	peer_pass(p, 40);
+	CHECK(p, !peer_next(p));
+}
+
 static void backlog(struct peer *p)
 {
 	unsigned n = 0;
@@ -318,6 +357,8 @@ static const struct {
 	{ "simultaneous open", simultaneous_open },
 	{ "simultaneous close", simultaneous_close },
 	{ "TIME_WAIT again", time_wait_again },
+	{ "TIME_WAIT and a full backlog", time_wait_and_full_backlog },
+	{ "sources that are none", sources_that_are_none },
 	{ "backlog", backlog },
 	{ "odd frames", odd_frames },
 	{ "chaos", chaos },

@@ -10,9 +10,10 @@
 #include <signal.h>
 #include <stddef.h>
 
+struct toe_port *sim_victim;
+
 #if defined(__x86_64__)
 
-static struct toe_port *victim;
 static volatile sig_atomic_t in_port;
 
 static inline void trap_on(void)
@@ -31,11 +32,11 @@ static inline void trap_off(void)
 
 static void stepped(int sig)
 {
-	struct toe_port *p = victim;
+	struct toe_port *p = sim_victim;
 
 	if (!p || in_port || !p->kill_in || --p->kill_in)
 		return;
-	victim = NULL;
+	sim_victim = NULL;
 	p->crashes++;
 	p->can_crash = false;
 	longjmp(p->crash, 1);
@@ -52,30 +53,26 @@ void sim_kill_begin(struct toe_port *p)
 		ready = true;
 	}
 	in_port = 0;
-	victim = p;
+	sim_victim = p;
 	trap_on();
 }
 
 void sim_kill_end(struct toe_port *p)
 {
-	if (!victim)
+	if (!sim_victim)
 		return;
 	trap_off();
-	victim = NULL;
+	sim_victim = NULL;
 }
 
-void sim_port_enter(void)
+void sim_kill_pause(void)
 {
-	if (!victim)
-		return;
 	in_port = 1;
 	trap_off();
 }
 
-void sim_port_leave(void)
+void sim_kill_resume(void)
 {
-	if (!victim)
-		return;
 	in_port = 0;
 	trap_on();
 }
@@ -93,11 +90,11 @@ void sim_kill_end(struct toe_port *p)
 {
 }
 
-void sim_port_enter(void)
+void sim_kill_pause(void)
 {
 }
 
-void sim_port_leave(void)
+void sim_kill_resume(void)
 {
 }
 

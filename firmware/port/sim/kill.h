@@ -9,7 +9,20 @@
 void sim_kill_begin(struct toe_port *p);
 void sim_kill_end(struct toe_port *p);
 /* Around the port's functions: they are not interrupted. */
-void sim_port_enter(void);
-void sim_port_leave(void);
+extern struct toe_port *sim_victim; /* whose instructions are counted */
+void sim_kill_pause(void);
+void sim_kill_resume(void);
+
+static inline void sim_port_enter(void)
+{
+	if (__builtin_expect(!!sim_victim, 0))
+		sim_kill_pause();
+}
+
+static inline void sim_port_leave(void)
+{
+	if (__builtin_expect(!!sim_victim, 0))
+		sim_kill_resume();
+}
 
 #endif
