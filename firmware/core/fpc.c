@@ -392,7 +392,7 @@ uint64_t toe_fpc_deadline(const struct toe_fpc *f)
 
 	if (tw != TOE_TW_NONE)
 		d = earlier(d, f->tw.e[tw].expires);
-	if (!toe_list_empty(f->retry, retry_head(f)))
+	if (f->blocked || !toe_list_empty(f->retry, retry_head(f)))
 		d = earlier(d, f->now + RETRY_US);
 	if (!toe_list_empty(f->retry, nh_head(f)))
 		d = earlier(d, f->nh_at > f->now ? f->nh_at : f->now);

@@ -121,6 +121,7 @@ struct toe_fpc {
 	struct toe_lst_view lst[TOE_MAX_APPS][TOE_MAX_LISTENERS];
 	uint32_t nhints; /* listeners with hint_at */
 	uint64_t hints_at; /* next look at them */
+	uint32_t blocked; /* SW CMD rings whose first command waits for room in the HW CMD ring */
 	uint32_t ntaken;
 	struct {
 		struct toe_doorbell *db;

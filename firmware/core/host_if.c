@@ -233,7 +233,7 @@ void toe_host_release(struct toe_fpc *f)
 
 static unsigned drain(struct toe_fpc *f, unsigned app, unsigned ctx, struct toe_sw_ring *r)
 {
-	uint32_t n = toe_ring_ready(&r->db, TOE_SW_RING), tail, i;
+	uint32_t n = toe_ring_ready(&r->db, TOE_SW_RING), tail, i, begun = 0;
 
 	if (!n)
 		return 0;
@@ -245,13 +245,18 @@ static unsigned drain(struct toe_fpc *f, unsigned app, unsigned ctx, struct toe_
 
 		memcpy(&c, (const void *)&r->cmd[(tail + i) & (TOE_SW_RING - 1)], sizeof(c));
 		__asm__ volatile("" ::: "memory"); /* checks and use must see the same copy */
-		if (!command(f, app, ctx, &c))
+		if (!command(f, app, ctx, &c)) {
+			if (c.type == TOE_SW_CONNECT)
+				f->blocked++;
+			else
+				begun = 1; /* it goes on in the next batch */
 			break;
+		}
 	}
 	toe_count_n(f, TOE_CNT_cmd_sw, i);
 	if (i)
 		toe_host_taken(f, &r->db, i);
-	return n;
+	return i + begun;
 }
 
 /* The application's arena, if it may speak. A new one learns that this FPC is awake. */
@@ -273,6 +278,7 @@ unsigned toe_host_commands(struct toe_fpc *f)
 {
 	unsigned n = 0;
 
+	f->blocked = 0;
 	for (unsigned app = 0; app < TOE_MAX_APPS; app++) {
 		struct toe_arena_hdr *h = app_arena(f, app);
 		uint64_t ctxs = h ? toe_load(&h->ctxs) : 0;
@@ -286,21 +292,22 @@ unsigned toe_host_commands(struct toe_fpc *f)
 	return n;
 }
 
-/* Is there a command that nobody has taken? */
+/* Is there a command that nobody has taken, and that could be? Those that wait for room are looked at in time. */
 bool toe_host_pending(struct toe_fpc *f)
 {
+	uint32_t ready = 0;
+
 	for (unsigned app = 0; app < TOE_MAX_APPS; app++) {
 		struct toe_arena_hdr *h = app_arena(f, app);
 		uint64_t ctxs = h ? toe_load(&h->ctxs) : 0;
 
-		for (; ctxs; ctxs &= ctxs - 1)
-			if (toe_ring_ready(&toe_arena_ctx(h, (unsigned)__builtin_ctzll(ctxs))
-						->fpc[f->id]
-						.sw.db,
-					   TOE_SW_RING))
-				return true;
+		for (; ctxs; ctxs &= ctxs - 1) {
+			struct toe_ctx *c = toe_arena_ctx(h, (unsigned)__builtin_ctzll(ctxs));
+
+			ready += toe_ring_ready(&c->fpc[f->id].sw.db, TOE_SW_RING) != 0;
+		}
 	}
-	return toe_ring_ready(&f->ctrl->admin[f->id].db, TOE_SW_RING);
+	return ready > f->blocked || toe_ring_ready(&f->ctrl->admin[f->id].db, TOE_SW_RING);
 }
 
 /* Tell every application whether its commands need a doorbell. */

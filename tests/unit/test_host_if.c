@@ -135,7 +135,31 @@ static void close__after_reset_frees(void)
 	env_down(&e);
 }
 
+/* No room for the answer to a connect: the FPC may sleep, and takes the command when there is some. */
+static void connect__waits_for_room(void)
+{
+	struct toe_hw_ring *r;
+
+	env_up(&e);
+	sim_app_listen(e.sa, 0, 80, 8);
+	env_pass(&e, 50, true);
+	r = &toe_arena_ctx(e.ca->arena, 0)->fpc[0].hw;
+	r->db.head = r->db.tail + TOE_HW_RING;
+	sim_app_connect(e.ca, e.s, 80);
+	env_pass(&e, 50, false);
+	CU_ASSERT_EQUAL(toe_fpc_poll(e.c->fpc[0]), 0);
+	CU_ASSERT(toe_fpc_sleep_begin(e.c->fpc[0]));
+	toe_fpc_awake(e.c->fpc[0]);
+	CU_ASSERT(toe_fpc_deadline(e.c->fpc[0]) > e.w->now);
+	CU_ASSERT(toe_fpc_deadline(e.c->fpc[0]) <= e.w->now + 1000);
+	r->db.tail = r->db.head;
+	env_pass(&e, 300, true);
+	CU_ASSERT_EQUAL(e.ca->connected, 1);
+	CU_ASSERT_EQUAL(toe_fpc_deadline(e.c->fpc[0]), 0);
+	env_down(&e);
+}
+
 UNIT_MAIN("host_if", T(command__unknown_type), T(command__flow_that_is_not_its_own),
 	  T(command__earlier_life), T(command__positions_outside),
 	  T(command__bad_listener_context_and_grant), T(ring__impossible_head),
-	  T(command__twice_is_harmless), T(close__after_reset_frees))
+	  T(command__twice_is_harmless), T(close__after_reset_frees), T(connect__waits_for_room))
