@@ -44,6 +44,7 @@ enum toe_tcb_flags {
 	    1 << 21, /* rto_at is the persist timer: data is held back with nothing in flight */
 	TOE_TCB_PROBE = 1 << 22, /* the persist timer fired: send what fits, or one byte */
 	TOE_TCB_FIN_OOO = 1 << 23, /* the peer's FIN is known (fin_at), data before it is missing */
+	TOE_TCB_FRESH = 1 << 24, /* nothing was sent yet: no answer that an ACK could ride on */
 };
 
 struct toe_range {

@@ -21,6 +21,7 @@ enum {
 	TOE_RTO_INIT_US = 1000000, /* RFC 6298 2.1 */
 	TOE_RTO_SYN_LOST_US = 3000000, /* RFC 6298 5.7 */
 	TOE_RTT_MAX_US = 60000000, /* longer samples are taken for this */
+	TOE_FRESH_SEGS = 16,
 	TOE_OOW_US = 100000, /* pause between answers to bare segments outside the window */
 	TOE_TS_TICK_US = 1024, /* timestamp clock: a shift instead of a division */
 };
@@ -147,7 +148,8 @@ bool toe_recv_can(const struct toe_tcb *t);
 /*
  * RFC 1122 4.2.3.2: every second full segment is acknowledged at once, anything else within 40 ms.
  * The peer's path may be narrower than ours: a segment without PSH is full too, unless it is too
- * short for any path.
+ * short for any path. Until we have sent something, ACKs go at once (for so many segments): the
+ * peer's Nagle may hold back the rest of its first request.
  */
 static inline uint32_t toe_recv_ack_policy(struct toe_tcb *t, const struct toe_seg *seg,
 					   uint64_t now)
@@ -157,6 +159,11 @@ static inline uint32_t toe_recv_ack_policy(struct toe_tcb *t, const struct toe_s
 
 	if ((uint32_t)t->rcv_nxt - t->last_ack_sent >= 2 * full || t->flags & TOE_TCB_QUICKACK)
 		return toe_ack_now(t);
+	if (TOE_UNLIKELY(t->flags & TOE_TCB_FRESH)) {
+		if (t->rcv_nxt - t->rcv_first <= TOE_FRESH_SEGS * t->mss)
+			return toe_ack_now(t);
+		t->flags &= ~(uint32_t)TOE_TCB_FRESH;
+	}
 	if (!(t->flags & TOE_TCB_ACK_DELAYED)) {
 		t->flags |= TOE_TCB_ACK_DELAYED;
 		t->ack_at = now + TOE_DELACK_US;

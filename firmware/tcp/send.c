@@ -97,6 +97,7 @@ static void make_data(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint64
 	o->len = len;
 	o->rexmit = seq < t->snd_max;
 	t->sent_at = now;
+	t->flags &= ~(uint32_t)TOE_TCB_FRESH;
 }
 
 /* The next data, and FIN, leave in the regular way: snd_nxt moves on. */

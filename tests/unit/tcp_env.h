@@ -169,6 +169,7 @@ static inline struct env env_established(void)
 	env_in(&e, TOE_ACK, 0, 0, 0);
 	e.t.srtt_us = 0; /* the handshake took no time: as if unmeasured */
 	e.t.rto_us = TOE_RTO_MIN_US;
+	e.t.flags &= ~(uint32_t)TOE_TCB_FRESH; /* as if it had spoken before */
 	return e;
 }
 

@@ -264,6 +264,36 @@ static void ack__rides_on_data(void)
 	CU_ASSERT_EQUAL(e.t.ack_at, 0);
 }
 
+/* Else the second half of a request, held back by the peer's Nagle, would wait for the timer. */
+static void ack__at_once_until_we_have_spoken(void)
+{
+	struct env e = env_syn_received();
+
+	env_in(&e, TOE_ACK, 0, 0, 0);
+	env_in(&e, TOE_ACK | TOE_PSH, 0, 10, 0);
+	CU_ASSERT_TRUE(env_only_ack(&e, 10));
+	env_in(&e, TOE_ACK | TOE_PSH, 10, 10, 0);
+	CU_ASSERT_TRUE(env_only_ack(&e, 20));
+	env_write(&e, 10);
+	env_in(&e, TOE_ACK | TOE_PSH, 20, 10, 10);
+	CU_ASSERT_EQUAL(e.n, 0);
+}
+
+/* Who only receives is no reason for more ACKs than every second segment asks for. */
+static void ack__at_once_for_sixteen_segments(void)
+{
+	struct env e = env_syn_received();
+	uint32_t at = 0;
+
+	env_in(&e, TOE_ACK, 0, 0, 0);
+	for (; at < TOE_FRESH_SEGS * ENV_MSS; at += ENV_MSS) {
+		env_in(&e, TOE_ACK, at, ENV_MSS, 0);
+		CU_ASSERT_EQUAL(e.n, 1);
+	}
+	env_in(&e, TOE_ACK, at, ENV_MSS, 0);
+	CU_ASSERT_EQUAL(e.n, 0);
+}
+
 static void ack__quickack(void)
 {
 	struct env e = env_established();
@@ -371,7 +401,8 @@ UNIT_MAIN("recv", T(toe_tcp_place__in_order), T(toe_tcp_place__trims_to_the_wind
 	  T(fin__bare_before_its_data), T(fin__nothing_counts_beyond_it),
 	  T(fin__beyond_the_window_waits), T(fin__again_is_acknowledged_again),
 	  T(ack__every_second_full_segment), T(ack__every_second_segment_of_a_narrow_path),
-	  T(ack__rides_on_data), T(ack__quickack), T(window__opens_in_useful_steps),
+	  T(ack__rides_on_data), T(ack__at_once_until_we_have_spoken),
+	  T(ack__at_once_for_sixteen_segments), T(ack__quickack), T(window__opens_in_useful_steps),
 	  T(window__wide_open_is_no_news), T(window__edge_never_goes_back),
 	  T(window__shut_takes_a_fin), T(window__shut_takes_the_ack_of_a_probe),
 	  T(toe_tcp_recv__positions))

@@ -231,7 +231,8 @@ static void rfc_text(struct model *m, const struct segment *g)
 		m->s.reply = ACKED; /* RFC 5681 4.2; RFC 9293 3.8.6.1 */
 		return;
 	}
-	m->s.reply = LATER;
+	/* Choice: nothing was sent yet that ACKs could be expected to ride on. */
+	m->s.reply = m->s.established ? ACKED : LATER;
 	if (end > m->right) {
 		end = m->right;
 		fin = false;
