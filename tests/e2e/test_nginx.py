@@ -17,7 +17,7 @@ from testbed import children
 def files(c):
     with Testbed("nginx") as bed:
         bed.start_toed()
-        start_nginx(bed, 1)
+        start_nginx(bed, 1, sendfile="on")
         rng = os.urandom(1 << 20)
         for n in (1, 255, 1460, 65536, 65537, MIB, 20 * MIB):
             data = (rng * (n // len(rng) + 1))[:n]

@@ -22,8 +22,8 @@ worker_shutdown_timeout 10s;
 events {{ worker_connections 8192; }}
 http {{
 	access_log off;
-	sendfile on;
-	tcp_nopush on;
+	sendfile {sendfile};
+	tcp_nopush {sendfile};
 	keepalive_requests 1000000000;
 	keepalive_timeout 65;
 	open_file_cache max=100 inactive=60s;
@@ -38,7 +38,7 @@ http {{
 """
 
 
-def start_nginx(bed, workers, stack=TOE, cpus=tuple(SERVER_CPUS)):
+def start_nginx(bed, workers, stack=TOE, cpus=tuple(SERVER_CPUS), sendfile="off"):
     """NGINX in the server's namespace, serving www/256 (and what the caller puts beside it); waits until it answers."""
     www = os.path.join(bed.dir, "www")
     os.makedirs(www, exist_ok=True)
@@ -47,7 +47,7 @@ def start_nginx(bed, workers, stack=TOE, cpus=tuple(SERVER_CPUS)):
         f.write("0123456789abcde\n" * 16)
     conf = os.path.join(bed.dir, "nginx.conf")
     with open(conf, "w", encoding="ascii") as f:
-        f.write(NGINX_CONF.format(dir=bed.dir, workers=workers))
+        f.write(NGINX_CONF.format(dir=bed.dir, workers=workers, sendfile=sendfile))
     p = bed.server.popen(build("nginx/nginx"), "-c", conf, "-p", bed.dir, "-e", f"{bed.dir}/nginx.log", log="nginx.out",
                          cpus=cpus, env=bed.no_toe() if stack == LINUX else None)
 
