@@ -70,6 +70,11 @@ firmware: $(B)/libtoefw.a $(if $(CROSS),cross-test,$(B)/toe-fw)
 manager: $(B)/libtoe.so $(B)/libtoe.so.1 $(B)/libtoe.a
 userspace: $(B)/toed $(B)/toectl
 
+.PHONY: root
+root:
+	@[ "$$(id -u)" = 0 ] || { echo 'this needs root (network namespaces, XDP): run it as root;' \
+		'make, make test-unit, make test-sim and make check do not' >&2; exit 1; }
+
 .PHONY: deps
 deps:
 	@tests/harness/deps.sh
@@ -188,7 +193,7 @@ check: $(B)/libtoefw.a $(B)/libtoe.so $(CHECK)
 	@$(RUN) $(CHECK)
 test-run: tests nginx $(CHECK)
 	@$(RUN) $(CHECK) $(UNIT_BIN) $(BPFTEST_BIN) $(SIM_TESTS) $(E2E)
-test: deps
+test: root deps
 	@$(MAKE) --no-print-directory -j2 -s tests nginx
 	@$(MAKE) --no-print-directory -s test-run
 
@@ -224,10 +229,10 @@ fuzz: $(FUZZ_BIN)
 
 # To look at and to measure
 .PHONY: demo demo-run bench bench-run
-demo: deps
+demo: root deps
 	@$(MAKE) --no-print-directory -j2 -s all nginx
 	@userspace/bench/demo.py
-bench: deps
+bench: root deps
 	@$(MAKE) --no-print-directory -j2 -s all nginx apps $(B)/tests/sim/sim_bench
 	@userspace/bench/bench.py
 

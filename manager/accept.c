@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Accepting. A listener has one queue per FPC in shared memory; contexts of all processes claim entries from
- * it by compare-and-swap. Each entry hints at the context that was told of it, which spreads connections over
- * workers; nobody else takes it unless that context is gone, lets 2 ms pass, or the FPC says "anybody".
+ * Accepting. A listener has one queue per FPC in shared memory; contexts of all processes claim
+ * entries from it by compare-and-swap. Each entry hints at the context that was told of it, which
+ * spreads connections over workers; nobody else takes it unless that context is gone, lets 2 ms
+ * pass, or the FPC says "anybody".
  *
- * What arrives on other ways (loopback, other devices) waits in the kernel socket of the same descriptor.
+ * What arrives on other ways (loopback, other devices) waits in the kernel socket of the same
+ * descriptor.
  */
 #define _GNU_SOURCE
 #include <unistd.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Messages between libtoe and toed over the UNIX SOCK_SEQPACKET control socket: one request, one answer, in order.
- * Descriptors travel as SCM_RIGHTS. A process is attached for as long as its connection is open: when it ends,
- * toed releases what only that process held.
+ * Messages between libtoe and toed over the UNIX SOCK_SEQPACKET control socket: one request, one
+ * answer, in order. Descriptors travel as SCM_RIGHTS. A process is attached for as long as its
+ * connection is open: when it ends, toed releases what only that process held.
  */
 #ifndef TOE_ADMISSION_H
 #define TOE_ADMISSION_H
@@ -12,15 +12,23 @@
 #define TOE_SOCKET_PATH "/run/toe/toed.sock"
 
 enum toe_adm_type {
-	TOE_ADM_REQ_ATTACH =
-	    1, /* new app (app = TOE_ADM_NEW) or another process of app `app` in slot `proc` (after fork) */
+	/*
+	 * new app (app = TOE_ADM_NEW) or another process of app `app` in slot `proc` (after fork)
+	 */
+	TOE_ADM_REQ_ATTACH = 1,
 	TOE_ADM_REQ_CTX = 2, /* a context for a thread: answer has ctx and its eventfd */
 	TOE_ADM_REQ_CTX_FREE = 3, /* ctx: thread ended */
-	TOE_ADM_REQ_LISTEN =
-	    4, /* kernel socket, bound and listening, as SCM_RIGHTS; answer has the listener index, or TOE_ADM_KERNEL: none of its addresses is the TOE's */
+	/*
+	 * kernel socket, bound and listening, as SCM_RIGHTS; answer has the listener index, or
+	 * TOE_ADM_KERNEL: none of its addresses is the TOE's
+	 */
+	TOE_ADM_REQ_LISTEN = 4,
 	TOE_ADM_REQ_UNLISTEN = 5, /* listener: last descriptor closed */
-	TOE_ADM_REQ_CONNECT =
-	    6, /* addr, port: answer has a grant, or ENETUNREACH, EHOSTUNREACH; -EAFNOSUPPORT & co; TOE_ADM_KERNEL in flags: use the kernel */
+	/*
+	 * addr, port: answer has a grant, or ENETUNREACH, EHOSTUNREACH; -EAFNOSUPPORT & co;
+	 * TOE_ADM_KERNEL in flags: use the kernel
+	 */
+	TOE_ADM_REQ_CONNECT = 6,
 	/* For toectl: JSON in a memfd, as SCM_RIGHTS. */
 	TOE_ADM_REQ_STATUS = 7,
 	TOE_ADM_REQ_FLOWS = 8,
@@ -44,7 +52,10 @@ struct toe_adm_req {
 struct toe_adm_ans {
 	int32_t error; /* 0 or an errno value */
 	uint32_t flags;
-	/* ATTACH: the memfd of the arena, then nfpcs eventfds that wake the FPCs, follow as SCM_RIGHTS. */
+	/*
+	 * ATTACH: the memfd of the arena, then nfpcs eventfds that wake the FPCs, follow as
+	 * SCM_RIGHTS.
+	 */
 	uint32_t app, proc, token;
 	uint32_t nfpcs;
 	uint64_t arena_size;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Active opens. toed chooses route, source and next hop (a grant); the FPC does the handshake. Destinations
- * that the TOE does not serve get a kernel socket, on the same descriptor.
+ * Active opens. toed chooses route, source and next hop (a grant); the FPC does the handshake.
+ * Destinations that the TOE does not serve get a kernel socket, on the same descriptor.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -65,7 +65,9 @@ static int connect_wait(struct tm_ctx *c, struct tm_sock *s, int fd, int err_non
 	return connect_result(s);
 }
 
-/* A kernel socket that was only bound: its address goes into the request, its port is given back. */
+/*
+ * A kernel socket that was only bound: its address goes into the request, its port is given back.
+ */
 static int take_bound(struct tm_sock *s, int fd, struct toe_adm_req *req)
 {
 	struct sockaddr_storage ss;

@@ -10,7 +10,9 @@ struct tm_sock *tm_connect_assigned(struct tm_ctx *c, unsigned fpc, const struct
 /* Tell the FPC what was set before there was a flow. */
 void tm_flow_options(struct tm_ctx *c, struct tm_sock *s);
 
-/* This process gives up its hold of the flow; the last one closes it, or aborts it. Under tm_big. */
+/*
+ * This process gives up its hold of the flow; the last one closes it, or aborts it. Under tm_big.
+ */
 void tm_flow_end(struct tm_sock *s, bool abort);
 
 #endif

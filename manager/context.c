@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Contexts: made when a thread first needs one, given back when it ends. Commands from the FPCs are taken
- * here and told to the sockets and epoll sets that they concern.
+ * Contexts: made when a thread first needs one, given back when it ends. Commands from the FPCs are
+ * taken here and told to the sockets and epoll sets that they concern.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -101,7 +101,10 @@ static int sleep_fd(int evfd)
 	return fd;
 }
 
-/* Who wakes a context that has just ended must not write to some other file: a slot keeps its descriptor for good. */
+/*
+ * Who wakes a context that has just ended must not write to some other file: a slot keeps its
+ * descriptor for good.
+ */
 static void keep_number(struct tm_ctx *c, int evfd)
 {
 	if (c->slot_taken) {
@@ -151,8 +154,8 @@ struct tm_ctx *tm_ctx_make(int *err)
 }
 
 /*
- * An FPC that was called and has not moved since is still on its way; calling it again for each command
- * would cost more than the command.
+ * An FPC that was called and has not moved since is still on its way; calling it again for each
+ * command would cost more than the command.
  */
 void tm_kick(struct tm_ctx *c, unsigned fpc)
 {
@@ -181,8 +184,8 @@ static bool toed_hung_up(void)
 }
 
 /*
- * The ring is full. An FPC never waits for us, so room comes; our own ring is kept moving meanwhile. Only when toed has
- * gone nobody takes anything any more.
+ * The ring is full. An FPC never waits for us, so room comes; our own ring is kept moving
+ * meanwhile. Only when toed has gone nobody takes anything any more.
  */
 void tm_push_wait(struct tm_ctx *c, unsigned fpc)
 {
@@ -306,8 +309,9 @@ static struct tm_sock *flow_of(const struct toe_cmd *cmd)
 enum { BATCH = 32 };
 
 /*
- * Up to BATCH commands of one ring. A notification is answered by seen_seq before the flow's block is read: with
- * one fence for the whole batch either we see what the FPC published, or it sees that it may notify again.
+ * Up to BATCH commands of one ring. A notification is answered by seen_seq before the flow's block
+ * is read: with one fence for the whole batch either we see what the FPC published, or it sees that
+ * it may notify again.
  */
 static unsigned take_batch(struct tm_ctx *c, unsigned fpc, uint32_t head)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * fcntl and ioctl. Flags of the descriptor are the kernel's (a placeholder has its own), flags of the open
- * description are kept in the object: placeholders share theirs.
+ * fcntl and ioctl. Flags of the descriptor are the kernel's (a placeholder has its own), flags of
+ * the open description are kept in the object: placeholders share theirs.
  */
 #include <netinet/in.h>
 #include <stdarg.h>
@@ -43,7 +43,9 @@ static int set_flags(struct tm_sock *s, int fd, long arg)
 	if (arg & O_ASYNC && !tm_has(s, TM_S_KERNEL))
 		return -EOPNOTSUPP;
 	set_nonblock(s, arg & O_NONBLOCK);
-	/* A listener's kernel socket stays non-blocking whatever the application wants (listen.c). */
+	/*
+	 * A listener's kernel socket stays non-blocking whatever the application wants (listen.c).
+	 */
 	if (tm_has(s, TM_S_KERNEL))
 		return (int)tm_sys(
 		    fcntl(fd, F_SETFL, tm_kind(s) == TM_LISTEN ? arg | O_NONBLOCK : arg));

@@ -7,7 +7,10 @@
 
 #include "sock.h"
 
-/* Idle time before a waiting thread sleeps: a wake-up across CPUs costs both sides more than this spin. */
+/*
+ * Idle time before a waiting thread sleeps: a wake-up across CPUs costs both sides more than this
+ * spin.
+ */
 enum { TM_SPIN_US = 50 };
 
 struct tm_ring {
@@ -49,8 +52,9 @@ void tm_kick(struct tm_ctx *c, unsigned fpc);
 void tm_push_wait(struct tm_ctx *c, unsigned fpc);
 
 /*
- * Give an FPC a command. The head store makes it visible to an FPC that is awake. Whether one has to be woken
- * is looked at here too, but for c->defer commands: those wait for tm_flush (see toe_epoll_wait).
+ * Give an FPC a command. The head store makes it visible to an FPC that is awake. Whether one has
+ * to be woken is looked at here too, but for c->defer commands: those wait for tm_flush (see
+ * toe_epoll_wait).
  */
 static inline void tm_push(struct tm_ctx *c, unsigned fpc, uint8_t type, uint8_t flags,
 			   uint16_t gen, uint32_t flow, uint64_t pos)
@@ -92,12 +96,14 @@ unsigned tm_ctx_poll(struct tm_ctx *c);
 void tm_ctx_wake(uint64_t set);
 
 /*
- * Wait until cond(arg), `kfd` (unless -1) is readable, or `deadline` (us, 0 = never) has passed. Spins first.
- * 0: the condition holds; 1: kfd is readable; -EAGAIN: deadline; -EINTR.
+ * Wait until cond(arg), `kfd` (unless -1) is readable, or `deadline` (us, 0 = never) has passed.
+ * Spins first. 0: the condition holds; 1: kfd is readable; -EAGAIN: deadline; -EINTR.
  */
 int tm_wait(struct tm_ctx *c, bool (*cond)(void *), void *arg, int kfd, uint64_t deadline);
 
-/* The same for a socket: its flow is bound to this context meanwhile. -EBADF when `fd` was closed. */
+/*
+ * The same for a socket: its flow is bound to this context meanwhile. -EBADF when `fd` was closed.
+ */
 int tm_sock_wait(struct tm_ctx *c, struct tm_sock *s, int fd, bool (*cond)(struct tm_sock *),
 		 int kfd, uint64_t deadline);
 
@@ -109,7 +115,10 @@ void tm_ctx_drop_all(void);
 /* A descriptor that may have been waited for is about to be closed; its number will come again. */
 void tm_ctx_forget_fd(int fd);
 
-/* Wait (a second at most) until the FPCs have taken all commands: they stop looking when the context is given back. */
+/*
+ * Wait (a second at most) until the FPCs have taken all commands: they stop looking when the
+ * context is given back.
+ */
 void tm_ctx_drain(struct tm_ctx *c);
 /* toed's end of the control connection has closed: every connection ends with ECONNRESET. */
 void tm_toed_lost(struct tm_ctx *c);

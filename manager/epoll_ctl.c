@@ -2,8 +2,9 @@
 /*
  * Epoll sets: making them, and who is watched.
  *
- * A listener (its kernel socket) and a nested set are in the real epoll as well, tagged with the address of their watch.
- * Whatever else is there carries the application's data, which cannot be an address of ours.
+ * A listener (its kernel socket) and a nested set are in the real epoll as well, tagged with the
+ * address of their watch. Whatever else is there carries the application's data, which cannot be an
+ * address of ours.
  */
 #include <stdlib.h>
 #include <sys/eventfd.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * An epoll set: a real epoll instance for kernel descriptors, and a list of watches on TOE sockets that may have
- * something to tell (ready list). TOE connections are never in the real one.
+ * An epoll set: a real epoll instance for kernel descriptors, and a list of watches on TOE sockets
+ * that may have something to tell (ready list). TOE connections are never in the real one.
  */
 #ifndef TM_EPOLL_SET_H
 #define TM_EPOLL_SET_H
@@ -15,7 +15,10 @@ struct tm_sock;
 struct tm_ep;
 struct tm_ctx;
 
-/* Interest of one set in one (socket, descriptor). A watch that is on no ready list has ready_next == NULL. */
+/*
+ * Interest of one set in one (socket, descriptor). A watch that is on no ready list has ready_next
+ * == NULL.
+ */
 struct tm_watch {
 	struct tm_ep *ep; /* NULL: unused */
 	struct tm_watch *ready_next, *ready_prev;
@@ -35,14 +38,16 @@ enum { TM_NO_CTX = 0xff };
 struct tm_ep {
 	uint32_t lock; /* ready list and the watches' events */
 	uint32_t
-	    nkernel; /* descriptors in the real epoll; may be too high: close() takes them out unseen */
+	    /* descriptors in the real epoll; may be too high: close() takes them out unseen */
+	    nkernel;
 	uint32_t nwatches; /* watches on TOE sockets */
 	uint32_t calls; /* since the real one was looked at */
 	uint64_t waiters; /* contexts that wait in toe_epoll_wait */
 	uint32_t owner; /* context that the set's flows are bound to, or TM_NO_CTX */
 	int32_t kfd; /* the real one */
 	uint32_t
-	    ksleepers; /* threads that wait in the real one alone, having no TOE socket to wait for */
+	    /* threads that wait in the real one alone, having no TOE socket to wait for */
+	    ksleepers;
 	int32_t nudge; /* eventfd that calls them back, or -1 */
 	struct tm_watch ready; /* head of the ready list */
 	struct tm_watch *all;
@@ -88,7 +93,10 @@ static inline bool tm_ready_any(const struct tm_ep *ep)
 /* The FPC will tell when there is room to send; for a watch that waits for EPOLLOUT in vain. */
 void tm_ask_space(struct tm_ctx *c, struct tm_sock *s);
 
-/* The set's watches of a socket may have news: `key` is what changed (EPOLL*). Any thread, no lock held. */
+/*
+ * The set's watches of a socket may have news: `key` is what changed (EPOLL*). Any thread, no lock
+ * held.
+ */
 void tm_ep_event(struct tm_sock *s, uint32_t key, struct tm_ctx *c);
 
 /* What poll(2) would say about a TOE socket to context `ctx`. */
@@ -101,7 +109,10 @@ void tm_ep_listen(struct tm_sock *s,
 		  int fd); /* it listens now: its kernel socket joins the real sets */
 void tm_ep_free(struct tm_ep *ep);
 
-/* The context that should hear of the socket's flow: the owner of a set that watches it, or TM_NO_CTX. */
+/*
+ * The context that should hear of the socket's flow: the owner of a set that watches it, or
+ * TM_NO_CTX.
+ */
 unsigned tm_ep_wants(struct tm_sock *s);
 
 #endif

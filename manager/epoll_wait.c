@@ -2,9 +2,9 @@
 /*
  * Waiting on an epoll set.
  *
- * The ready list holds watches that may have something to tell. Harvesting asks each socket (poll.c): what has
- * nothing leaves the list, what is level-triggered stays on it. The real epoll is looked at when the list has
- * nothing, and every LOOK_EVERY calls otherwise.
+ * The ready list holds watches that may have something to tell. Harvesting asks each socket
+ * (poll.c): what has nothing leaves the list, what is level-triggered stays on it. The real epoll
+ * is looked at when the list has nothing, and every LOOK_EVERY calls otherwise.
  */
 #include <unistd.h>
 
@@ -21,7 +21,9 @@ static bool has_news(void *ep)
 	return tm_ready_any(ep);
 }
 
-/* Sockets whose watch wants EPOLLOUT and has no room: the FPC is asked when the lock is released. */
+/*
+ * Sockets whose watch wants EPOLLOUT and has no room: the FPC is asked when the lock is released.
+ */
 struct asks {
 	struct tm_sock *s[MAX_ASK];
 	unsigned n;
@@ -176,8 +178,8 @@ static void leave(struct tm_ctx *c, struct tm_ep *ep, uint64_t others)
 }
 
 /*
- * What there is now. The real epoll is looked at when `look_now`, or when that was not done for some calls; a wait
- * looks at it anyway.
+ * What there is now. The real epoll is looked at when `look_now`, or when that was not done for
+ * some calls; a wait looks at it anyway.
  */
 static int collect(struct tm_ctx *c, struct tm_ep *ep, int epfd, struct epoll_event *ev, int max,
 		   bool look_now)
@@ -220,7 +222,10 @@ static int wait_toe(struct tm_ctx *c, struct tm_ep *ep, int epfd, struct epoll_e
 	others = toe_load(&ep->waiters);
 	if (tm_unlikely(others))
 		leave(c, ep, others);
-	/* All but the last answer to these events may wait for their doorbell; the next call rings it at the latest. */
+	/*
+	 * All but the last answer to these events may wait for their doorbell; the next call rings
+	 * it at the latest.
+	 */
 	c->defer = n > 1 ? (uint32_t)n - 1 : 0;
 	return n;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The lock of a flow's sending side, shared by the threads and processes of an application. It is a thread id in
- * the arena, so that one left behind by a dead process can be told from one that is held.
+ * The lock of a flow's sending side, shared by the threads and processes of an application. It is a
+ * thread id in the arena, so that one left behind by a dead process can be told from one that is
+ * held.
  */
 #include <sched.h>
 #include <signal.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * fork. The child holds every socket that the parent holds, so it is entered among their holders before it exists:
- * whoever closes last, closes. Its control connection is made by the parent as well; it ends with the child and
- * nobody else, however early that dies. Contexts are not inherited: a thread has its own.
+ * fork. The child holds every socket that the parent holds, so it is entered among their holders
+ * before it exists: whoever closes last, closes. Its control connection is made by the parent as
+ * well; it ends with the child and nobody else, however early that dies. Contexts are not
+ * inherited: a thread has its own.
  */
 #include <sys/socket.h>
 #include <unistd.h>
@@ -132,7 +133,10 @@ void tm_fork_init(void)
 	done = true;
 }
 
-/* Data that was sent and not yet acknowledged would be lost if toed found the whole application gone. */
+/*
+ * Data that was sent and not yet acknowledged would be lost if toed found the whole application
+ * gone.
+ */
 static bool delivered(struct tm_sock *s)
 {
 	return toe_load_acquire(&s->fb->dev.tx_una) >= toe_load(&s->fb->app.tx_end) ||
@@ -154,8 +158,8 @@ static void await_delivery(uint64_t end)
 enum { EXIT_WAIT_US = 2000000 };
 
 /*
- * exit() closes what is open, as the kernel does with its sockets: in order, data first. Bounded, since a peer need not
- * ever take it. A process that is killed gets its connections reset by toed.
+ * exit() closes what is open, as the kernel does with its sockets: in order, data first. Bounded,
+ * since a peer need not ever take it. A process that is killed gets its connections reset by toed.
  */
 static void close_all(void)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * bind and listen: the kernel socket decides whether the port may be had, toed whether the TOE serves it.
+ * bind and listen: the kernel socket decides whether the port may be had, toed whether the TOE
+ * serves it.
  */
 #include <fcntl.h>
 #include <netinet/in.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Socket options. A table says for each what a TOE connection makes of it. What is not in the table, a
- * connection refuses (ENOPROTOOPT); set on a socket that is still undecided, it makes that socket the kernel's, so
- * that it is honoured.
+ * Socket options. A table says for each what a TOE connection makes of it. What is not in the
+ * table, a connection refuses (ENOPROTOOPT); set on a socket that is still undecided, it makes that
+ * socket the kernel's, so that it is honoured.
  */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -133,7 +133,10 @@ static int64_t get_sndbuf(struct tm_sock *s)
 	return tm_kind(s) == TM_FLOW ? (int64_t)s->tx_mask + 1 : TOE_BUF_DEFAULT;
 }
 
-/* A request for a size may be bounded by the system (socket(7)); the bound here is the size there is. */
+/*
+ * A request for a size may be bounded by the system (socket(7)); the bound here is the size there
+ * is.
+ */
 static int set_nothing(struct tm_sock *s, int64_t v)
 {
 	return 0;
@@ -207,8 +210,8 @@ static const struct opt opts[] = {
 };
 
 /*
- * What concerns only the kernel socket beneath a listener, or has no effect on a connection: set there when there is
- * one, without making the socket the kernel's alone.
+ * What concerns only the kernel socket beneath a listener, or has no effect on a connection: set
+ * there when there is one, without making the socket the kernel's alone.
  */
 static const struct {
 	int level, name;
@@ -281,7 +284,9 @@ static int set_toe(struct tm_sock *s, int level, int name, const void *value, so
 	return err ? err : o->set(s, v);
 }
 
-/* An undecided socket or a listener: the kernel socket has its say, and what we keep is kept too. */
+/*
+ * An undecided socket or a listener: the kernel socket has its say, and what we keep is kept too.
+ */
 static int set_kernel(struct tm_sock *s, int fd, int level, int name, const void *value,
 		      socklen_t len)
 {

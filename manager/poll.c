@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What poll(2) says about a TOE socket, after Linux' tcp_poll; and how news reach the sets that watch it.
+ * What poll(2) says about a TOE socket, after Linux' tcp_poll; and how news reach the sets that
+ * watch it.
  */
 #include "ctx.h"
 

@@ -41,7 +41,10 @@ struct tm_proc {
 
 extern struct tm_proc tm_proc;
 
-/* Serializes what is rare: life and death of sockets, watches, contexts. Never taken with a spin lock held. */
+/*
+ * Serializes what is rare: life and death of sockets, watches, contexts. Never taken with a spin
+ * lock held.
+ */
 extern pthread_mutex_t tm_big;
 extern __thread bool tm_big_held __attribute__((tls_model("initial-exec")));
 
@@ -75,7 +78,10 @@ static inline bool tm_attached(void)
  */
 int tm_adm_call(struct toe_adm_req *req, struct toe_adm_ans *ans, int fd, int *got);
 
-/* A second process of this app: a connection that is attached in slot `proc`. The descriptor, or -errno. */
+/*
+ * A second process of this app: a connection that is attached in slot `proc`. The descriptor, or
+ * -errno.
+ */
 int tm_adm_fork(uint32_t proc);
 
 /* Move a descriptor of our own out of the way of the application's, close-on-exec. */
@@ -108,7 +114,9 @@ static inline ssize_t tm_sys(ssize_t r)
 
 void tm_relax(unsigned spins);
 
-/* Held for a few hundred nanoseconds at most; a holder that lost its CPU is waited for by yielding. */
+/*
+ * Held for a few hundred nanoseconds at most; a holder that lost its CPU is waited for by yielding.
+ */
 static inline void tm_spin_lock(uint32_t *l)
 {
 	for (unsigned i = 0; tm_unlikely(__atomic_exchange_n(l, 1, __ATOMIC_ACQUIRE)); i++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Receiving: copy out of the flow's buffer, move rx_read; the FPC is told now and then, when the window is
- * worth opening.
+ * Receiving: copy out of the flow's buffer, move rx_read; the FPC is told now and then, when the
+ * window is worth opening.
  */
 #include <string.h>
 
@@ -11,8 +11,8 @@
 enum { TWO_SEGMENTS = 2 * 1460 };
 
 /*
- * Tell the FPC when a quarter of the buffer was read, so that a stream of small messages costs no command each. A peer
- * that has little window left hears of it after two segments' worth.
+ * Tell the FPC when a quarter of the buffer was read, so that a stream of small messages costs no
+ * command each. A peer that has little window left hears of it after two segments' worth.
  */
 static void rx_tell(struct tm_ctx *c, struct tm_sock *s, uint64_t read)
 {

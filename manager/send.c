@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Sending: copy into the flow's buffer, move tx_end, tell the FPC. No system call unless the FPC sleeps.
+ * Sending: copy into the flow's buffer, move tx_end, tell the FPC. No system call unless the FPC
+ * sleeps.
  */
 #include <signal.h>
 #include <string.h>

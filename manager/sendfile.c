@@ -19,7 +19,10 @@ static ssize_t fill(struct tm_sock *s, int in, off_t *off, size_t n, uint64_t po
 	return r;
 }
 
-/* One piece of the file into the buffer: up to its wrap, or to its end. Bytes, 0 at end of file, -errno. */
+/*
+ * One piece of the file into the buffer: up to its wrap, or to its end. Bytes, 0 at end of file,
+ * -errno.
+ */
 static ssize_t file_some(struct tm_ctx *c, struct tm_sock *s, int in, off_t *off, size_t left)
 {
 	uint32_t room;

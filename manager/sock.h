@@ -3,8 +3,8 @@
  * The socket object behind a descriptor, and the table that finds it.
  *
  * A descriptor without an object is the kernel's. Objects are never given back to the system and
- * never change their address, so a stale pointer is harmless: whoever waited looks again whether it still
- * is the descriptor's object.
+ * never change their address, so a stale pointer is harmless: whoever waited looks again whether it
+ * still is the descriptor's object.
  */
 #ifndef TM_SOCK_H
 #define TM_SOCK_H
@@ -16,7 +16,10 @@
 
 enum tm_kind {
 	TM_FREE = 0,
-	TM_FRESH, /* socket() was called, nothing decided; with TM_S_KERNEL the descriptor is a kernel socket */
+	/*
+	 * socket() was called, nothing decided; with TM_S_KERNEL the descriptor is a kernel socket
+	 */
+	TM_FRESH,
 	TM_LISTEN, /* kernel socket and TOE listener */
 	TM_CONNECT, /* TOE_SW_CONNECT is out, the flow id is not known yet */
 	TM_FLOW, /* a TOE connection, from SYN_SENT to its end */
@@ -140,7 +143,10 @@ static inline bool tm_writable(const struct tm_sock *s)
 	return tm_tx_space(s) >= (s->tx_mask + 1) / 3;
 }
 
-/* Who writes the flow's send positions and binding: among all threads and processes that hold it (flow_lock.c). */
+/*
+ * Who writes the flow's send positions and binding: among all threads and processes that hold it
+ * (flow_lock.c).
+ */
 void tm_flow_lock_slow(uint32_t *lock);
 uint32_t tm_tid_make(void);
 extern __thread uint32_t tm_tid __attribute__((tls_model("initial-exec")));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Life of a socket: born undecided, it becomes a listener, a TOE connection or the kernel's, and ends with its last
- * descriptor.
+ * Life of a socket: born undecided, it becomes a listener, a TOE connection or the kernel's, and
+ * ends with its last descriptor.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * libtoe: the TOE Manager's socket API. Every call has the signature, the errors and the meaning of its POSIX or
- * Linux namesake; descriptors are real ones, and kernel descriptors may be passed to every call.
+ * libtoe: the TOE Manager's socket API. Every call has the signature, the errors and the meaning of
+ * its POSIX or Linux namesake; descriptors are real ones, and kernel descriptors may be passed to
+ * every call.
  *
- * toe_init attaches the process to toed; without it the first call that needs the TOE does so. Where no toed
- * answers, sockets are the kernel's.
+ * toe_init attaches the process to toed; without it the first call that needs the TOE does so.
+ * Where no toed answers, sockets are the kernel's.
  */
 #ifndef TOE_H
 #define TOE_H
@@ -24,7 +25,8 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 /* Attach to the toed whose control socket is `path` (NULL: $TOE_SOCKET, else /run/toe/toed.sock). 0, or -1 with errno
- * (ECONNREFUSED, ENOENT: no toed; EACCES: not admitted; EPROTO: other version). A second call is a no-op. */
+ * (ECONNREFUSED, ENOENT: no toed; EACCES: not admitted; EPROTO: other version). A second call is a
+ * no-op. */
 int toe_init(const char *path);
 /* Close what is left and detach. */
 void toe_terminate(void);

@@ -101,7 +101,10 @@ ssize_t toe_readv(int fd, const struct iovec *iov, int n)
 	return tm_is_kernel(s) ? readv(fd, iov, n) : sock_readv(s, fd, iov, (size_t)n, 0);
 }
 
-/* Control messages mean nothing on a TCP connection without their options; none are sent or returned. */
+/*
+ * Control messages mean nothing on a TCP connection without their options; none are sent or
+ * returned.
+ */
 ssize_t toe_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
 	struct tm_sock *s = tm_sock_of(fd);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How a thread waits: spin for a while, yielding the CPU between looks, then sleep on the context's eventfd by the
- * protocol of abi/cmd.h. An idle process uses no CPU.
+ * How a thread waits: spin for a while, yielding the CPU between looks, then sleep on the context's
+ * eventfd by the protocol of abi/cmd.h. An idle process uses no CPU.
  */
 #define _GNU_SOURCE
 #include <poll.h>
@@ -41,7 +41,9 @@ static int spin(struct tm_ctx *c, bool (*cond)(void *), void *arg, int kfd, uint
 	return -EBUSY;
 }
 
-/* The context's own epoll waits for its eventfd and for one descriptor more, which seldom changes. */
+/*
+ * The context's own epoll waits for its eventfd and for one descriptor more, which seldom changes.
+ */
 static void wait_for_too(struct tm_ctx *c, int kfd)
 {
 	struct epoll_event ev = { .events = EPOLLIN, .data.fd = kfd };
@@ -104,8 +106,8 @@ static int nap(struct tm_ctx *c, bool (*cond)(void *), void *arg, int kfd, uint6
 }
 
 /*
- * An FPC on this very CPU can only run while we do not: spinning would take from it what we wait for. It wakes us
- * for batches, which costs less than to look for them.
+ * An FPC on this very CPU can only run while we do not: spinning would take from it what we wait
+ * for. It wakes us for batches, which costs less than to look for them.
  */
 static bool fpc_is_here(const struct tm_ctx *c)
 {
@@ -118,8 +120,8 @@ static bool fpc_is_here(const struct tm_ctx *c)
 }
 
 /*
- * Signals are blocked while spinning and let in by the sleep, so that one that arrives at any moment of the wait
- * ends it.
+ * Signals are blocked while spinning and let in by the sleep, so that one that arrives at any
+ * moment of the wait ends it.
  */
 static int spin_and_nap(struct tm_ctx *c, bool (*cond)(void *), void *arg, int kfd,
 			uint64_t deadline)
@@ -189,7 +191,10 @@ void tm_bind(struct tm_ctx *c, struct tm_sock *s, unsigned to)
 		return;
 	tm_flow_lock(s);
 	await_bind(c, s);
-	/* What is on its way to the other context counts as seen: whoever binds looks at the flow next. */
+	/*
+	 * What is on its way to the other context counts as seen: whoever binds looks at the flow
+	 * next.
+	 */
 	toe_store(&s->fb->app.seen_seq, toe_load(&s->fb->dev.notify_seq));
 	toe_store(&s->fb->app.ctx, to);
 	toe_fence_full();

@@ -109,7 +109,7 @@ struct toe_flow_dev {
 	uint8_t flags; /* enum toe_flow_flags */
 } __attribute__((aligned(TOE_CACHELINE)));
 
-/* Line 1: written by the application only. */
+/* Line 1: written by the application only; the firmware sets ctx when an active open is born. */
 struct toe_flow_app {
 	uint64_t rx_read; /* position read up to */
 	uint64_t rx_told; /* last position sent by TOE_SW_RECV */

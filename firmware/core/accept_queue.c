@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Accept queues. The queue belongs to the listener; contexts that wait get a hint in turn, and when nobody takes the
- * oldest entry for a while the next context gets one.
+ * Accept queues. The queue belongs to the listener; contexts that wait get a hint in turn, and when
+ * nobody takes the oldest entry for a while the next context gets one.
  */
 #include "fpc.h"
 

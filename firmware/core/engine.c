@@ -16,7 +16,9 @@ static bool sizes_ok(const struct toe_ctrl *c, unsigned id)
 	       c->nflows <= TOE_MAX_FLOWS && c->tcb_cache && c->nbuckets >= c->nfpcs;
 }
 
-/* Is the state empty, or laid out as we would? Several FPCs may find it empty and write the same. */
+/*
+ * Is the state empty, or laid out as we would? Several FPCs may find it empty and write the same.
+ */
 static int check_header(struct toe_state_hdr *h, const struct toe_ctrl *c)
 {
 	if (!toe_load_acquire(&h->magic)) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The flow index that the XDP program reads: two candidate buckets by hash, one line each, one word a slot. An FPC
- * writes only the buckets of its own part, and an entry changes by one store.
+ * The flow index that the XDP program reads: two candidate buckets by hash, one line each, one word
+ * a slot. An FPC writes only the buckets of its own part, and an entry changes by one store.
  */
 #include "fpc.h"
 
@@ -113,7 +113,10 @@ static bool slot_holds(const struct toe_fpc *f, uint64_t slot, uint32_t b)
 		b == toe_hash_bucket(hash, 1, f->nbuckets, f->nfpcs));
 }
 
-/* Forget what is wrong in this FPC's part. What is right stays where it is: it might not fit in another order. */
+/*
+ * Forget what is wrong in this FPC's part. What is right stays where it is: it might not fit in
+ * another order.
+ */
 void toe_index_tidy(struct toe_fpc *f)
 {
 	uint32_t part = f->nbuckets / f->nfpcs;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Birth and death of flows. toe_tcbs[id].word commits both: before it says LIVE everything else is in place, and
- * after it says FREE nothing refers to the id.
+ * Birth and death of flows. toe_tcbs[id].word commits both: before it says LIVE everything else is
+ * in place, and after it says FREE nothing refers to the id.
  *
- * Free ids are reused last in, first out, and an application prefers ids whose buffers it has touched before. What
- * lies above a watermark is given back to the system, the longest unused first.
+ * Free ids are reused last in, first out, and an application prefers ids whose buffers it has
+ * touched before. What lies above a watermark is given back to the system, the longest unused
+ * first.
  */
 #include "fpc.h"
 
@@ -166,8 +167,8 @@ struct toe_work *toe_flow_new(struct toe_fpc *f, unsigned app, const struct toe_
 }
 
 /*
- * Order: block, TCB, word, index. The batch commits the TCB again with what it sends; killed in between, the flow is
- * there and its timers send the SYN.
+ * Order: block, TCB, word, index. The batch commits the TCB again with what it sends; killed in
+ * between, the flow is there and its timers send the SYN.
  */
 void toe_flow_born(struct toe_fpc *f, struct toe_work *w)
 {
@@ -224,7 +225,10 @@ void toe_flow_free(struct toe_fpc *f, uint32_t flow)
 	toe_id_free(f, flow, e->app);
 }
 
-/* The peer's side is over: nothing arrives for this flow any more, but its block stays until the application closes. */
+/*
+ * The peer's side is over: nothing arrives for this flow any more, but its block stays until the
+ * application closes.
+ */
 static void detach(struct toe_fpc *f, uint32_t flow)
 {
 	struct toe_soft *soft = toe_soft(f, flow);

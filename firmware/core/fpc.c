@@ -2,9 +2,10 @@
 /*
  * The flow processing core: one batch after the other.
  *
- * A batch takes packets, commands and timers; each flow that any of them touches is opened once, and at the end of the
- * batch its output is made, its TCB committed, its frames queued, its block published and its context notified, in
- * this order. Frames leave after the commit because an ACK must never speak of what a successor would not know.
+ * A batch takes packets, commands and timers; each flow that any of them touches is opened once,
+ * and at the end of the batch its output is made, its TCB committed, its frames queued, its block
+ * published and its context notified, in this order. Frames leave after the commit because an ACK
+ * must never speak of what a successor would not know.
  */
 #include "fpc.h"
 
@@ -40,7 +41,10 @@ static void pend_done(struct toe_fpc *f, uint32_t flow)
 	toe_list_remove(f->retry, flow - f->first);
 }
 
-/* A slot that stays with the flow until the flush. When all are pinned, the batch so far is finished first. */
+/*
+ * A slot that stays with the flow until the flush. When all are pinned, the batch so far is
+ * finished first.
+ */
 static uint32_t take_slot(struct toe_fpc *f, uint32_t flow)
 {
 	unsigned evicted;
@@ -310,7 +314,10 @@ static unsigned retry(struct toe_fpc *f)
 	uint32_t last = f->retry[retry_head(f)].prev, i;
 	unsigned n = 0, done = 0;
 
-	/* Not those that put themselves back just now: they are no event, else a stalled application would keep us awake. */
+	/*
+	 * Not those that put themselves back just now: they are no event, else a stalled
+	 * application would keep us awake.
+	 */
 	while (n < TOE_RETRY_BURST && (i = f->retry[retry_head(f)].next) != retry_head(f)) {
 		again(f, i + f->first);
 		n++;

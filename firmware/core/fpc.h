@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One FPC, seen from inside the core. The pipeline's stages are rooms of their own and meet in this struct; what
- * each stage offers the others is declared here, in the order in which a packet or command meets them.
+ * One FPC, seen from inside the core. The pipeline's stages are rooms of their own and meet in this
+ * struct; what each stage offers the others is declared here, in the order in which a packet or
+ * command meets them.
  *
- * Nothing in here outlives the process: pointers are fine, and everything is rebuilt by toe_fpc_init.
+ * Nothing in here outlives the process: pointers are fine, and everything is rebuilt by
+ * toe_fpc_init.
  */
 #ifndef TOE_CORE_FPC_H
 #define TOE_CORE_FPC_H
@@ -34,8 +36,8 @@ enum {
 
 /* What the core adds to enum toe_act. */
 enum toe_core_act {
-	TOE_ACT_END_NOW =
-	    1u << 30, /* aborted: the flow ends with this batch, whether its RST can leave or not */
+	/* aborted: the flow ends with this batch, whether its RST can leave or not */
+	TOE_ACT_END_NOW = 1u << 30,
 	TOE_ACT_NOTIFY_ALL = 1u << 29, /* notify even if nothing new is known (rebind, takeover) */
 };
 
@@ -95,7 +97,10 @@ struct toe_fpc {
 	uint8_t resetting; /* TOE_ADM_RESET_ALL was seen: no new flows */
 
 	uint32_t *listen; /* primary: backlog by app and listener, 0 = not listening */
-	/* Of every FPC, by app and listener: flows in SYN_RECEIVED or not yet accepted. Each writes its own. */
+	/*
+	 * Of every FPC, by app and listener: flows in SYN_RECEIVED or not yet accepted. Each writes
+	 * its own.
+	 */
 	uint32_t *pending[TOE_MAX_FPCS];
 	struct toe_cache cache;
 	struct toe_tw_table tw;
@@ -159,7 +164,10 @@ static inline unsigned toe_nh_state(const struct toe_fpc *f, uint16_t nh)
 	return (unsigned)(toe_load(&f->ctrl->nh[nh]) >> 48) & 0xff;
 }
 
-/* scheduler.c: a received frame to its flow, a listener, TIME_WAIT or another FPC. True: the frame was handed on. */
+/*
+ * scheduler.c: a received frame to its flow, a listener, TIME_WAIT or another FPC. True: the frame
+ * was handed on.
+ */
 bool toe_sched_frame(struct toe_fpc *f, struct toe_frame *fr);
 /* Active open by grant. 0 and *flow, or -errno. */
 int toe_sched_connect(struct toe_fpc *f, unsigned app, unsigned ctx, uint32_t grant,
@@ -197,7 +205,10 @@ void toe_flow_free(struct toe_fpc *f, uint32_t flow);
 void toe_flow_abort(struct toe_fpc *f, uint32_t flow, int error, bool by_app);
 void toe_endpoint_count(struct toe_fpc *f, uint16_t endpoint, int n);
 
-/* fpc.c: open a flow's TCB for this batch (NULL: its application has gone), and finish all open ones. */
+/*
+ * fpc.c: open a flow's TCB for this batch (NULL: its application has gone), and finish all open
+ * ones.
+ */
 struct toe_work *toe_fpc_open(struct toe_fpc *f, uint32_t flow);
 struct toe_work *toe_fpc_open_new(struct toe_fpc *f, uint32_t flow, unsigned app);
 void toe_fpc_flush(struct toe_fpc *f);

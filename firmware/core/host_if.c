@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * SW CMDs: the host's side of the command path. Nothing in an arena is believed: a command is copied out of its ring,
- * then checked. The ring's tail moves after the commits of the batch, so a command may come twice, which its absolute
- * positions make harmless.
+ * SW CMDs: the host's side of the command path. Nothing in an arena is believed: a command is
+ * copied out of its ring, then checked. The ring's tail moves after the commits of the batch, so a
+ * command may come twice, which its absolute positions make harmless.
  */
 #include "fpc.h"
 
@@ -43,7 +43,10 @@ static void carry(struct toe_fpc *f, struct toe_work *w, int64_t r)
 		w->act |= (uint32_t)r;
 }
 
-/* `end`: of the data, for an application whose TOE_SW_SEND may still lie in another ring; ignored if it is not ahead. */
+/*
+ * `end`: of the data, for an application whose TOE_SW_SEND may still lie in another ring; ignored
+ * if it is not ahead.
+ */
 static void do_close(struct toe_fpc *f, struct toe_work *w, uint64_t end)
 {
 	int64_t r = toe_tcp_send(w->t, end, 0, f->now);
@@ -68,8 +71,9 @@ static void do_shutdown(struct toe_fpc *f, struct toe_work *w, uint64_t end)
 }
 
 /*
- * The context takes the flow's notifications. What it may have missed is told again; one that is still on its way to
- * another context, where perhaps nobody will ever take it, must not keep back those that follow.
+ * The context takes the flow's notifications. What it may have missed is told again; one that is
+ * still on its way to another context, where perhaps nobody will ever take it, must not keep back
+ * those that follow.
  */
 static void do_bind(struct toe_fpc *f, unsigned app, uint32_t flow, uint64_t ctx)
 {
@@ -292,7 +296,10 @@ unsigned toe_host_commands(struct toe_fpc *f)
 	return n;
 }
 
-/* Is there a command that nobody has taken, and that could be? Those that wait for room are looked at in time. */
+/*
+ * Is there a command that nobody has taken, and that could be? Those that wait for room are looked
+ * at in time.
+ */
 bool toe_host_pending(struct toe_fpc *f)
 {
 	uint32_t ready = 0;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Initial sequence numbers and timestamp offsets that nobody outside can guess (RFC 6528, RFC 7323 5.4). */
+/*
+ * Initial sequence numbers and timestamp offsets that nobody outside can guess (RFC 6528, RFC 7323
+ * 5.4).
+ */
 #ifndef TOE_CORE_ISN_H
 #define TOE_CORE_ISN_H
 

@@ -133,8 +133,9 @@ static uint64_t note_pos(const struct toe_flow_dev *d, enum toe_hw_cmd type)
 }
 
 /*
- * One notification of a flow at a time: while the application has not looked (seen_seq), it will find in the block
- * whatever comes meanwhile. `again` sends one in any case: the other may lie in another context's ring.
+ * One notification of a flow at a time: while the application has not looked (seen_seq), it will
+ * find in the block whatever comes meanwhile. `again` sends one in any case: the other may lie in
+ * another context's ring.
  */
 void toe_host_notify(struct toe_fpc *f, uint32_t flow, enum toe_hw_cmd type, bool again)
 {
@@ -176,7 +177,10 @@ static bool must_wake(struct toe_fpc *f, const struct toe_ctx *c, struct toe_ctx
 	tail = toe_load(&c->fpc[f->id].hw.db.tail);
 	if (v->rung && v->rung_tail == tail && f->now - v->rung_at < BELL_AGAIN_US)
 		return false;
-	/* With nothing left in the ring it was on its way already: this bell may be over before the next command. */
+	/*
+	 * With nothing left in the ring it was on its way already: this bell may be over before the
+	 * next command.
+	 */
 	v->rung = tail != toe_load(&c->fpc[f->id].hw.db.head);
 	v->rung_tail = tail;
 	v->rung_at = f->now;

@@ -25,7 +25,10 @@ static uint8_t *take(struct cursor *c, uint32_t n)
 	return p;
 }
 
-/* Ethernet and at most one tag, as in the XDP program. Returns the type of what follows, 0 = truncated. */
+/*
+ * Ethernet and at most one tag, as in the XDP program. Returns the type of what follows, 0 =
+ * truncated.
+ */
 static uint16_t parse_eth(struct cursor *c, struct toe_rx *rx)
 {
 	const struct toe_eth *eth = (const struct toe_eth *)take(c, sizeof(*eth));
@@ -202,7 +205,10 @@ bool toe_rx_checksum(const struct toe_rx *rx, bool partial_ok)
 	       0xffff;
 }
 
-/* Copy `n` bytes into the ring buffer at `index`, around its end. The sum is as of bytes at an even offset. */
+/*
+ * Copy `n` bytes into the ring buffer at `index`, around its end. The sum is as of bytes at an even
+ * offset.
+ */
 static uint64_t ring_copy(uint8_t *buf, uint32_t size, uint32_t index, const uint8_t *src,
 			  uint32_t n, bool sum)
 {

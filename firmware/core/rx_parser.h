@@ -2,8 +2,8 @@
 /*
  * The RX parser: from a frame to a segment and the tuple it belongs to.
  *
- * The frame's headers are always parsed here, with every length checked; what the XDP program found out saves the
- * look-ups, not the checks.
+ * The frame's headers are always parsed here, with every length checked; what the XDP program found
+ * out saves the look-ups, not the checks.
  */
 #ifndef TOE_CORE_RX_PARSER_H
 #define TOE_CORE_RX_PARSER_H
@@ -26,16 +26,22 @@ struct toe_rx {
 	uint8_t reparsed; /* there was no usable metadata */
 };
 
-/* 0, or the counter (enum toe_counter) under which the frame is dropped. The metadata's magic is erased. */
+/*
+ * 0, or the counter (enum toe_counter) under which the frame is dropped. The metadata's magic is
+ * erased.
+ */
 int toe_rx_parse(const struct toe_frame *fr, struct toe_rx *rx);
 
 /*
- * Is the TCP checksum right? With `partial_ok` (software devices) the bare pseudo-header sum counts too: a kernel on
- * the same machine leaves the rest to hardware that is not there.
+ * Is the TCP checksum right? With `partial_ok` (software devices) the bare pseudo-header sum counts
+ * too: a kernel on the same machine leaves the rest to hardware that is not there.
  */
 bool toe_rx_checksum(const struct toe_rx *rx, bool partial_ok);
 
-/* The same, and store the payload's spans into the ring buffer `buf` of flow `flow` in the same pass. */
+/*
+ * The same, and store the payload's spans into the ring buffer `buf` of flow `flow` in the same
+ * pass.
+ */
 bool toe_rx_store(const struct toe_rx *rx, bool partial_ok, const struct toe_span *span, unsigned n,
 		  uint8_t *buf, uint32_t size, uint32_t flow);
 

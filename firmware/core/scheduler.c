@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The scheduler: which flow does a segment belong to, and which FPC. What has no flow is a SYN to a listener, a
- * straggler of a connection in TIME_WAIT, or is answered by RST.
+ * The scheduler: which flow does a segment belong to, and which FPC. What has no flow is a SYN to a
+ * listener, a straggler of a connection in TIME_WAIT, or is answered by RST.
  */
 #include "fpc.h"
 
@@ -115,7 +115,10 @@ static void reuse_time_wait(struct toe_fpc *f, uint32_t i)
 	toe_tw_free(&f->tw, i);
 }
 
-/* A segment of a connection in TIME_WAIT. True: it is a SYN that may open a new one, whose ISN must be at least *isn. */
+/*
+ * A segment of a connection in TIME_WAIT. True: it is a SYN that may open a new one, whose ISN must
+ * be at least *isn.
+ */
 static bool time_wait_input(struct toe_fpc *f, uint32_t i, const struct toe_rx *rx, uint32_t *isn)
 {
 	struct toe_tw_entry *e = &f->tw.e[i];
@@ -227,7 +230,10 @@ static bool grant_ok(const struct toe_fpc *f, const struct toe_grant *g, unsigne
 	       (g->nh < TOE_MAX_NEXT_HOPS || g->nh == TOE_NH_NONE);
 }
 
-/* May a new connection take the place of one in TIME_WAIT? With timestamps, after a second (RFC 6191, seen from the other side). */
+/*
+ * May a new connection take the place of one in TIME_WAIT? With timestamps, after a second (RFC
+ * 6191, seen from the other side).
+ */
 static bool displace_time_wait(struct toe_fpc *f, uint64_t hash, const struct toe_tuple *t,
 			       uint32_t *isn)
 {
@@ -256,7 +262,10 @@ static void begin_active(struct toe_fpc *f, struct toe_work *w, const struct toe
 	w->t->cookie = cookie;
 	w->t->listener = 0xffff;
 	w->e->accepted = 1;
-	/* The application's word, but it does not know the flow yet, and a successor must know whom to tell. */
+	/*
+	 * The application's word, but it does not know the flow yet, and a successor must know whom
+	 * to tell.
+	 */
 	toe_store(&w->b->app.ctx, ctx);
 	toe_flow_born(f, w);
 	if (g->nh != TOE_NH_NONE && toe_nh_state(f, g->nh) != TOE_NH_VALID)
@@ -320,7 +329,10 @@ void toe_sched_enter_time_wait(struct toe_fpc *f, const struct toe_work *w)
 	struct toe_tw_entry *e;
 	uint32_t i;
 
-	/* After a restart it may already be there, or an earlier connection's that this one replaced. */
+	/*
+	 * After a restart it may already be there, or an earlier connection's that this one
+	 * replaced.
+	 */
 	i = toe_tw_find(&f->tw, hash, &w->e->tuple);
 	if (i != TOE_TW_NONE) {
 		toe_endpoint_count(f, f->tw.e[i].endpoint, -1);

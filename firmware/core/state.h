@@ -23,7 +23,9 @@ struct toe_state_hdr {
 	uint32_t tcb_size;
 };
 
-/* A TCB in the cache: two copies, of which copy[sel] is committed and the other is being worked on. */
+/*
+ * A TCB in the cache: two copies, of which copy[sel] is committed and the other is being worked on.
+ */
 struct toe_tcb_slot {
 	union {
 		struct toe_tcb t;

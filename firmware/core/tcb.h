@@ -2,8 +2,9 @@
 /*
  * The transmission control block of a connection (RFC 9293 3.3.1).
  *
- * Sequence numbers are kept as 64 bits whose low half is the number on the wire, so they never wrap:
- * the first of a connection is 2^32 + ISN. A stream position is (sequence number - first data byte).
+ * Sequence numbers are kept as 64 bits whose low half is the number on the wire, so they never
+ * wrap: the first of a connection is 2^32 + ISN. A stream position is (sequence number - first data
+ * byte).
  *
  * The FPC works on a copy and commits it (core/tcb_cache.h): nothing here may point anywhere.
  * All times are microseconds of the port's clock; a deadline of 0 means "not armed".
@@ -40,8 +41,8 @@ enum toe_tcb_flags {
 	TOE_TCB_RTT_TIMING = 1 << 18, /* rtt_seq is being timed (no timestamps) */
 	TOE_TCB_RST_OUT = 1 << 19, /* a RST must leave, then the flow ends */
 	TOE_TCB_REXMIT = 1 << 20, /* the segment at snd_una must be sent again (fast retransmit) */
-	TOE_TCB_PERSIST =
-	    1 << 21, /* rto_at is the persist timer: data is held back with nothing in flight */
+	/* rto_at is the persist timer: data is held back with nothing in flight */
+	TOE_TCB_PERSIST = 1 << 21,
 	TOE_TCB_PROBE = 1 << 22, /* the persist timer fired: send what fits, or one byte */
 	TOE_TCB_FIN_OOO = 1 << 23, /* the peer's FIN is known (fin_at), data before it is missing */
 	TOE_TCB_FRESH = 1 << 24, /* nothing was sent yet: no answer that an ACK could ride on */

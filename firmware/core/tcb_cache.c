@@ -65,7 +65,10 @@ void toe_cache_commit(struct toe_tcb_slot *s)
 	toe_store_release(&s->sel, !s->sel);
 }
 
-/* CLOCK: who was not used since the last round and has nothing in flight; failing that, who was not used. */
+/*
+ * CLOCK: who was not used since the last round and has nothing in flight; failing that, who was not
+ * used.
+ */
 static uint32_t find_victim(struct toe_cache *c)
 {
 	uint32_t second = TOE_SLOT_NONE;

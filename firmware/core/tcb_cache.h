@@ -2,9 +2,9 @@
 /*
  * The FPC's local memory for TCBs: a bounded number of slots; the rest of the TCBs lie in toe_tcbs.
  *
- * Each slot holds two copies. A batch works on one and commits it by one store of `sel`; toe_flow_ent.word tells
- * whether a flow is in a slot or spilled, and moving it is again one store. So at every instruction there is
- * exactly one valid TCB of each flow.
+ * Each slot holds two copies. A batch works on one and commits it by one store of `sel`;
+ * toe_flow_ent.word tells whether a flow is in a slot or spilled, and moving it is again one store.
+ * So at every instruction there is exactly one valid TCB of each flow.
  */
 #ifndef TOE_CORE_TCB_CACHE_H
 #define TOE_CORE_TCB_CACHE_H
@@ -35,8 +35,8 @@ bool toe_cache_adopt(struct toe_cache *c, uint32_t slot, uint32_t flow);
 void toe_cache_ready(struct toe_cache *c);
 
 /*
- * A slot for `flow`: a free one, or that of a victim, which is spilled. TOE_SLOT_NONE when every slot is pinned.
- * *evicted is set to 1 when somebody had to go.
+ * A slot for `flow`: a free one, or that of a victim, which is spilled. TOE_SLOT_NONE when every
+ * slot is pinned. *evicted is set to 1 when somebody had to go.
  */
 uint32_t toe_cache_take(struct toe_cache *c, struct toe_flow_ent *ents, uint32_t flow,
 			unsigned *evicted);

@@ -37,7 +37,10 @@ static void chain_remove(struct toe_tw_table *tw, uint32_t i)
 		*p = tw->chain[i];
 }
 
-/* Place a recovered entry by its time of expiry. Entries mostly come in order, so the search from the end is short. */
+/*
+ * Place a recovered entry by its time of expiry. Entries mostly come in order, so the search from
+ * the end is short.
+ */
 static void queue_sorted(struct toe_tw_table *tw, uint32_t i)
 {
 	uint32_t at = queue_head(tw), steps = 64;

@@ -2,7 +2,8 @@
 /*
  * Connections in TIME_WAIT, without TCB, flow id or buffers (RFC 9293 3.10.7.4).
  *
- * All entries live equally long, so the list in order of expiry is a queue. When the table is full the oldest goes.
+ * All entries live equally long, so the list in order of expiry is a queue. When the table is full
+ * the oldest goes.
  */
 #ifndef TOE_CORE_TIME_WAIT_H
 #define TOE_CORE_TIME_WAIT_H

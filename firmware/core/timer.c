@@ -106,7 +106,10 @@ static bool cascade(struct toe_wheel *w, unsigned *budget)
 	return true;
 }
 
-/* Level 0 ticks from the current one to the next that may hold something, at most to the next cascade. */
+/*
+ * Level 0 ticks from the current one to the next that may hold something, at most to the next
+ * cascade.
+ */
 static uint64_t skip(const struct toe_wheel *w)
 {
 	uint64_t t = w->tick + 1;

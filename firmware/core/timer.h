@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The timer wheel: one deadline per flow, by the flow's number within its FPC, so that a timer outlives the
- * eviction of its TCB.
+ * The timer wheel: one deadline per flow, by the flow's number within its FPC, so that a timer
+ * outlives the eviction of its TCB.
  *
- * Three levels of 1 ms, 256 ms and 16 s. A deadline that moves later leaves the flow where it is: when that slot
- * comes up the flow is put where it belongs. So the usual case, an RTO that every ACK pushes on, costs one store.
+ * Three levels of 1 ms, 256 ms and 16 s. A deadline that moves later leaves the flow where it is:
+ * when that slot comes up the flow is put where it belongs. So the usual case, an RTO that every
+ * ACK pushes on, costs one store.
  */
 #ifndef TOE_CORE_TIMER_H
 #define TOE_CORE_TIMER_H
@@ -33,7 +34,10 @@ struct toe_wheel {
 void toe_wheel_init(struct toe_wheel *w, uint64_t now);
 /* Arm flow `i` for `due` (microseconds), or disarm it with 0. */
 void toe_wheel_set(struct toe_wheel *w, uint32_t i, uint64_t due);
-/* A flow whose deadline has passed, now disarmed, or TOE_WHEEL_NONE. Each look at a flow costs one of *budget. */
+/*
+ * A flow whose deadline has passed, now disarmed, or TOE_WHEEL_NONE. Each look at a flow costs one
+ * of *budget.
+ */
 uint32_t toe_wheel_next(struct toe_wheel *w, uint64_t now, unsigned *budget);
 /* Nothing is due before this time; 0 = nothing is armed. */
 uint64_t toe_wheel_deadline(const struct toe_wheel *w);

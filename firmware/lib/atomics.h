@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Ordered access to shared memory: aligned loads and stores of at most eight bytes, and fences. Nothing that
- * reads, modifies and writes: memory behind PCIe cannot.
+ * Ordered access to shared memory: aligned loads and stores of at most eight bytes, and fences.
+ * Nothing that reads, modifies and writes: memory behind PCIe cannot.
  */
 #ifndef TOE_LIB_ATOMICS_H
 #define TOE_LIB_ATOMICS_H

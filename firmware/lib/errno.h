@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Error numbers that the firmware reports, with the values that Linux gives them on every architecture served
- * here. The host's headers are not to be had in freestanding code.
+ * Error numbers that the firmware reports, with the values that Linux gives them on every
+ * architecture served here. The host's headers are not to be had in freestanding code.
  */
 #ifndef TOE_LIB_ERRNO_H
 #define TOE_LIB_ERRNO_H

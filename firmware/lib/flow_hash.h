@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The keyed hash of a flow's tuple: chooses FPC, index buckets and slot tag (abi/maps.h). One definition for
- * the XDP program, the firmware and toed.
+ * The keyed hash of a flow's tuple: chooses FPC, index buckets and slot tag (abi/maps.h). One
+ * definition for the XDP program, the firmware and toed.
  */
 #ifndef TOE_LIB_FLOW_HASH_H
 #define TOE_LIB_FLOW_HASH_H

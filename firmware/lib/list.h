@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Doubly linked rings of indices. Items and list heads are nodes of one array, so that adding and removing have
- * no special cases, and nothing is a pointer. A node that is on no list points to itself.
+ * Doubly linked rings of indices. Items and list heads are nodes of one array, so that adding and
+ * removing have no special cases, and nothing is a pointer. A node that is on no list points to
+ * itself.
  */
 #ifndef TOE_LIB_LIST_H
 #define TOE_LIB_LIST_H

@@ -10,7 +10,10 @@ void *memmove(void *dst, const void *src, size_t n);
 void *memset(void *dst, int c, size_t n);
 int memcmp(const void *a, const void *b, size_t n);
 
-/* -ffreestanding hides from the compiler what these do; an eight-byte memcpy must stay one load and one store. */
+/*
+ * -ffreestanding hides from the compiler what these do; an eight-byte memcpy must stay one load and
+ * one store.
+ */
 #define memcpy __builtin_memcpy
 #define memmove __builtin_memmove
 #define memset __builtin_memset

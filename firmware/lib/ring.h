@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One side of a single-producer single-consumer ring (abi/cmd.h). The other side may be hostile: whatever it
- * wrote, counts never exceed the ring's size, so every index made from them stays inside.
+ * One side of a single-producer single-consumer ring (abi/cmd.h). The other side may be hostile:
+ * whatever it wrote, counts never exceed the ring's size, so every index made from them stays
+ * inside.
  */
 #ifndef TOE_LIB_RING_H
 #define TOE_LIB_RING_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * SipHash-2-4 (Aumasson, Bernstein) over whole 64-bit words, with no secret-dependent branch. In a header because
- * the BPF program and the firmware must compute the same flow hash.
+ * SipHash-2-4 (Aumasson, Bernstein) over whole 64-bit words, with no secret-dependent branch. In a
+ * header because the BPF program and the firmware must compute the same flow hash.
  */
 #ifndef TOE_LIB_SIPHASH_H
 #define TOE_LIB_SIPHASH_H
@@ -27,7 +27,10 @@ static inline __attribute__((always_inline)) uint64_t toe_rotl64(uint64_t x, int
 		v2 = toe_rotl64(v2, 32); \
 	} while (0)
 
-/* Hash of `n` words (n a compile-time constant for the BPF program). The length is mixed in as SipHash does for 8 * n bytes. */
+/*
+ * Hash of `n` words (n a compile-time constant for the BPF program). The length is mixed in as
+ * SipHash does for 8 * n bytes.
+ */
 static inline __attribute__((always_inline)) uint64_t toe_siphash(const uint64_t key[2],
 								  const uint64_t *w, unsigned n)
 {

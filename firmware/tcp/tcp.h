@@ -49,8 +49,8 @@ struct toe_seg {
 enum toe_act {
 	TOE_ACT_OUTPUT = 1 << 0, /* call toe_tcp_output until it returns false */
 	TOE_ACT_RX = 1 << 1, /* in-order data grew: TOE_HW_DATA_RECEIVED */
-	TOE_ACT_TX_SPACE =
-	    1 << 2, /* the application waited for space and there is some: TOE_HW_SEND_COMPLETE */
+	/* the application waited for space and there is some: TOE_HW_SEND_COMPLETE */
+	TOE_ACT_TX_SPACE = 1 << 2,
 	TOE_ACT_ESTABLISHED = 1 << 3, /* handshake done */
 	TOE_ACT_PEER_FIN = 1 << 4, /* TOE_HW_CLOSE */
 	TOE_ACT_ERROR = 1 << 5, /* tcb.error is set; notify TOE_HW_RESET */

@@ -8,8 +8,8 @@
  *	client open ADDR PORT COUNT		COUNT connections, up to 64 at a time, each echoes 64 bytes and closes
  *	client hold ADDR PORT COUNT SECONDS	COUNT connections stay open and echo 64 bytes in turn
  *
- * Prints "ok ..." and exits 0, or says what went wrong and exits 1. hold also exits 0 when connections died: it prints
- * how many lived.
+ * Prints "ok ..." and exits 0, or says what went wrong and exits 1. hold also exits 0 when
+ * connections died: it prints how many lived.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

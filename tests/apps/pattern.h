@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The byte stream of all transfers: a table of pseudo-random bytes, repeated. Its length is a prime, so the stream is
- * out of step with every buffer, and a byte that is lost, repeated or moved shows at its exact position.
+ * The byte stream of all transfers: a table of pseudo-random bytes, repeated. Its length is a
+ * prime, so the stream is out of step with every buffer, and a byte that is lost, repeated or moved
+ * shows at its exact position.
  */
 #ifndef TOE_TESTS_PATTERN_H
 #define TOE_TESTS_PATTERN_H

@@ -2,8 +2,8 @@
 /*
  * A server for tests, on either API: server PORT [WORKERS]
  *
- * One epoll loop per worker process, forked after listen. A connection begins with a line that says what
- * it wants:
+ * One epoll loop per worker process, forked after listen. A connection begins with a line that says
+ * what it wants:
  *
  *	E	echo until the end of the stream
  *	G n	send n bytes of the pattern, then FIN; swallow what comes until the peer's FIN
@@ -114,7 +114,10 @@ static void take(struct conn *c, const uint8_t *p, size_t n)
 	c->rcvd += n;
 }
 
-/* Read the command, byte by byte; then whatever the mode lets in. False: gone, or nothing more to read now. */
+/*
+ * Read the command, byte by byte; then whatever the mode lets in. False: gone, or nothing more to
+ * read now.
+ */
 static bool pull(struct conn *c)
 {
 	static uint8_t buf[CHUNK];

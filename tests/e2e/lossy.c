@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A bad wire: forwards frames between two devices and, by a seeded dice, loses, repeats or delays some.
+ * A bad wire: forwards frames between two devices and, by a seeded dice, loses, repeats or delays
+ * some.
  *
  *	lossy DEV DEV SEED LOSS [DUP [REORDER]]	(the last three in 1/1000)
  *
- * A delayed frame is sent after the next one of its direction. Only TCP over IPv4 is harmed, so ARP is not. The devices'
- * peers must send frames as they go onto a wire: no offloads. SIGTERM ends it; it then prints what it did.
+ * A delayed frame is sent after the next one of its direction. Only TCP over IPv4 is harmed, so ARP
+ * is not. The devices' peers must send frames as they go onto a wire: no offloads. SIGTERM ends it;
+ * it then prints what it did.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

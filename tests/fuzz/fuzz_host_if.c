@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A hostile application: whatever it writes into its arena (commands, ring indices, flow blocks, accept queues) costs
- * it its own connections and nothing else.
+ * A hostile application: whatever it writes into its arena (commands, ring indices, flow blocks,
+ * accept queues) costs it its own connections and nothing else.
  *
- * Two hosts in the simulator. On the second, an honest server and the hostile one share an FPC; clients on the first
- * talk to both. The input is a program of steps (struct step). After it: no sanitizer finding, all TCBs sound, the
- * honest streams complete, and everything that was lent comes back once the hostile application is gone.
+ * Two hosts in the simulator. On the second, an honest server and the hostile one share an FPC;
+ * clients on the first talk to both. The input is a program of steps (struct step). After it: no
+ * sanitizer finding, all TCBs sound, the honest streams complete, and everything that was lent
+ * comes back once the hostile application is gone.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,7 +41,8 @@ struct ground {
 	struct toe_port *peer, *victim;
 	struct sim_app *clients[2], *servers[2];
 	bool
-	    wild; /* the hostile application's own view of its rings is broken: it can no longer behave */
+	    /* the hostile application's own view of its rings is broken: it can no longer behave */
+	    wild;
 };
 
 static void __attribute__((noreturn)) found(const char *what)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Any frame into the RX parser, and where its payload would go into the receive buffer of a connection with holes.
- * The first byte says how the frame is prepared: bit 0 puts XDP metadata (from the input) before it, bit 1 mends the IPv4
- * checksum, so that the fuzzer gets past it.
+ * Any frame into the RX parser, and where its payload would go into the receive buffer of a
+ * connection with holes. The first byte says how the frame is prepared: bit 0 puts XDP metadata
+ * (from the input) before it, bit 1 mends the IPv4 checksum, so that the fuzzer gets past it.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -42,7 +42,10 @@ static struct toe_tuple next_tuple(const struct sim_app *client, const struct to
 	return t;
 }
 
-/* A key that makes the ISN of the next connection wrap early in the stream. Streams that would be too short are skipped. */
+/*
+ * A key that makes the ISN of the next connection wrap early in the stream. Streams that would be
+ * too short are skipped.
+ */
 static void choose_key(struct sim_app *client, struct toe_port *from, struct toe_port *to,
 		       uint32_t goal)
 {

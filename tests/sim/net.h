@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the simulator programs share: two hosts with an application each, and the verdict at the end. */
+/*
+ * What the simulator programs share: two hosts with an application each, and the verdict at the
+ * end.
+ */
 #ifndef TOE_TESTS_SIM_NET_H
 #define TOE_TESTS_SIM_NET_H
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A scripted TCP peer: sends the segments it is told to, and looks at what the engine answers. It has no TCP of its own. */
+/*
+ * A scripted TCP peer: sends the segments it is told to, and looks at what the engine answers. It
+ * has no TCP of its own.
+ */
 #ifndef TOE_TESTS_SIM_PEER_H
 #define TOE_TESTS_SIM_PEER_H
 
@@ -39,7 +42,10 @@ void peer_up(struct peer *p, uint64_t seed, unsigned nfpcs, enum sim_steer steer
 void peer_down(struct peer *p);
 /* Let time pass in small steps, the application acts too. */
 void peer_pass(struct peer *p, uint64_t us);
-/* A segment with these numbers; `p->snd` stays. Stream bytes are those of sim_byte from position `pos` on. */
+/*
+ * A segment with these numbers; `p->snd` stays. Stream bytes are those of sim_byte from position
+ * `pos` on.
+ */
 void peer_send(struct peer *p, uint8_t flags, uint32_t seq, uint32_t ack, uint64_t pos,
 	       uint32_t len);
 /* The next segment that the engine sent, NULL = none. */

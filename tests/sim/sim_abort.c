@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Connections that end badly, and many that come and go: resets at any moment, restarts of the firmware among them,
- * short backlogs. What was received is right, and everything comes back. Usage: sim_abort [SEED [COUNT]]
+ * Connections that end badly, and many that come and go: resets at any moment, restarts of the
+ * firmware among them, short backlogs. What was received is right, and everything comes back.
+ * Usage: sim_abort [SEED [COUNT]]
  */
 #include "net.h"
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How fast is the firmware alone? One engine sends 128-byte segments to another in the same memory; only the receiver's
- * polls are timed: parsing, checksum and copy, TCP, the application's TOE_SW_RECV, notifications and the ACKs it builds.
- * Moving frames from host to host, the sender and the applications are not.
+ * How fast is the firmware alone? One engine sends 128-byte segments to another in the same memory;
+ * only the receiver's polls are timed: parsing, checksum and copy, TCP, the application's
+ * TOE_SW_RECV, notifications and the ACKs it builds. Moving frames from host to host, the sender
+ * and the applications are not.
  *
  * Usage: sim_bench [-j] [-r ROUNDS]
  */

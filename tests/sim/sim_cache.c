@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * More connections than the FPC's memory holds: 2,000 live ones over 16 TCBs lose nothing, only time.
- * Usage: sim_cache [SEED [COUNT]]
+ * More connections than the FPC's memory holds: 2,000 live ones over 16 TCBs lose nothing, only
+ * time. Usage: sim_cache [SEED [COUNT]]
  */
 #include "net.h"
 

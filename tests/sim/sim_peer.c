@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One engine against a scripted peer: what each segment must be answered with, to the number, with metadata and
- * without, on one FPC and on several. Usage: sim_peer [SEED [COUNT]]
+ * One engine against a scripted peer: what each segment must be answered with, to the number, with
+ * metadata and without, on one FPC and on several. Usage: sim_peer [SEED [COUNT]]
  */
 #include <stdio.h>
 #include <string.h>
@@ -82,7 +82,10 @@ static void wrong_checksums(struct peer *p)
 	CHECK(p, sim_count(p->host, TOE_CNT_drop_checksum) == 3);
 }
 
-/* Overlaps of every kind, some with other bytes where something was received already: the first ones count. */
+/*
+ * Overlaps of every kind, some with other bytes where something was received already: the first
+ * ones count.
+ */
 static void overlaps(struct peer *p)
 {
 	static const uint16_t range[][2] = { { 0, 10 },  { 5, 20 },  { 40, 51 }, { 60, 71 },
@@ -178,7 +181,10 @@ static void simultaneous_close(struct peer *p)
 	CHECK(p, !sim_leak(p->host));
 }
 
-/* An old SYN is answered with an ACK, a new one opens above what the old connection used; a full backlog keeps the entry. */
+/*
+ * An old SYN is answered with an ACK, a new one opens above what the old connection used; a full
+ * backlog keeps the entry.
+ */
 static void time_wait_again(struct peer *p)
 {
 	const struct peer_seg *g;
@@ -261,8 +267,8 @@ static void odd_frames(struct peer *p)
 		p->host->ctrl->endpoint[0].vlan = p->vlan;
 		p->ip_opt = (uint8_t)(i * 4);
 		p->pad = true;
-		p->tail =
-		    p->head; /* the two below may have come in the other order, which takes one ACK more */
+		/* the two below may have come in the other order, which takes one ACK more */
+		p->tail = p->head;
 		peer_send(p, TOE_SYN, p->snd, 0, 0, 0);
 		peer_pass(p, 20);
 		CHECK(p, p->tail != p->head && p->got[p->tail % PEER_QUEUE].vlan == p->vlan);
@@ -301,8 +307,8 @@ static void listen_to(struct peer *p, uint64_t *rx_pos, bool *fin)
 }
 
 /*
- * A stream in both directions over a bad link, from a peer without any sense: pieces of any size from anywhere in the
- * window, again and again, in any order. Every byte arrives once, in order.
+ * A stream in both directions over a bad link, from a peer without any sense: pieces of any size
+ * from anywhere in the window, again and again, in any order. Every byte arrives once, in order.
  */
 static void chaos(struct peer *p)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Two engines over a bad link: every byte once and in order both ways, half-closes included, and everything that was
- * lent comes back. Usage: sim_stream [SEED [COUNT]]
+ * Two engines over a bad link: every byte once and in order both ways, half-closes included, and
+ * everything that was lent comes back. Usage: sim_stream [SEED [COUNT]]
  */
 #include "net.h"
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The template port carries a connection: its one FPC connects to itself over the wire that leads back. */
+/*
+ * The template port carries a connection: its one FPC connects to itself over the wire that leads
+ * back.
+ */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Streams whose sequence numbers wrap around: the hosts' keys are searched until both ISNs lie just below 2^32.
- * Usage: sim_wrap [SEED [COUNT]]
+ * Streams whose sequence numbers wrap around: the hosts' keys are searched until both ISNs lie just
+ * below 2^32. Usage: sim_wrap [SEED [COUNT]]
  */
 #include "net.h"
 

@@ -57,7 +57,10 @@ static inline void env_pass(struct env *e, uint64_t us, bool apps)
 	}
 }
 
-/* A connection, established and accepted. The client's end; the server's is e->sa->conn[e->sa->nconns - 1]. */
+/*
+ * A connection, established and accepted. The client's end; the server's is
+ * e->sa->conn[e->sa->nconns - 1].
+ */
 static inline struct sim_conn *env_connection(struct env *e)
 {
 	struct sim_conn *c;

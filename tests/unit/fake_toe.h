@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * libtoe without a TOE: a thread answers admission requests on a UNIX socket as toed does, and a model of the firmware
- * works on the arena. The model is stepped by the test (fake_step), or by a thread that sleeps and wakes by the
- * protocol of abi/cmd.h (fake_start). The other end of each connection is the test: fake_peer_*.
+ * libtoe without a TOE: a thread answers admission requests on a UNIX socket as toed does, and a
+ * model of the firmware works on the arena. The model is stepped by the test (fake_step), or by a
+ * thread that sleeps and wakes by the protocol of abi/cmd.h (fake_start). The other end of each
+ * connection is the test: fake_peer_*.
  */
 #ifndef FAKE_TOE_H
 #define FAKE_TOE_H
@@ -528,7 +529,10 @@ FAKE int fake_listener(void)
 	return fd;
 }
 
-/* A connected pair: the descriptor, *flow the other end. Non-blocking if asked. The listener is kept. */
+/*
+ * A connected pair: the descriptor, *flow the other end. Non-blocking if asked. The listener is
+ * kept.
+ */
 FAKE int fake_pair(uint32_t *flow, int flags)
 {
 	static int listener = -1;

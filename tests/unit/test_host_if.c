@@ -112,7 +112,10 @@ static void command__twice_is_harmless(void)
 	env_down(&e);
 }
 
-/* The flow's block stays until the application has closed, then the id is free and late commands are refused. */
+/*
+ * The flow's block stays until the application has closed, then the id is free and late commands
+ * are refused.
+ */
 static void close__after_reset_frees(void)
 {
 	struct toe_flow_block *b;
@@ -135,7 +138,9 @@ static void close__after_reset_frees(void)
 	env_down(&e);
 }
 
-/* No room for the answer to a connect: the FPC may sleep, and takes the command when there is some. */
+/*
+ * No room for the answer to a connect: the FPC may sleep, and takes the command when there is some.
+ */
 static void connect__waits_for_room(void)
 {
 	struct toe_hw_ring *r;

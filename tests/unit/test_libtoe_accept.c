@@ -229,7 +229,10 @@ static unsigned live_flows(void)
 	return n;
 }
 
-/* Blocking accept in several threads: every connection goes to exactly one, none is left, nobody hangs. */
+/*
+ * Blocking accept in several threads: every connection goes to exactly one, none is left, nobody
+ * hangs.
+ */
 static void accept__threads(void)
 {
 	struct toe_listener *l = toe_arena_listener(fake.arena, 0);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * manager/epoll_ctl.c, epoll_wait.c, poll.c: the same scripts run on a kernel TCP connection over loopback with the
- * kernel's epoll, and on a TOE connection with libtoe's. Events and errors must be the same.
+ * manager/epoll_ctl.c, epoll_wait.c, poll.c: the same scripts run on a kernel TCP connection over
+ * loopback with the kernel's epoll, and on a TOE connection with libtoe's. Events and errors must
+ * be the same.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -417,7 +418,10 @@ static void epoll_ctl__errors(void)
 	toe_close(ep2);
 }
 
-/* A pipe and TOE connections in one set; the pipe must not starve while connections are always ready. */
+/*
+ * A pipe and TOE connections in one set; the pipe must not starve while connections are always
+ * ready.
+ */
 static void epoll_wait__kernel_descriptors_too(void)
 {
 	struct epoll_event ev = { .events = EPOLLIN, .data.u32 = 1 }, got[2];

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* manager/socket.c, connect.c, names.c, options.c, control.c, fork.c: what a socket is, becomes and leaves behind. */
+/*
+ * manager/socket.c, connect.c, names.c, options.c, control.c, fork.c: what a socket is, becomes and
+ * leaves behind.
+ */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -179,7 +182,10 @@ static void connect__orphan(void)
 	fake_step();
 }
 
-/* The TOE does not serve the destination: the same descriptor is a kernel socket, with its options, in its sets. */
+/*
+ * The TOE does not serve the destination: the same descriptor is a kernel socket, with its options,
+ * in its sets.
+ */
 static void connect__through_the_kernel(void)
 {
 	struct sockaddr_in sa = addr_of("127.0.0.1", 0);

@@ -121,7 +121,10 @@ static void recv__peek_trunc_waitall(void)
 	toe_close(fd);
 }
 
-/* The FPC hears of reading by quarters of the buffer, and sooner when the peer's window is nearly shut. */
+/*
+ * The FPC hears of reading by quarters of the buffer, and sooner when the peer's window is nearly
+ * shut.
+ */
 static void recv__tells_seldom(void)
 {
 	static uint8_t buf[TOE_BUF_DEFAULT];
@@ -290,7 +293,9 @@ static void *unstick(void *arg)
 	return NULL;
 }
 
-/* More commands than the ring holds while the FPC takes none: nothing is lost, nothing overwritten. */
+/*
+ * More commands than the ring holds while the FPC takes none: nothing is lost, nothing overwritten.
+ */
 static void push__full_ring(void)
 {
 	uint32_t flow;

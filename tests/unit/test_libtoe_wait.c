@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * manager/wait.c, context.c: threads that wait, the firmware's model as a thread of its own. A wake-up that is lost
- * shows as a test that hangs (alarm in FAKE_MAIN).
+ * manager/wait.c, context.c: threads that wait, the firmware's model as a thread of its own. A
+ * wake-up that is lost shows as a test that hangs (alarm in FAKE_MAIN).
  */
 #define _GNU_SOURCE
 #include <sched.h>
@@ -21,7 +21,10 @@ struct pair {
 	unsigned seed;
 };
 
-/* The far end: a byte, its echo, the next; now and then a pause that lets everybody fall asleep, or nearly. */
+/*
+ * The far end: a byte, its echo, the next; now and then a pause that lets everybody fall asleep, or
+ * nearly.
+ */
 static void *far_end(void *arg)
 {
 	struct pair *p = arg;
@@ -193,7 +196,9 @@ static void on_alarm(int sig)
 {
 }
 
-/* A signal ends every kind of wait, at whatever moment it comes: while spinning and while asleep. */
+/*
+ * A signal ends every kind of wait, at whatever moment it comes: while spinning and while asleep.
+ */
 static void wait__signals(void)
 {
 	struct sigaction sa = { .sa_handler = on_alarm };

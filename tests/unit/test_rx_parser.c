@@ -117,7 +117,10 @@ static void parse__two_tags_are_refused(void)
 	CU_ASSERT_EQUAL(toe_rx_parse(&fr, &rx), TOE_CNT_drop_parse);
 }
 
-/* Every shorter frame is refused, and nothing behind its end is read (the copy ends where the frame does). */
+/*
+ * Every shorter frame is refused, and nothing behind its end is read (the copy ends where the frame
+ * does).
+ */
 static void parse__every_truncation(void)
 {
 	for (unsigned tags = 0; tags < 2; tags++) {
@@ -244,7 +247,10 @@ static void checksum__partial_only_where_allowed(void)
 	CU_ASSERT(!toe_rx_checksum(&rx, true));
 }
 
-/* Spans at odd offsets, with gaps, around the buffer's end: stored where they belong, and the sum is right. */
+/*
+ * Spans at odd offsets, with gaps, around the buffer's end: stored where they belong, and the sum
+ * is right.
+ */
 static void store__spans(void)
 {
 	static uint8_t buf[256];

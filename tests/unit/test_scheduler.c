@@ -36,7 +36,10 @@ static void syn__endpoint_without_listen_is_refused(void)
 	env_down(&e);
 }
 
-/* The queue holds what nobody has accepted; the SYN beyond is dropped in silence, and succeeds later. */
+/*
+ * The queue holds what nobody has accepted; the SYN beyond is dropped in silence, and succeeds
+ * later.
+ */
 static void syn__beyond_the_backlog(void)
 {
 	env_up(&e);
@@ -106,7 +109,10 @@ static void index__full(void)
 	env_down(&e);
 }
 
-/* More wait for a dead neighbour than one look takes: who waits for another one must not wait for them. */
+/*
+ * More wait for a dead neighbour than one look takes: who waits for another one must not wait for
+ * them.
+ */
 static void connect__others_wait_for_another_next_hop(void)
 {
 	struct toe_work *w;
@@ -128,7 +134,10 @@ static void connect__others_wait_for_another_next_hop(void)
 	env_down(&e);
 }
 
-/* The application was not told the flow yet when the firmware died: its block still speaks of the one before. */
+/*
+ * The application was not told the flow yet when the firmware died: its block still speaks of the
+ * one before.
+ */
 static void connect__context_after_a_restart(void)
 {
 	env_up(&e);
@@ -238,7 +247,10 @@ static void admin__app_gone_twice(void)
 	env_down(&e);
 }
 
-/* The application went in the middle of closing a listener, which takes some batches: nobody waits for that. */
+/*
+ * The application went in the middle of closing a listener, which takes some batches: nobody waits
+ * for that.
+ */
 static void admin__sweep_without_an_owner(void)
 {
 	struct toe_cmd gone = { .type = TOE_ADM_APP_GONE, .flow = 0 };

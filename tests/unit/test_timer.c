@@ -90,7 +90,10 @@ static void wheel__budget(void)
 	CU_ASSERT_EQUAL(fired, N);
 }
 
-/* Random deadlines and steps against the plain definition; the announced deadline is never too late. */
+/*
+ * Random deadlines and steps against the plain definition; the announced deadline is never too
+ * late.
+ */
 static void wheel__random_against_definition(void)
 {
 	static const uint64_t spans[] = { 3000, 200000, 3000000, 40000000, 2000000000 };

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The benchmark's server: sends back what it gets. One thread, one epoll set, on either socket API. Serves until
- * SIGTERM or SIGINT, then prints what it served and the CPU time of its thread for each request.
+ * The benchmark's server: sends back what it gets. One thread, one epoll set, on either socket API.
+ * Serves until SIGTERM or SIGINT, then prints what it served and the CPU time of its thread for
+ * each request.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -23,7 +24,9 @@
 
 enum { MAX_EVENTS = 256, CHUNK = 16384, BACKLOG = 4096 };
 
-/* A connection. What could not be sent yet waits in `held`; meanwhile nothing more is read from it. */
+/*
+ * A connection. What could not be sent yet waits in `held`; meanwhile nothing more is read from it.
+ */
 struct conn {
 	int fd;
 	uint32_t off, len; /* of held */

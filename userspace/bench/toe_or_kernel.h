@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One source, two socket APIs: with -DUSE_TOE the calls below are libtoe's, otherwise the kernel's. Include it
- * after every system header.
+ * One source, two socket APIs: with -DUSE_TOE the calls below are libtoe's, otherwise the kernel's.
+ * Include it after every system header.
  */
 #ifndef TOE_OR_KERNEL_H
 #define TOE_OR_KERNEL_H

@@ -224,8 +224,8 @@ static void drop(struct toed *t, struct client *c)
 }
 
 /*
- * A message; `fd` gets a descriptor that came along, or -1. What recvmsg gave: bytes, 0 (the end, or
- * an empty message), or -1.
+ * A message; `fd` gets a descriptor that came along, or -1. What recvmsg gave: bytes, 0 (the end,
+ * or an empty message), or -1.
  */
 static ssize_t receive(struct client *c, struct toe_adm_req *q, int *fd)
 {
@@ -275,8 +275,8 @@ static void client_ready(struct toed *t, struct io *io)
 }
 
 /*
- * No descriptor is left: the connection would keep the loop busy for ever. Use the one put aside for
- * this to refuse it.
+ * No descriptor is left: the connection would keep the loop busy for ever. Use the one put aside
+ * for this to refuse it.
  */
 static void refuse_one(int listener)
 {

@@ -36,7 +36,10 @@ static int make_arena(struct toed *t, struct app *a, unsigned index)
 	h->size = TOE_ARENA_SIZE;
 	h->procs = 1;
 	for (unsigned i = 0; i < t->nfpcs; i++) {
-		/* An FPC that sleeps has not seen this arena: until it says otherwise, ring its bell. */
+		/*
+		 * An FPC that sleeps has not seen this arena: until it says otherwise, ring its
+		 * bell.
+		 */
 		h->fpc[i].sleeping = 1;
 		if (t->opt.cpu[i] != OPT_CPU_ANY)
 			h->fpc[i].cpu = (uint32_t)t->opt.cpu[i] + 1;

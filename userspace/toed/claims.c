@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Connections that nobody holds. Accepting takes two steps: the entry of the accept queue is claimed,
- * then the process enters itself in the connection's holders. One that dies in between leaves a
- * connection that is neither queued nor held.
+ * Connections that nobody holds. Accepting takes two steps: the entry of the accept queue is
+ * claimed, then the process enters itself in the connection's holders. One that dies in between
+ * leaves a connection that is neither queued nor held.
  *
  * A process that lives may be between the two steps as well. So what looks lost when a process has
  * died is only suspect, and is reset if it is still the same after SETTLE_MS.

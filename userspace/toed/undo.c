@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * What toed changes in the system is written to a file while it lasts, so that the next toed can put
- * it back if this one is killed. One file per toed, named by the network namespace (whose cookie is
- * never used twice) and locked by its owner: a file that can be locked is of a dead one.
+ * What toed changes in the system is written to a file while it lasts, so that the next toed can
+ * put it back if this one is killed. One file per toed, named by the network namespace (whose
+ * cookie is never used twice) and locked by its owner: a file that can be locked is of a dead one.
  */
 #define _GNU_SOURCE
 #include <dirent.h>

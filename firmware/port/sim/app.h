@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * An application in miniature, speaking through the real rings, accept queues and flow blocks as libtoe does. It acts
- * only on what it was told (HW CMDs), so a lost notification shows as a stalled connection.
+ * An application in miniature, speaking through the real rings, accept queues and flow blocks as
+ * libtoe does. It acts only on what it was told (HW CMDs), so a lost notification shows as a
+ * stalled connection.
  *
- * What a connection carries follows from its client's port: byte p of a stream is a function of port, direction
- * and p. So the receiver can check every byte without any side channel.
+ * What a connection carries follows from its client's port: byte p of a stream is a function of
+ * port, direction and p. So the receiver can check every byte without any side channel.
  */
 #ifndef TOE_SIM_APP_H
 #define TOE_SIM_APP_H

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Hosts: memory, steering of arriving frames, polling, death and restart, and the checks at the end. */
+/*
+ * Hosts: memory, steering of arriving frames, polling, death and restart, and the checks at the
+ * end.
+ */
 #define _GNU_SOURCE
 #include "kill.h"
 
@@ -145,7 +148,10 @@ static void find_meta(const struct toe_port *p, const struct toe_rx *rx, uint64_
 	}
 }
 
-/* Leave the checksum as a kernel does whose device would complete it: only on frames that were right. */
+/*
+ * Leave the checksum as a kernel does whose device would complete it: only on frames that were
+ * right.
+ */
 static void make_partial(struct toe_rx *rx)
 {
 	if (toe_rx_checksum(rx, false))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Death at any instruction: the firmware's own object code, as it runs in production, is stepped by the processor's
- * trap flag, and the n-th instruction outside the port is its last. What the port does counts as one step: a real
- * port's rings have owner words of their own.
+ * Death at any instruction: the firmware's own object code, as it runs in production, is stepped by
+ * the processor's trap flag, and the n-th instruction outside the port is its last. What the port
+ * does counts as one step: a real port's rings have owner words of their own.
  */
 #define _GNU_SOURCE
 #include "kill.h"

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Death of the firmware at any instruction (toe_port.kill_in). Where the processor cannot step: at a call into the port. */
+/*
+ * Death of the firmware at any instruction (toe_port.kill_in). Where the processor cannot step: at
+ * a call into the port.
+ */
 #ifndef TOE_SIM_KILL_H
 #define TOE_SIM_KILL_H
 

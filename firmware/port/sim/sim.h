@@ -4,8 +4,8 @@
  *
  *   app -> rings -> FPCs -> link -> FPCs -> rings -> app
  *
- * A host is a struct toe_port: the shared tables, one arena per application, and its FPCs. Time is a variable that
- * sim_run moves from event to event.
+ * A host is a struct toe_port: the shared tables, one arena per application, and its FPCs. Time is
+ * a variable that sim_run moves from event to event.
  */
 #ifndef TOE_SIM_H
 #define TOE_SIM_H
@@ -109,7 +109,10 @@ void sim_send(struct toe_port *to, struct sim_link *link, const uint8_t *frame, 
 /* Give the arrived frame to an FPC now. */
 void sim_receive(struct toe_port *to, const uint8_t *frame, uint32_t len);
 
-/* Let all FPCs do what there is to do now, at most `rounds` batches each. Returns the number of events. */
+/*
+ * Let all FPCs do what there is to do now, at most `rounds` batches each. Returns the number of
+ * events.
+ */
 unsigned sim_poll(struct toe_port *p, unsigned rounds);
 /* Deliver what has arrived by now, poll every host. */
 unsigned sim_step(struct sim_world *w);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The smallest port: copy it to begin another. One FPC, static memory, and a wire that leads back to itself. It needs
- * no operating system; what a real machine must replace is marked REPLACE.
+ * The smallest port: copy it to begin another. One FPC, static memory, and a wire that leads back
+ * to itself. It needs no operating system; what a real machine must replace is marked REPLACE.
  */
 #include "../port.h"
 
@@ -52,7 +52,10 @@ bool toe_port_tx_alloc(struct toe_port *p, unsigned fpc, unsigned dev, struct to
 	return true;
 }
 
-/* REPLACE: a descriptor of the transmit ring. There are never more frames than places, so this cannot fail. */
+/*
+ * REPLACE: a descriptor of the transmit ring. There are never more frames than places, so this
+ * cannot fail.
+ */
 void toe_port_tx(struct toe_port *p, unsigned fpc, const struct toe_frame *f)
 {
 	p->wire[p->tx_head++ % TOE_TEMPLATE_FRAMES] = *f;

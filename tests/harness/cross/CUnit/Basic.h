@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The part of CUnit that our tests use, for cross builds: Debian has CUnit for the machine itself only.
- * Native builds take the real one. A failed _FATAL assertion leaves the test by longjmp, as there.
+ * The part of CUnit that our tests use, for cross builds: Debian has CUnit for the machine itself
+ * only. Native builds take the real one. A failed _FATAL assertion leaves the test by longjmp, as
+ * there.
  */
 #ifndef TOE_TESTS_CROSS_CUNIT_H
 #define TOE_TESTS_CROSS_CUNIT_H
