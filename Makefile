@@ -5,6 +5,9 @@ ARCH ?= $(shell uname -m)
 PREFIX ?= /usr/local
 HOST_ARCH := $(shell uname -m)
 
+# V=1 shows the commands.
+Q := $(if $(V),,@)
+
 SUFFIX := $(if $(SAN),-san)$(if $(filter-out $(HOST_ARCH),$(ARCH)),-$(ARCH))
 B := build$(SUFFIX)
 
@@ -59,7 +62,7 @@ help:
 	@echo 'make SAN=1 [target]          with AddressSanitizer and UBSan, into build-san/'
 	@echo 'make install DESTDIR= PREFIX=/usr/local'
 	@echo 'make deps                    install the Debian packages that are missing (root)'
-	@echo 'make clean'
+	@echo 'make clean; V=1 shows the commands'
 
 .PHONY: all
 all: bpf firmware manager userspace
@@ -82,40 +85,49 @@ deps:
 # BPF
 $(B)/toe_xdp.bpf.o: $(wildcard bpf/*.c bpf/*.h firmware/abi/* firmware/lib/*.h)
 	@mkdir -p $(@D)
-	$(CLANG) -O2 -g -target bpf -ffreestanding -Wall -Werror -Ifirmware \
+	@printf '  CC  %s\n' $@
+	$(Q)$(CLANG) -O2 -g -target bpf -ffreestanding -Wall -Werror -Ifirmware \
 		-idirafter /usr/include/$(HOST_ARCH)-linux-gnu -c bpf/toe_xdp.bpf.c -o $@
 
 # Firmware: core and TCP, freestanding
 $(call obj,$(FW_SRC)): $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(FW_CFLAGS) -c $< -o $@
+	@printf '  CC  %s\n' $@
+	$(Q)$(CC) $(FW_CFLAGS) -c $< -o $@
 
 $(B)/libtoefw.a: $(call obj,$(FW_SRC))
-	rm -f $@; $(AR) rcs $@ $^
+	@printf '  AR  %s\n' $@
+	$(Q)rm -f $@; $(AR) rcs $@ $^
 
 # Everything hosted
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(EXTRA_CFLAGS) -c $< -o $@
+	@printf '  CC  %s\n' $@
+	$(Q)$(CC) $(CFLAGS) $(EXTRA_CFLAGS) -c $< -o $@
 
 $(call obj,$(LIBTOE_SRC)): EXTRA_CFLAGS = -fPIC -fvisibility=hidden
 $(call obj,$(SIM_SRC) $(SIMTEST_SRC)): EXTRA_CFLAGS = -Ifirmware/port/sim
 $(call obj,$(UNIT_SRC)): EXTRA_CFLAGS = -Ifirmware/port/sim $(if $(CROSS),-Itests/harness/cross)
 
 $(B)/toe-fw: $(call obj,$(TOEFW_SRC)) $(B)/libtoefw.a
-	$(CC) $(SANFLAGS) -o $@ $^ -lbpf -lpthread
+	@printf '  LD  %s\n' $@
+	$(Q)$(CC) $(SANFLAGS) -o $@ $^ -lbpf -lpthread
 
 $(B)/toed: $(call obj,$(TOED_SRC)) $(B)/libtoefw.a
-	$(CC) $(SANFLAGS) -o $@ $^ -lxdp -lbpf -lmnl -ljansson
+	@printf '  LD  %s\n' $@
+	$(Q)$(CC) $(SANFLAGS) -o $@ $^ -lxdp -lbpf -lmnl -ljansson
 
 $(B)/toectl: $(call obj,$(TOECTL_SRC)) $(B)/libtoefw.a
-	$(CC) $(SANFLAGS) -o $@ $^ -lbpf -ljansson
+	@printf '  LD  %s\n' $@
+	$(Q)$(CC) $(SANFLAGS) -o $@ $^ -lbpf -ljansson
 
 $(B)/libtoe.a: $(call obj,$(LIBTOE_SRC))
-	rm -f $@; $(AR) rcs $@ $^
+	@printf '  AR  %s\n' $@
+	$(Q)rm -f $@; $(AR) rcs $@ $^
 
 $(B)/libtoe.so: $(call obj,$(LIBTOE_SRC)) manager/libtoe.map
-	$(CC) $(SANFLAGS) -shared -Wl,-soname,libtoe.so.1 -Wl,--version-script=manager/libtoe.map -o $@ \
+	@printf '  LD  %s\n' $@
+	$(Q)$(CC) $(SANFLAGS) -shared -Wl,-soname,libtoe.so.1 -Wl,--version-script=manager/libtoe.map -o $@ \
 		$(call obj,$(LIBTOE_SRC)) -lpthread
 
 $(B)/libtoe.so.1: $(B)/libtoe.so
@@ -126,13 +138,16 @@ $(B)/libtoe.so.1: $(B)/libtoe.so
 apps: $(B)/tests/e2e/lossy $(patsubst %.c,$(B)/%_linux,$(API_SRC)) $(patsubst %.c,$(B)/%_toe,$(API_SRC))
 $(B)/%_linux: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -Imanager -MF $@.d -o $@ $< -lpthread
+	@printf '  CC  %s\n' $@
+	$(Q)$(CC) $(CFLAGS) -Imanager -MF $@.d -o $@ $< -lpthread
 $(B)/%_toe: %.c $(B)/libtoe.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -Imanager -DUSE_TOE -MF $@.d -o $@ $< $(B)/libtoe.a -lpthread
+	@printf '  CC  %s\n' $@
+	$(Q)$(CC) $(CFLAGS) -Imanager -DUSE_TOE -MF $@.d -o $@ $< $(B)/libtoe.a -lpthread
 
 $(B)/tests/e2e/lossy: $(B)/tests/e2e/lossy.o
-	$(CC) $(SANFLAGS) -o $@ $<
+	@printf '  LD  %s\n' $@
+	$(Q)$(CC) $(SANFLAGS) -o $@ $<
 
 .PHONY: nginx
 nginx: $(B)/libtoe.a
@@ -148,24 +163,28 @@ $(B)/bpftest.a: $(call obj,$(filter-out $(BPFTEST_SRC),$(wildcard tests/bpf/*.c)
 $(B)/simtest.a: $(call obj,$(filter-out $(SIMTEST_SRC),$(wildcard tests/sim/*.c)))
 $(B)/%.a:
 	@mkdir -p $(@D)
-	@rm -f $@; $(AR) rcs $@ $^
+	@printf '  AR  %s\n' $@
+	$(Q)rm -f $@; $(AR) rcs $@ $^
 
 # Unit tests: one program per source
 UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(UNIT_SRC))
 UNIT_LIB := $(addprefix $(B)/,unit.a sim.a libtoefw.a $(if $(CROSS),,libtoe.a toed.a toe-fw.a toectl.a))
 $(B)/tests/unit/test_%: $(B)/tests/unit/test_%.o $(UNIT_LIB)
-	$(CC) $(SANFLAGS) -o $@ $< -Wl,--start-group $(UNIT_LIB) -Wl,--end-group -Wl,--as-needed -lm -lpthread \
+	@printf '  LD  %s\n' $@
+	$(Q)$(CC) $(SANFLAGS) -o $@ $< -Wl,--start-group $(UNIT_LIB) -Wl,--end-group -Wl,--as-needed -lm -lpthread \
 		$(if $(CROSS),,-lcunit -lxdp -lbpf -lmnl -ljansson)
 
 # Simulator: whole engines in one process
 SIM_BIN := $(patsubst %.c,$(B)/%,$(SIMTEST_SRC))
 $(B)/tests/sim/sim_%: $(B)/tests/sim/sim_%.o $(B)/simtest.a $(B)/sim.a $(B)/libtoefw.a
-	$(CC) $(SANFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lm -lpthread
+	@printf '  LD  %s\n' $@
+	$(Q)$(CC) $(SANFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lm -lpthread
 
 # BPF tests: against the object, through toed's loader
 BPFTEST_BIN := $(patsubst %.c,$(B)/%,$(BPFTEST_SRC))
 $(B)/tests/bpf/test_%: $(B)/tests/bpf/test_%.o $(B)/bpftest.a $(B)/toed.a $(B)/libtoefw.a | $(B)/toe_xdp.bpf.o
-	$(CC) $(SANFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lcunit -lxdp -lbpf -lmnl -ljansson
+	@printf '  LD  %s\n' $@
+	$(Q)$(CC) $(SANFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lcunit -lxdp -lbpf -lmnl -ljansson
 
 # Running them
 RUN = tests/harness/run -l $(B)/logs
@@ -217,12 +236,15 @@ FUZZ_CFLAGS := -std=gnu11 -O1 -g -Wall -fsanitize=fuzzer-no-link,address,undefin
 	-MMD -MP -Ifirmware -I. -Ifirmware/port/sim
 $(FB)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CLANG) $(FUZZ_CFLAGS) -c $< -o $@
+	@printf '  CC  %s\n' $@
+	$(Q)$(CLANG) $(FUZZ_CFLAGS) -c $< -o $@
 # An archive, so that a fuzzer of one part needs no port.
 $(FB)/fuzz.a: $(patsubst %.c,$(FB)/%.o,$(FW_SRC) $(SIM_SRC) $(filter-out $(FUZZ_SRC),$(wildcard tests/fuzz/*.c)))
-	@rm -f $@; $(AR) rcs $@ $^
+	@printf '  AR  %s\n' $@
+	$(Q)rm -f $@; $(AR) rcs $@ $^
 $(FB)/tests/fuzz/fuzz_%: $(FB)/tests/fuzz/fuzz_%.o $(FB)/fuzz.a
-	$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ -lm
+	@printf '  LD  %s\n' $@
+	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ -lm
 .PHONY: fuzz
 fuzz: $(FUZZ_BIN)
 	@tests/fuzz/run.sh $(FUZZ_SECONDS) $^
