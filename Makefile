@@ -262,12 +262,13 @@ bench: root deps
 D := $(DESTDIR)$(PREFIX)
 .PHONY: install
 install: all
-	install -d $(addprefix $(D)/,bin sbin include lib/pkgconfig lib/toe share/man/man1 share/man/man8)
+	install -d $(addprefix $(D)/,bin sbin include lib/pkgconfig lib/toe share/man/man1 share/man/man3 share/man/man8)
 	install $(B)/toectl $(D)/bin/
 	install $(B)/toed $(B)/toe-fw $(D)/sbin/
 	install -m 644 $(B)/toe_xdp.bpf.o $(D)/lib/toe/
 	install -m 644 manager/toe.h $(D)/include/
 	install -m 644 userspace/man/toectl.1 $(D)/share/man/man1/
+	install -m 644 userspace/man/libtoe.3 $(D)/share/man/man3/
 	install -m 644 userspace/man/toed.8 $(D)/share/man/man8/
 	install -m 644 $(B)/libtoe.a $(D)/lib/
 	install $(B)/libtoe.so $(D)/lib/libtoe.so.1

@@ -4,8 +4,8 @@
  * its POSIX or Linux namesake; descriptors are real ones, and kernel descriptors may be passed to
  * every call.
  *
- * toe_init attaches the process to toed; without it the first call that needs the TOE does so.
- * Where no toed answers, sockets are the kernel's.
+ * toe_init attaches the process to toed; without it the first TCP toe_socket does so. Where no toed
+ * answers, sockets are the kernel's. libtoe(3) has the differences and limits.
  */
 #ifndef TOE_H
 #define TOE_H
@@ -24,11 +24,13 @@ extern "C" {
 
 #pragma GCC visibility push(default)
 
-/* Attach to the toed whose control socket is `path` (NULL: $TOE_SOCKET, else /run/toe/toed.sock). 0, or -1 with errno
- * (ECONNREFUSED, ENOENT: no toed; EACCES: not admitted; EPROTO: other version). A second call is a
- * no-op. */
+/*
+ * Attach to the toed whose control socket is `path` (NULL: $TOE_SOCKET, else /run/toe/toed.sock).
+ * 0, or -1 with errno (ECONNREFUSED, ENOENT: no toed; EACCES: not admitted; EPROTO: other version;
+ * EUSERS: too many applications). Nothing happens when the process is attached already.
+ */
 int toe_init(const char *path);
-/* Close what is left and detach. */
+/* Close what is left, wait up to 2 s for what was sent to be acknowledged, detach. */
 void toe_terminate(void);
 
 int toe_socket(int domain, int type, int protocol);

@@ -115,7 +115,8 @@ struct toe_flow_app {
 	uint64_t rx_told; /* last position sent by TOE_SW_RECV */
 	uint64_t tx_end; /* position written up to */
 	uint32_t seen_seq; /* stored, then a full fence, then line 0 is read */
-	uint32_t ctx; /* context bound by TOE_SW_BIND */
+	/* context that gets its notifications: stored before TOE_SW_BIND, read after a restart */
+	uint32_t ctx;
 	uint64_t holders; /* processes that hold a descriptor (bit set); host atomics */
 	uint32_t
 	    /* sending lock among the application's processes and threads (thread id, 0 = free) */

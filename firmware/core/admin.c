@@ -31,8 +31,10 @@ static bool swept(struct toe_fpc *f, uint32_t i, const struct toe_sweep *s)
 	}
 }
 
-/* One sweep at a time. It is over when its command no longer asks for steps: an application that went, or that
- * overwrote its ring, never finishes one. */
+/*
+ * One sweep at a time. It is over when its command no longer asks for steps: an application that
+ * went, or that overwrote its ring, never finishes one.
+ */
 static bool take_turn(struct toe_fpc *f, enum toe_sweep_kind kind, unsigned app, unsigned listener)
 {
 	struct toe_sweep *s = &f->sweep;

@@ -191,8 +191,10 @@ void toe_id_free(struct toe_fpc *f, uint32_t flow, unsigned app);
 void toe_ids_forget_app(struct toe_fpc *f, unsigned app);
 /* Give buffers above the watermark back. Returns how many ids moved. */
 unsigned toe_ids_trim(struct toe_fpc *f);
-/* An id, a slot and a place in the index, and a zeroed TCB opened as work; NULL when one is missing. Nothing is
- * committed yet. */
+/*
+ * An id, a slot and a place in the index, and a zeroed TCB opened as work; NULL when one is
+ * missing. Nothing is committed yet.
+ */
 struct toe_work *toe_flow_new(struct toe_fpc *f, unsigned app, const struct toe_tuple *tuple,
 			      uint64_t hash, uint16_t endpoint);
 /* The TCB is filled in: the flow exists from here on. */

@@ -17,7 +17,8 @@ struct toe_port;
 
 /*
  * A packet buffer of the port. Received: data is the Ethernet frame, writable; sent:
- * toe_port_tx_alloc gives TOE_FRAME_ROOM bytes.
+ * toe_port_tx_alloc gives room for the link header (18 bytes with a VLAN tag) and the device's MTU
+ * (toe_ctrl.dev[].mtu), which therefore is bounded by what the port's buffers hold.
  */
 struct toe_frame {
 	uint8_t *data;
@@ -28,6 +29,7 @@ struct toe_frame {
 	uint8_t meta; /* 1: a struct toe_meta stands right before data */
 	uint8_t pad;
 };
+/* Room enough for an MTU of 1500: what ports with buffers of one size give. */
 enum { TOE_FRAME_ROOM = 1600 };
 
 /* Microseconds, monotonic. */

@@ -5,8 +5,8 @@
  *	client get ADDR PORT BYTES		receive the pattern
  *	client put ADDR PORT BYTES		send the pattern, FIN, read the verdict
  *	client echo ADDR PORT BYTES		send and receive at the same time
- *	client open ADDR PORT COUNT		COUNT connections, up to 64 at a time, each echoes 64 bytes and closes
- *	client hold ADDR PORT COUNT SECONDS	COUNT connections stay open and echo 64 bytes in turn
+ *	client open ADDR PORT COUNT		COUNT times, 64 at once: echo 64 bytes, close
+ *	client hold ADDR PORT COUNT SECONDS	COUNT connections echo 64 bytes in turn
  *
  * Prints "ok ..." and exits 0, or says what went wrong and exits 1. hold also exits 0 when
  * connections died: it prints how many lived.

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The firmware is killed at random calls into its port, in the middle of traffic, and its successor
- * carries on: no connection is lost, no byte is wrong, nothing leaks. Usage: sim_restart [SEED
- * [COUNT]]
+ * The firmware is killed at random calls into its port and at random instructions, in the middle of
+ * traffic, and its successor carries on: no connection is lost, no byte is wrong, nothing leaks.
+ * Usage: sim_restart [SEED [COUNT]]
  */
 #include "net.h"
 
