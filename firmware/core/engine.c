@@ -149,7 +149,8 @@ static bool recover_flow(struct toe_fpc *f, uint32_t flow)
 		toe_fpc_pend(f, flow, TOE_PEND_FREE);
 		return true;
 	} else {
-		s->note = TOE_HW_RESET;
+		/* The predecessor may have counted a notification that it never queued. */
+		s->note = TOE_HW_RESET | TOE_NOTE_AGAIN;
 		toe_fpc_pend(f, flow, TOE_PEND_NOTIFY);
 	}
 	if (!e->accepted && !e->accept_pos && t->state >= TOE_TCP_ESTABLISHED)

@@ -6,7 +6,6 @@ enum {
 	BELL_AT = 16, /* commands that are worth a wake-up */
 	BELL_US = 20, /* longest time that a sleeping context is left asleep */
 	BELL_AGAIN_US = 1000,
-	NOTE_AGAIN = 0x80, /* in toe_soft.note: even if one is outstanding */
 };
 
 /* The flow's block as of the commit. Positions before the flags that speak of them. */
@@ -145,8 +144,8 @@ void toe_host_notify(struct toe_fpc *f, uint32_t flow, enum toe_hw_cmd type, boo
 	struct toe_flow_dev *d;
 	struct toe_cmd c;
 
-	again |= !!(type & NOTE_AGAIN);
-	type &= ~(unsigned)NOTE_AGAIN;
+	again |= !!(type & TOE_NOTE_AGAIN);
+	type &= ~(unsigned)TOE_NOTE_AGAIN;
 	if (!r)
 		return;
 	d = &toe_arena_flow(toe_port_arena(f->port, e->app), flow)->dev;
@@ -156,7 +155,7 @@ void toe_host_notify(struct toe_fpc *f, uint32_t flow, enum toe_hw_cmd type, boo
 		return;
 	if (!has_room(r, view_of(f, e->app, s->ctx))) {
 		toe_count(f, TOE_CNT_hw_ring_full);
-		s->note = (uint8_t)(type | (again ? NOTE_AGAIN : 0));
+		s->note = (uint8_t)(type | (again ? TOE_NOTE_AGAIN : 0));
 		toe_fpc_pend(f, flow, TOE_PEND_NOTIFY);
 		return;
 	}

@@ -53,10 +53,13 @@ enum toe_pend {
 
 enum { TOE_CTX_NONE = 0xff };
 
+/* In toe_soft.note: notify even if a notification is outstanding. */
+enum { TOE_NOTE_AGAIN = 0x80 };
+
 struct toe_soft {
 	uint8_t kind; /* enum toe_soft_kind */
 	uint8_t pend; /* enum toe_pend; nonzero: on the retry or the next-hop list */
-	uint8_t note; /* with TOE_PEND_NOTIFY: enum toe_hw_cmd */
+	uint8_t note; /* with TOE_PEND_NOTIFY: enum toe_hw_cmd, TOE_NOTE_AGAIN */
 	uint8_t ctx; /* context that gets the notifications */
 };
 

@@ -67,6 +67,32 @@ static void notify__full_ring_waits(void)
 	env_down(&e);
 }
 
+/*
+ * Killed between counting a notification and queueing it: the successor tells what the flow's end
+ * was.
+ */
+static void notify__lost_by_a_kill(void)
+{
+	struct toe_cmd abort = { .type = TOE_SW_ABORT };
+	struct toe_flow_block *b;
+	uint32_t before;
+
+	env_up(&e);
+	env_connection(&e);
+	b = sim_block(e.sa, &e.sa->conn[0]);
+	abort.flow = e.ca->conn[0].flow;
+	abort.gen = e.ca->conn[0].gen;
+	sim_cmd(e.ca, 0, &abort);
+	env_pass(&e, 60, false);
+	CU_ASSERT(b->dev.flags & TOE_FLOW_ERROR);
+	b->app.seen_seq = b->dev.notify_seq++;
+	before = queued(e.sa);
+	CU_ASSERT_EQUAL(sim_restart(e.s), 0);
+	env_pass(&e, 20, false);
+	CU_ASSERT_EQUAL(queued(e.sa), before + 1);
+	env_down(&e);
+}
+
 /* A flow that moves to another context is told there what is new. */
 static void bind__tells_the_new_context(void)
 {
@@ -173,5 +199,5 @@ static void sleep__not_with_work_waiting(void)
 }
 
 UNIT_MAIN("notify", T(notify__one_outstanding), T(notify__full_ring_waits),
-	  T(bind__tells_the_new_context), T(doorbell__only_for_sleepers), T(doorbell__moderated),
-	  T(accept__hints_go_round), T(sleep__not_with_work_waiting))
+	  T(notify__lost_by_a_kill), T(bind__tells_the_new_context), T(doorbell__only_for_sleepers),
+	  T(doorbell__moderated), T(accept__hints_go_round), T(sleep__not_with_work_waiting))
