@@ -111,7 +111,9 @@ bool lx_tx_pending(struct toe_port *p, unsigned fpc)
 	bool left = false;
 
 	toe_port_tx_kick(p, fpc);
-	for (unsigned i = 0; i < c->nqueues; i++)
+	for (unsigned i = 0; i < c->nqueues; i++) {
+		lx_tx_reap(p, fpc, &c->queue[i]); /* the peer may have been late to let go */
 		left |= c->queue[i].kick;
+	}
 	return left;
 }
