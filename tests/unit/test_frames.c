@@ -147,11 +147,24 @@ static void frames_recover__only_its_own_share(void)
 	CU_ASSERT(!is_free(3, 4) && is_free(4, 4));
 }
 
+/* Positions that were staged by a predecessor are passed later, by other frames. */
+static void frames_recover__second_kill_finds_them_too(void)
+{
+	setup(10, 20);
+	word[3] = lx_word(LX_OWNER_FILL, 0, 10);
+	word[4] = lx_word(LX_OWNER_TX, 0, 21);
+	CU_ASSERT_EQUAL(recover(), N);
+	in.fill_prod[0] = 15;
+	in.tx_prod[0] = 30;
+	CU_ASSERT_EQUAL(recover(), N);
+}
+
 UNIT_MAIN("frames", T(frames_recover__zeroed_words_are_a_new_umem),
 	  T(frames_recover__killed_before_fill_index_moved),
 	  T(frames_recover__filled_frame_is_the_kernels),
 	  T(frames_recover__killed_before_rx_index_moved),
 	  T(frames_recover__received_and_being_handled_is_free),
 	  T(frames_recover__killed_before_tx_index_moved),
+	  T(frames_recover__second_kill_finds_them_too),
 	  T(frames_recover__sent_frame_comes_by_completion), T(frames_recover__indices_wrap),
 	  T(frames_recover__queues_count_apart), T(frames_recover__only_its_own_share))

@@ -3,6 +3,8 @@
 
 #include <stdbool.h>
 
+#include "../../lib/atomics.h"
+
 /* The producer index has passed `pos`, so the kernel has seen the entry. Indices wrap at 2^32. */
 static bool submitted(uint32_t prod, uint32_t pos)
 {
@@ -44,6 +46,8 @@ uint32_t lx_frames_recover(const struct lx_frames_in *in, uint32_t *free_ids,
 	for (uint32_t id = in->lo; id < in->hi; id++) {
 		switch (place_of(in, id, &queue)) {
 		case PLACE_FREE:
+			/* A ring position that was staged for it will soon be passed. */
+			toe_store(&in->word[id], lx_word(LX_OWNER_FPC, 0, 0));
 			free_ids[n++] = id;
 			break;
 		case PLACE_FILL:

@@ -50,7 +50,7 @@ enum { LX_FRAME_QUEUES = 8 };
  * back.
  */
 struct lx_frames_in {
-	const uint64_t *word;
+	uint64_t *word;
 	uint32_t lo, hi; /* frames to account for */
 	uint32_t fill_prod[LX_FRAME_QUEUES]; /* by queue */
 	uint32_t tx_prod[LX_FRAME_QUEUES];
@@ -61,8 +61,8 @@ struct lx_frames_in {
 enum lx_waiting { LX_WAIT_NONE = 0, LX_WAIT_COMPLETION = 1, LX_WAIT_RX = 2 /* + queue */ };
 
 /*
- * Account for the frames [lo, hi). Those that are the firmware's are listed in `free_ids` (room for
- * hi - lo); returns how many. `in_fill[q]` is set to how many circulate through queue q (fill ring,
+ * Account for the frames [lo, hi). Those that are the firmware's are marked so and listed in
+ * `free_ids` (room for hi - lo); returns how many. `in_fill[q]` is set to how many circulate through queue q (fill ring,
  * kernel, RX ring).
  */
 uint32_t lx_frames_recover(const struct lx_frames_in *in, uint32_t *free_ids,
