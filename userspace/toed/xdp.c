@@ -121,6 +121,9 @@ static int load_failed(struct toe_xdp *x, int err)
 		return fail(x, err,
 			    "not allowed to load BPF programs: root is needed (CAP_BPF, "
 			    "CAP_NET_ADMIN), and the kernel must not forbid it");
+	if (err == -ENOSYS)
+		return fail(x, err,
+			    "no BPF: the kernel needs CONFIG_BPF_SYSCALL and CONFIG_BPF_JIT");
 	return fail(x, err, "the XDP program does not load: %s (%s)", strerror(-err), complaint);
 }
 
