@@ -102,7 +102,7 @@ enum toe_flow_life {
 };
 
 #define TOE_LOC_SPILLED 0xffffffffu
-enum { TOE_TCB_SIZE = 512 };
+enum { TOE_TCB_SIZE = 1024 };
 
 /*
  * toe_tcbs, by flow id: identity and steering (read by XDP), and the place of the spilled TCB.

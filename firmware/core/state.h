@@ -27,10 +27,7 @@ struct toe_state_hdr {
  * A TCB in the cache: two copies, of which copy[sel] is committed and the other is being worked on.
  */
 struct toe_tcb_slot {
-	union {
-		struct toe_tcb t;
-		uint8_t room[TOE_TCB_SIZE];
-	} copy[2] __attribute__((aligned(TOE_CACHELINE)));
+	struct toe_tcb copy[2] __attribute__((aligned(TOE_CACHELINE)));
 	uint32_t sel __attribute__((aligned(TOE_CACHELINE))); /* stored with release: the commit */
 };
 

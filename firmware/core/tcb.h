@@ -17,7 +17,10 @@
 #include "../abi/arena.h"
 #include "../abi/maps.h"
 
-enum { TOE_MAX_HOLES = 24 }; /* received ranges above rcv_nxt that a TCB can remember */
+enum {
+	TOE_MAX_HOLES = 512, /* received ranges above rcv_nxt that a TCB in the cache remembers */
+	TOE_MAX_SENT = 1024, /* ranges of its send map */
+};
 
 enum toe_tcb_flags {
 	TOE_TCB_TS = 1 << 0, /* timestamps agreed (RFC 7323) */
@@ -52,6 +55,18 @@ struct toe_range {
 	uint32_t lo, hi; /* wire sequence numbers, [lo, hi), all within 2^31 above rcv_nxt */
 };
 
+/* What is known of the bytes from the end of the range before it (snd_una for the first) up to `end`. */
+struct toe_sent {
+	uint32_t end; /* wire sequence number */
+	uint32_t at; /* when last sent: low half of the clock, microseconds */
+	uint32_t delivered; /* toe_tcb.delivered when it was sent, low half */
+	uint32_t delivered_at; /* toe_tcb.delivered_at then, low half */
+	uint32_t first_at; /* toe_tcb.first_sent_at then, low half */
+	uint16_t flags; /* enum toe_sent_flags */
+	uint8_t times; /* how often it was sent, at most 255 */
+	uint8_t pad;
+};
+
 struct toe_tcb {
 	/* Line 0: sending. */
 	uint64_t snd_una; /* oldest unacknowledged */
@@ -68,12 +83,11 @@ struct toe_tcb {
 	uint8_t snd_wscale;
 	uint8_t dupacks;
 	uint8_t backoff; /* RTO doublings */
-	uint8_t error; /* errno with which the flow ended */
-	uint8_t nholes; /* entries of ooo */
 	uint8_t
 	    dup_due; /* duplicate ACKs to send, one for each segment out of order (RFC 5681 4.2) */
+	uint16_t nholes; /* entries of ooo */
 	uint8_t cc; /* index into toe_cc_table */
-	uint8_t ip_hdr; /* bytes of IP header */
+	uint8_t error; /* errno with which the flow ended */
 	/* Line 1: receiving. */
 	uint64_t rcv_nxt;
 	uint64_t rcv_adv; /* highest right edge advertised */
@@ -103,10 +117,9 @@ struct toe_tcb {
 	uint32_t
 	    sack_recent; /* wire, inside the range that the last segment went to (RFC 2018 4) */
 	uint8_t rexmits; /* consecutive timeouts without progress */
-	uint8_t pad0[3];
-	uint32_t cc_state[8]; /* belongs to the congestion control */
-	struct toe_range
-	    ooo[TOE_MAX_HOLES]; /* received above rcv_nxt, ascending, disjoint, not touching */
+	uint8_t ip_hdr; /* bytes of IP header */
+	uint16_t nsent; /* entries of sent */
+	uint32_t cc_state[40]; /* belongs to the congestion control */
 
 	/* Path and owner: the FPC's, TCP does not look. */
 	uint8_t peer_mac[6];
@@ -118,8 +131,23 @@ struct toe_tcb {
 	uint16_t listener;
 	uint16_t pad1;
 	uint32_t cookie;
+
+	/*
+	 * The tail: lists of which only the used part is copied, and only a part is kept when the
+	 * TCB is spilled (toe_tcp_trim): they help, but no byte depends on them.
+	 */
+	struct toe_range
+	    ooo[TOE_MAX_HOLES]; /* received above rcv_nxt, ascending, disjoint, not touching */
+	struct toe_sent sent[TOE_MAX_SENT]; /* [snd_una, snd_max), ascending, without a gap */
 };
-_Static_assert(sizeof(struct toe_tcb) <= TOE_TCB_SIZE, "a spilled TCB fits its map value");
+#define TOE_TCB_HEAD __builtin_offsetof(struct toe_tcb, ooo)
+
+/* What of the tail a spilled TCB keeps. */
+enum { TOE_SPILL_HOLES = 16, TOE_SPILL_SENT = 8 };
+_Static_assert(TOE_TCB_HEAD + TOE_SPILL_HOLES * sizeof(struct toe_range) +
+		       TOE_SPILL_SENT * sizeof(struct toe_sent) <=
+		   TOE_TCB_SIZE,
+	       "a spilled TCB fits its map value");
 _Static_assert(__builtin_offsetof(struct toe_tcb, rcv_nxt) == 64, "sending is one line");
 _Static_assert(__builtin_offsetof(struct toe_tcb, srtt_us) == 128, "the hot part is two lines");
 

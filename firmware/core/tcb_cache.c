@@ -3,23 +3,46 @@
 
 #include "../lib/atomics.h"
 #include "../lib/mem.h"
-
-enum {
-	HOLES_OFF = offsetof(struct toe_tcb, ooo),
-	PATH_OFF = HOLES_OFF + sizeof(((struct toe_tcb *)0)->ooo),
-};
+#include "../tcp/tcp.h"
 
 /* How far the hand looks for an idle victim before it takes what it has. */
 enum { SEARCH = 64 };
 
+/* The used parts of the lists; their lengths are in the head. */
+static void copy_tail(struct toe_tcb *dst, const struct toe_range *ooo, const struct toe_sent *sent)
+{
+	if (dst->nholes)
+		memcpy(dst->ooo, ooo, dst->nholes * sizeof(*ooo));
+	if (dst->nsent)
+		memcpy(dst->sent, sent, dst->nsent * sizeof(*sent));
+}
+
 void toe_tcb_copy(struct toe_tcb *dst, const struct toe_tcb *src)
 {
-	unsigned holes = src->nholes <= TOE_MAX_HOLES ? src->nholes : TOE_MAX_HOLES;
+	memcpy(dst, src, TOE_TCB_HEAD);
+	copy_tail(dst, src->ooo, src->sent);
+}
 
-	memcpy(dst, src, HOLES_OFF);
-	if (holes)
-		memcpy(dst->ooo, src->ooo, holes * sizeof(src->ooo[0]));
-	memcpy((uint8_t *)dst + PATH_OFF, (const uint8_t *)src + PATH_OFF, sizeof(*src) - PATH_OFF);
+/* A spilled TCB: head, then what is kept of the holes, then of the send map. */
+static void pack(uint8_t *to, const struct toe_tcb *t)
+{
+	memcpy(to, t, TOE_TCB_HEAD);
+	to += TOE_TCB_HEAD;
+	memcpy(to, t->ooo, t->nholes * sizeof(t->ooo[0]));
+	to += t->nholes * sizeof(t->ooo[0]);
+	memcpy(to, t->sent, t->nsent * sizeof(t->sent[0]));
+}
+
+static void unpack(struct toe_tcb *t, const uint8_t *from)
+{
+	memcpy(t, from, TOE_TCB_HEAD);
+	if (t->nholes > TOE_SPILL_HOLES)
+		t->nholes = 0;
+	if (t->nsent > TOE_SPILL_SENT)
+		t->nsent = 0;
+	from += TOE_TCB_HEAD;
+	copy_tail(t, (const struct toe_range *)from,
+		  (const struct toe_sent *)(from + t->nholes * sizeof(t->ooo[0])));
 }
 
 void toe_cache_init(struct toe_cache *c)
@@ -49,14 +72,14 @@ void toe_cache_ready(struct toe_cache *c)
 
 const struct toe_tcb *toe_cache_committed(const struct toe_tcb_slot *s)
 {
-	return &s->copy[toe_load_acquire(&s->sel) & 1].t;
+	return &s->copy[toe_load_acquire(&s->sel) & 1];
 }
 
 struct toe_tcb *toe_cache_open(struct toe_tcb_slot *s)
 {
-	struct toe_tcb *t = &s->copy[!s->sel].t;
+	struct toe_tcb *t = &s->copy[!s->sel];
 
-	toe_tcb_copy(t, &s->copy[s->sel].t);
+	toe_tcb_copy(t, &s->copy[s->sel]);
 	return t;
 }
 
@@ -92,9 +115,13 @@ static uint32_t find_victim(struct toe_cache *c)
 	return second;
 }
 
+/* The copy that is not committed is free for the trimming. */
 static void spill(struct toe_cache *c, uint32_t slot, struct toe_flow_ent *e)
 {
-	toe_tcb_copy((struct toe_tcb *)e->tcb, &c->slot[slot].copy[c->slot[slot].sel].t);
+	struct toe_tcb *t = toe_cache_open(&c->slot[slot]);
+
+	toe_tcp_trim(t, TOE_SPILL_HOLES, TOE_SPILL_SENT);
+	pack(e->tcb, t);
 	toe_store_release(&e->word, toe_ent_word(e->life, e->fpc, e->gen, TOE_LOC_SPILLED));
 }
 
@@ -131,6 +158,6 @@ void toe_cache_promote(struct toe_cache *c, uint32_t slot, struct toe_flow_ent *
 	struct toe_tcb_slot *s = &c->slot[slot];
 
 	s->sel = 0;
-	toe_tcb_copy(&s->copy[0].t, (const struct toe_tcb *)e->tcb);
+	unpack(&s->copy[0], e->tcb);
 	toe_store_release(&e->word, toe_ent_word(e->life, e->fpc, e->gen, slot));
 }

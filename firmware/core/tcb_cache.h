@@ -50,7 +50,7 @@ const struct toe_tcb *toe_cache_committed(const struct toe_tcb_slot *s);
 struct toe_tcb *toe_cache_open(struct toe_tcb_slot *s);
 void toe_cache_commit(struct toe_tcb_slot *s);
 
-/* Copy a TCB; of the list of holes only what is used. */
+/* Copy a TCB; of its lists only what is used. */
 void toe_tcb_copy(struct toe_tcb *dst, const struct toe_tcb *src);
 
 /* One store: the flow's life, owner, generation and place. */

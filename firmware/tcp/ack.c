@@ -53,8 +53,8 @@ uint32_t toe_ack_advance(struct toe_tcb *t, const struct toe_seg *seg, uint64_t 
 	t->rexmits = 0;
 	t->dupacks = 0;
 	measure(t, seg, ack, now);
-	if (!(t->flags & TOE_TCB_RECOVERY))
-		toe_cc(t)->acked(t, acked, flight, now);
+	toe_cc(t)->ack(t, &(struct toe_ack_sample){
+			      .now = now, .acked = acked, .delivered = acked, .flight = flight });
 	if (TOE_UNLIKELY(t->flags & (TOE_TCB_RTO_RECOVERY | TOE_TCB_PERSIST))) {
 		if (ack >= t->recover)
 			t->flags &= ~(uint32_t)TOE_TCB_RTO_RECOVERY;

@@ -42,12 +42,15 @@ static void avoid_congestion(struct toe_tcb *t, uint32_t acked, uint32_t flight)
 	t->cwnd = toe_min32(t->cwnd + t->mss, TOE_CWND_MAX);
 }
 
-static void acked_bytes(struct toe_tcb *t, uint32_t acked, uint32_t flight, uint64_t now)
+/* In fast recovery the window is the caller's. */
+static void ack(struct toe_tcb *t, const struct toe_ack_sample *s)
 {
+	if (!s->acked || t->flags & TOE_TCB_RECOVERY)
+		return;
 	if (t->cwnd < t->ssthresh)
-		slow_start(t, acked, flight);
+		slow_start(t, s->acked, s->flight);
 	else
-		avoid_congestion(t, acked, flight);
+		avoid_congestion(t, s->acked, s->flight);
 }
 
 /* RFC 5681 equation (4). */
@@ -61,6 +64,6 @@ extern const struct toe_cc toe_cc_newreno;
 const struct toe_cc toe_cc_newreno = {
 	.name = "reno",
 	.init = init,
-	.acked = acked_bytes,
+	.ack = ack,
 	.loss = loss,
 };

@@ -69,7 +69,7 @@ static uint8_t choose_wscale(uint32_t rcv_size)
 
 static void init(struct toe_tcb *t, const struct toe_open *o)
 {
-	memset(t, 0, sizeof(*t));
+	memset(t, 0, TOE_TCB_HEAD);
 	t->snd_una = t->snd_nxt = t->snd_max = (1ull << 32) + o->isn;
 	t->recover = t->snd_una;
 	t->snd_first = t->snd_end = t->snd_una + 1;

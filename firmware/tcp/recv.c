@@ -96,9 +96,15 @@ unsigned toe_tcp_place(const struct toe_tcb *t, const struct toe_seg *seg,
 
 static void ooo_remove(struct toe_tcb *t, unsigned at, unsigned n)
 {
-	t->nholes -= n;
+	t->nholes = (uint16_t)(t->nholes - n);
 	for (unsigned i = at; i < t->nholes; i++)
 		t->ooo[i] = t->ooo[i + n];
+}
+
+void toe_tcp_trim(struct toe_tcb *t, unsigned holes, unsigned sent)
+{
+	if (t->nholes > holes)
+		t->nholes = (uint16_t)holes;
 }
 
 /* Join p with the ranges it overlaps or touches. With the list full a new range is forgotten. */

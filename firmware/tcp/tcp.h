@@ -179,6 +179,13 @@ bool toe_tcp_output(struct toe_tcb *t, uint64_t now, struct toe_out *o);
 bool toe_tcp_rst_for(const struct toe_seg *seg, struct toe_out *o);
 
 /*
+ * Forget what the TCB can do without, until at most `holes` ranges of ooo and `sent` of the send map
+ * are left. Data out of order that is forgotten comes again (RFC 2018 8); a range of the send map
+ * that takes over its neighbours counts as sent when the last of them was.
+ */
+void toe_tcp_trim(struct toe_tcb *t, unsigned holes, unsigned sent);
+
+/*
  * TIME_WAIT, compact (40 bytes or so): what RFC 9293 3.10.7.4, RFC 6191 and RFC 7323 need after the
  * TCB is gone.
  */

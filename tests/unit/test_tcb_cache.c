@@ -38,7 +38,7 @@ static uint32_t enter(uint32_t i)
 	ent[i].word = toe_ent_word(TOE_LIFE_LIVE, 0, 1, s);
 	slot[s].sel = 0;
 	memset(&slot[s].copy[0], 0, sizeof(slot[s].copy[0]));
-	slot[s].copy[0].t.snd_una = 1000 + i;
+	slot[s].copy[0].snd_una = 1000 + i;
 	return s;
 }
 
@@ -49,7 +49,7 @@ static void take__prefers_idle_victim(void)
 		mark[enter(i)] = i == 2 ? TOE_SLOT_IDLE : 0;
 	enter(7);
 	CU_ASSERT_EQUAL(ent[2].loc, TOE_LOC_SPILLED);
-	CU_ASSERT_EQUAL(((struct toe_tcb *)ent[2].tcb)->snd_una, 1002);
+	CU_ASSERT_EQUAL(*(uint64_t *)ent[2].tcb, 1002); /* snd_una comes first */
 	CU_ASSERT_NOT_EQUAL(ent[7].loc, TOE_LOC_SPILLED);
 }
 
@@ -91,6 +91,29 @@ static void promote__brings_the_spilled_tcb_back(void)
 	}
 }
 
+/* A spilled TCB has room for a part of the lists; the rest is forgotten, not mixed up. */
+static void spill__keeps_part_of_the_tail(void)
+{
+	const struct toe_tcb *t;
+	unsigned evicted;
+	uint32_t s;
+
+	set_up();
+	s = enter(0);
+	for (unsigned i = 0; i < TOE_SPILL_HOLES + 5; i++)
+		slot[s].copy[0].ooo[i] = (struct toe_range){ 10 * i + 10, 10 * i + 15 };
+	slot[s].copy[0].nholes = TOE_SPILL_HOLES + 5;
+	mark[s] = TOE_SLOT_IDLE;
+	for (uint32_t i = 1; i < SLOTS + 1; i++)
+		enter(i);
+	CU_ASSERT_EQUAL(ent[0].loc, TOE_LOC_SPILLED);
+	s = toe_cache_take(&c, ent, 0, &evicted);
+	toe_cache_promote(&c, s, &ent[0]);
+	t = toe_cache_committed(&slot[s]);
+	CU_ASSERT_EQUAL(t->nholes, TOE_SPILL_HOLES);
+	CU_ASSERT_EQUAL(t->ooo[TOE_SPILL_HOLES - 1].hi, 10 * TOE_SPILL_HOLES + 5);
+}
+
 /* What is worked on is not seen before the commit, and the commit is one word. */
 static void commit__flips_copies(void)
 {
@@ -107,15 +130,18 @@ static void commit__flips_copies(void)
 	CU_ASSERT_EQUAL(toe_cache_committed(&slot[s])->snd_una, 5);
 }
 
-static void copy__holes_and_path(void)
+static void copy__head_and_used_tail(void)
 {
-	struct toe_tcb a, b;
+	static struct toe_tcb a, b;
 
 	memset(&a, 0x5a, sizeof(a));
-	memset(&b, 0, sizeof(b));
 	a.nholes = 3;
+	a.nsent = 2;
 	toe_tcb_copy(&b, &a);
 	CU_ASSERT(!memcmp(&a, &b, offsetof(struct toe_tcb, ooo) + 3 * sizeof(a.ooo[0])));
+	CU_ASSERT(!memcmp(a.sent, b.sent, 2 * sizeof(a.sent[0])));
+	CU_ASSERT_EQUAL(b.ooo[3].lo, 0);
+	CU_ASSERT_EQUAL(b.sent[2].end, 0);
 	CU_ASSERT_EQUAL(b.cookie, a.cookie);
 	CU_ASSERT_EQUAL(b.peer_mac[0], 0x5a);
 }
@@ -133,4 +159,5 @@ static void adopt__refuses_what_cannot_be(void)
 
 UNIT_MAIN("tcb_cache", T(take__prefers_idle_victim), T(take__second_chance_for_used),
 	  T(take__none_when_all_pinned), T(promote__brings_the_spilled_tcb_back),
-	  T(commit__flips_copies), T(copy__holes_and_path), T(adopt__refuses_what_cannot_be))
+	  T(spill__keeps_part_of_the_tail), T(commit__flips_copies), T(copy__head_and_used_tail),
+	  T(adopt__refuses_what_cannot_be))
