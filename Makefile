@@ -57,7 +57,7 @@ help:
 	@echo 'make test                    install packages, build, run every test (root)'
 	@echo 'make test-unit|-bpf|-sim|-e2e  parts of it; make check: format, lint, freestanding check'
 	@echo 'make bench                   kernel TCP and TOE alternately, table and build/bench.json (root)'
-	@echo 'make fuzz                    the parsers and the command ring under libFuzzer, FUZZ_SECONDS=60 each'
+	@echo 'make fuzz                    parsers, TCP and command ring under libFuzzer, FUZZ_SECONDS=60 each'
 	@echo 'make firmware ARCH=aarch64   cross-build the firmware, run its tests under qemu-user'
 	@echo 'make SAN=1 [target]          with AddressSanitizer and UBSan, into build-san/'
 	@echo 'make install DESTDIR= PREFIX=/usr/local'
