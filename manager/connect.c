@@ -109,7 +109,7 @@ static int connect_start(struct tm_ctx *c, struct tm_sock *s, int fd, const stru
 		return 1;
 	if (err)
 		return err;
-	if (ans.fpc >= tm_proc.nfpcs)
+	if (ans.fpc >= tm_proc.nfpcs || ans.grant >= TOE_MAX_GRANTS)
 		return -EPROTO;
 	if (tm_has(s, TM_S_KERNEL)) {
 		tm_each_fd(s, to_placeholder, NULL);
@@ -123,6 +123,7 @@ static int connect_start(struct tm_ctx *c, struct tm_sock *s, int fd, const stru
 	s->fpc = (uint8_t)ans.fpc;
 	tm_clear(s, TM_S_FAILED | TM_S_ERROR_TAKEN | TM_S_CONNECTED);
 	toe_store_release(&s->kind, TM_CONNECT);
+	*toe_arena_grant_opts(tm_proc.arena, ans.grant) = s->opt.so;
 	tm_push(c, ans.fpc, TOE_SW_CONNECT, 0, 0, ans.grant,
 		(uint64_t)s->serial << 32 | tm_sock_index(s));
 	return 0;
@@ -150,17 +151,7 @@ struct tm_sock *tm_connect_assigned(struct tm_ctx *c, unsigned fpc, const struct
 	tm_flow_begin(s, cmd->flow, cmd->gen, (uint8_t)c->id);
 	s->bind_ctx = (uint8_t)c->id;
 	s->bind_pos = c->r[fpc].sw_tail;
-	tm_flow_options(c, s);
 	return s;
-}
-
-void tm_flow_options(struct tm_ctx *c, struct tm_sock *s)
-{
-	if (s->opt.nodelay)
-		tm_push_flow(c, s, TOE_SW_OPTION, TOE_OPT_NODELAY, 1);
-	if (s->opt.linger2_s)
-		tm_push_flow(c, s, TOE_SW_OPTION, TOE_OPT_LINGER2,
-			     (uint64_t)s->opt.linger2_s * 1000);
 }
 
 /* connect on a socket that has begun or finished one. */

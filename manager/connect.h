@@ -7,9 +7,6 @@
 /* TOE_HW_FLOW_ASSIGNED arrived. The socket whose state changed, or NULL. */
 struct tm_sock *tm_connect_assigned(struct tm_ctx *c, unsigned fpc, const struct toe_cmd *cmd);
 
-/* Tell the FPC what was set before there was a flow. */
-void tm_flow_options(struct tm_ctx *c, struct tm_sock *s);
-
 /*
  * This process gives up its hold of the flow; the last one closes it, or aborts it. Under tm_big.
  */

@@ -68,6 +68,7 @@ static void become_listener(struct tm_ctx *c, struct tm_sock *s, int fd, uint32_
 	struct toe_listener *l = toe_arena_listener(tm_proc.arena, index);
 
 	tm_accept_drain(l);
+	l->opts = s->opt.so;
 	toe_store(&l->waiters, 0);
 	toe_store_release(&l->holders, tm_proc.bit);
 	s->listener = index;

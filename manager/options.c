@@ -12,6 +12,14 @@
 #include "toe.h"
 #include "transfer.h"
 
+enum {
+	LINGER2_DEFAULT_S = 60,
+	LINGER2_MAX_S = 120,
+	MAXSEG_DEFAULT = 536, /* RFC 9293 3.7.1 */
+	MAXSEG_MIN = 88, /* Linux' bounds */
+	MAXSEG_MAX = 32767,
+};
+
 enum opt_type { O_INT, O_TIMEVAL, O_LINGER };
 
 struct opt {
@@ -22,26 +30,36 @@ struct opt {
 	int64_t (*get)(struct tm_sock *s);
 };
 
-/* Tell the FPC, if there is one already. */
+/*
+ * An option in opt.so has changed: a listener's connections inherit it from now on; a connection's
+ * FPC is told.
+ */
 static int tell(struct tm_sock *s, uint8_t option, uint64_t v)
 {
 	int err = 0;
 	struct tm_ctx *c = tm_kind(s) == TM_FLOW ? tm_ctx_get(&err) : NULL;
 
+	if (tm_kind(s) == TM_LISTEN)
+		toe_arena_listener(tm_proc.arena, s->listener)->opts = s->opt.so;
 	if (c)
 		tm_push_flow(c, s, TOE_SW_OPTION, option, v);
 	return err;
 }
 
+static int set_flag(struct tm_sock *s, uint32_t flag, uint8_t option, bool on)
+{
+	s->opt.so.flags = on ? s->opt.so.flags | flag : s->opt.so.flags & ~flag;
+	return tell(s, option, on);
+}
+
 static int set_nodelay(struct tm_sock *s, int64_t v)
 {
-	s->opt.nodelay = v != 0;
-	return tell(s, TOE_OPT_NODELAY, v != 0);
+	return set_flag(s, TOE_SO_NODELAY, TOE_OPT_NODELAY, v);
 }
 
 static int64_t get_nodelay(struct tm_sock *s)
 {
-	return s->opt.nodelay;
+	return s->opt.so.flags & TOE_SO_NODELAY;
 }
 
 /* While corked, sends say MORE; letting go is a send of nothing that does not. */
@@ -82,15 +100,29 @@ static int64_t get_quickack(struct tm_sock *s)
 	return s->opt.quickack;
 }
 
+/* tcp(7): in FIN_WAIT_2 after close; below 0 it is left out, 0 is the default, at most two minutes. */
 static int set_linger2(struct tm_sock *s, int64_t v)
 {
-	s->opt.linger2_s = v > 0 ? (int32_t)v : 0;
-	return v > 0 ? tell(s, TOE_OPT_LINGER2, (uint64_t)v * 1000) : 0;
+	int32_t ms = v < 0 ? -1 : v > LINGER2_MAX_S ? LINGER2_MAX_S * 1000 : (int32_t)v * 1000;
+
+	s->opt.so.linger2_ms = ms;
+	return tell(s, TOE_OPT_LINGER2, (uint64_t)(int64_t)ms);
 }
 
 static int64_t get_linger2(struct tm_sock *s)
 {
-	return s->opt.linger2_s ? s->opt.linger2_s : 60;
+	int32_t ms = s->opt.so.linger2_ms;
+
+	return ms < 0 ? -1 : ms ? ms / 1000 : LINGER2_DEFAULT_S;
+}
+
+/* As Linux: 0 gives up what was set. */
+static int set_maxseg(struct tm_sock *s, int64_t v)
+{
+	if (v && (v < MAXSEG_MIN || v > MAXSEG_MAX))
+		return -EINVAL;
+	s->opt.so.maxseg = (uint16_t)v;
+	return tell(s, TOE_OPT_MAXSEG, (uint64_t)v);
 }
 
 static int64_t get_error(struct tm_sock *s)
@@ -186,6 +218,11 @@ static int64_t get_linger(struct tm_sock *s)
 	return s->opt.linger_s;
 }
 
+static int64_t get_maxseg(struct tm_sock *s)
+{
+	return s->opt.so.maxseg ? s->opt.so.maxseg : MAXSEG_DEFAULT;
+}
+
 static const struct opt opts[] = {
 	{ SOL_SOCKET, SO_ERROR, O_INT, NULL, get_error },
 	{ SOL_SOCKET, SO_TYPE, O_INT, NULL, get_type },
@@ -207,6 +244,7 @@ static const struct opt opts[] = {
 	{ IPPROTO_TCP, TCP_CORK, O_INT, set_cork, get_cork },
 	{ IPPROTO_TCP, TCP_QUICKACK, O_INT, set_quickack, get_quickack },
 	{ IPPROTO_TCP, TCP_LINGER2, O_INT, set_linger2, get_linger2 },
+	{ IPPROTO_TCP, TCP_MAXSEG, O_INT, set_maxseg, get_maxseg },
 };
 
 /*
@@ -222,6 +260,8 @@ static const struct {
 	  TCP_DEFER_ACCEPT }, /* data on the last ACK of the handshake is there at accept anyway */
 	{ IPPROTO_IPV6, IPV6_V6ONLY },
 };
+
+_Static_assert(sizeof(opts) / sizeof(opts[0]) <= 64, "tm_opts.changed has a bit for each");
 
 static const struct opt *find(int level, int name)
 {
@@ -281,7 +321,11 @@ static int set_toe(struct tm_sock *s, int level, int name, const void *value, so
 	if (!o || !o->set)
 		return -ENOPROTOOPT;
 	err = parse(o, value, len, &v);
-	return err ? err : o->set(s, v);
+	if (!err)
+		err = o->set(s, v);
+	if (!err)
+		s->opt.changed |= 1ull << (o - opts);
+	return err;
 }
 
 /*
@@ -356,4 +400,16 @@ int toe_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 		return (int)tm_ret(o ? -EINVAL : -ENOPROTOOPT);
 	give(o, o->get(s), value, len);
 	return 0;
+}
+
+void tm_opts_to_kernel(struct tm_sock *s, int fd)
+{
+	for (uint64_t left = s->opt.changed; left; left &= left - 1) {
+		const struct opt *o = &opts[__builtin_ctzll(left)];
+		char value[sizeof(struct timeval)];
+		socklen_t len = sizeof(value);
+
+		give(o, o->get(s), value, &len);
+		setsockopt(fd, o->level, o->name, value, len);
+	}
 }

@@ -46,11 +46,11 @@ enum tm_sock_flags {
 
 /* Options that the object keeps. An accepted socket inherits its listener's. */
 struct tm_opts {
+	uint64_t changed; /* rows of the table of options that were set */
 	uint64_t rcvtimeo_us, sndtimeo_us; /* 0 = none */
 	int32_t linger_s; /* -1 = off */
-	int32_t linger2_s; /* 0 = default */
-	uint8_t nodelay;
 	uint8_t quickack;
+	struct toe_sock_opts so; /* those that the firmware honours */
 };
 
 struct tm_sock {
@@ -185,6 +185,9 @@ int tm_materialise(struct tm_sock *s, int fd); /* fresh: make the descriptor a k
 int tm_to_kernel(struct tm_sock *s, int fd); /* give the descriptor to the kernel for good */
 void tm_release(struct tm_sock *s, int fd); /* the last descriptor is gone; under tm_big */
 int tm_unlisten(struct tm_sock *s);
+
+/* Options (options.c): set on the kernel's socket what was set on the object. */
+void tm_opts_to_kernel(struct tm_sock *s, int fd);
 
 /* errno of the flow, once; 0: none. */
 int tm_take_error(struct tm_sock *s);

@@ -13,32 +13,6 @@
 #include "connect.h"
 #include "toe.h"
 
-static int kernel_opts(struct tm_sock *s, int fd)
-{
-	struct timeval tv;
-	struct linger l = { 1, s->opt.linger_s };
-	int one = 1;
-
-	if (s->opt.nodelay)
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (s->opt.linger2_s)
-		setsockopt(fd, IPPROTO_TCP, TCP_LINGER2, &s->opt.linger2_s,
-			   sizeof(s->opt.linger2_s));
-	if (tm_has(s, TM_S_CORK))
-		setsockopt(fd, IPPROTO_TCP, TCP_CORK, &one, sizeof(one));
-	if (s->opt.linger_s >= 0)
-		setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
-	tv = (struct timeval){ (time_t)(s->opt.rcvtimeo_us / 1000000),
-			       (suseconds_t)(s->opt.rcvtimeo_us % 1000000) };
-	if (s->opt.rcvtimeo_us)
-		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
-	tv = (struct timeval){ (time_t)(s->opt.sndtimeo_us / 1000000),
-			       (suseconds_t)(s->opt.sndtimeo_us % 1000000) };
-	if (s->opt.sndtimeo_us)
-		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
-	return 0;
-}
-
 static void dup_over(int fd, void *arg)
 {
 	int flags = fcntl(fd, F_GETFD);
@@ -56,7 +30,7 @@ int tm_materialise(struct tm_sock *s, int fd)
 		   SOCK_STREAM | SOCK_CLOEXEC | (tm_has(s, TM_S_NONBLOCK) ? SOCK_NONBLOCK : 0), 0);
 	if (k < 0)
 		return -errno;
-	kernel_opts(s, k);
+	tm_opts_to_kernel(s, k);
 	tm_each_fd(s, dup_over, &k);
 	close(k);
 	tm_set(s, TM_S_KERNEL);

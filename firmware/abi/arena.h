@@ -6,7 +6,7 @@
  * allocates in it. The memfd is sparse: memory is committed when it is first touched. The firmware
  * treats whatever the application can write as untrusted input.
  *
- *   header | contexts | listeners | flow blocks | data buffers
+ *   header | contexts | listeners | options by grant | flow blocks | data buffers
  */
 #ifndef TOE_ABI_ARENA_H
 #define TOE_ABI_ARENA_H
@@ -53,6 +53,35 @@ struct toe_ctx {
  */
 enum { TOE_ACCEPT_RING = 4096 };
 
+enum toe_sock_flags {
+	TOE_SO_NODELAY = 1, /* TCP_NODELAY */
+	TOE_SO_KEEPALIVE = 2, /* SO_KEEPALIVE */
+};
+
+/*
+ * Socket options that a flow is born with: a listener's are inherited, an active open's are at its
+ * grant. Written by the application; the firmware copies them, then clamps each. Zero is the
+ * default of each.
+ */
+struct toe_sock_opts {
+	uint32_t flags; /* enum toe_sock_flags */
+	uint8_t cc; /* 0 = default, else 1 + enum toe_cc_id */
+	uint8_t keep_cnt; /* TCP_KEEPCNT: probes */
+	uint8_t syncnt; /* TCP_SYNCNT: retransmissions of a SYN */
+	uint8_t tos; /* IP_TOS, IPV6_TCLASS */
+	uint8_t ttl; /* IP_TTL, IPV6_UNICAST_HOPS */
+	uint8_t defer_accept; /* TCP_DEFER_ACCEPT, as SYN-ACK timeouts; 0 = off */
+	uint16_t maxseg; /* TCP_MAXSEG: bytes */
+	uint32_t rcvbuf, sndbuf; /* bytes; 0 = sized automatically */
+	uint16_t keep_idle_s, keep_intvl_s; /* TCP_KEEPIDLE, TCP_KEEPINTVL */
+	uint32_t user_timeout_ms; /* TCP_USER_TIMEOUT */
+	int32_t linger2_ms; /* TCP_LINGER2; -1: no FIN_WAIT_2 after close */
+	uint32_t fastopen; /* TCP_FASTOPEN: queue length; TCP_FASTOPEN_CONNECT: 1 */
+	uint32_t window_clamp; /* TCP_WINDOW_CLAMP: bytes */
+	uint32_t spare[6];
+};
+_Static_assert(sizeof(struct toe_sock_opts) == TOE_CACHELINE, "one line");
+
 /* Entry: bit 63 valid, bits 48..55 context hinted, bits 32..47 generation, bits 0..31 flow id. */
 #define TOE_ACCEPT_VALID (1ull << 63)
 static inline uint64_t toe_accept_entry(uint32_t flow, uint16_t gen, unsigned ctx)
@@ -66,6 +95,8 @@ struct toe_listener {
 	uint64_t holders; /* processes that hold a descriptor of it (bit set); host atomics */
 	uint32_t in_use; /* set by toed at admission, cleared by toed when given back */
 	uint32_t backlog; /* per listen(2), at most TOE_ACCEPT_RING */
+	/* what its connections inherit: the application's, for SYNs that come later */
+	struct toe_sock_opts opts __attribute__((aligned(TOE_CACHELINE)));
 	struct {
 		struct toe_doorbell db;
 		uint64_t entry[TOE_ACCEPT_RING];
@@ -161,7 +192,8 @@ enum { TOE_ARENA_CTX_OFF = 4096 };
 #define TOE_ARENA_CTX_SIZE TOE_ALIGN_UP(sizeof(struct toe_ctx), 4096ull)
 #define TOE_ARENA_LISTENER_OFF (TOE_ARENA_CTX_OFF + TOE_MAX_CTXS * TOE_ARENA_CTX_SIZE)
 #define TOE_ARENA_LISTENER_SIZE TOE_ALIGN_UP(sizeof(struct toe_listener), 4096ull)
-#define TOE_ARENA_FLOW_OFF (TOE_ARENA_LISTENER_OFF + TOE_MAX_LISTENERS * TOE_ARENA_LISTENER_SIZE)
+#define TOE_ARENA_GRANT_OFF (TOE_ARENA_LISTENER_OFF + TOE_MAX_LISTENERS * TOE_ARENA_LISTENER_SIZE)
+#define TOE_ARENA_FLOW_OFF (TOE_ARENA_GRANT_OFF + TOE_MAX_GRANTS * sizeof(struct toe_sock_opts))
 #define TOE_ARENA_BUF_OFF \
 	TOE_ALIGN_UP(TOE_ARENA_FLOW_OFF + TOE_MAX_FLOWS * sizeof(struct toe_flow_block), 1ull << 21)
 #define TOE_ARENA_SIZE (TOE_ARENA_BUF_OFF + TOE_MAX_FLOWS * 2ull * TOE_BUF_DEFAULT)
@@ -177,6 +209,12 @@ static inline struct toe_listener *toe_arena_listener(void *arena, uint32_t list
 {
 	return (struct toe_listener *)((uint8_t *)arena + TOE_ARENA_LISTENER_OFF +
 				       listener * TOE_ARENA_LISTENER_SIZE);
+}
+
+/* Options of an active open: written before TOE_SW_CONNECT. */
+static inline struct toe_sock_opts *toe_arena_grant_opts(void *arena, uint32_t grant)
+{
+	return (struct toe_sock_opts *)((uint8_t *)arena + TOE_ARENA_GRANT_OFF) + grant;
 }
 
 static inline struct toe_flow_block *toe_arena_flow(void *arena, uint32_t flow)

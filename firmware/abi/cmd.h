@@ -61,7 +61,21 @@ enum toe_option {
 	TOE_OPT_NODELAY = 1, /* pos = 0 or 1 */
 	TOE_OPT_CORK = 2, /* pos = 0 or 1; clearing it pushes */
 	TOE_OPT_QUICKACK = 3,
-	TOE_OPT_LINGER2 = 4, /* pos = milliseconds in FIN_WAIT_2 after close */
+	TOE_OPT_LINGER2 =
+	    4, /* pos = milliseconds in FIN_WAIT_2 after close, 0 = default, -1 = none */
+	TOE_OPT_KEEPALIVE = 5, /* pos = 0 or 1 */
+	TOE_OPT_KEEPIDLE = 6, /* pos = seconds */
+	TOE_OPT_KEEPINTVL = 7, /* pos = seconds */
+	TOE_OPT_KEEPCNT = 8, /* pos = probes */
+	TOE_OPT_USER_TIMEOUT = 9, /* pos = milliseconds, 0 = none */
+	TOE_OPT_MAXSEG = 10, /* pos = bytes */
+	TOE_OPT_CC = 11, /* pos = enum toe_cc_id */
+	TOE_OPT_RCVBUF = 12, /* pos = bytes */
+	TOE_OPT_SNDBUF = 13, /* pos = bytes */
+	TOE_OPT_SYNCNT = 14, /* pos = retransmissions of a SYN */
+	TOE_OPT_WINDOW_CLAMP = 15, /* pos = bytes, 0 = none */
+	TOE_OPT_TOS = 16, /* pos = the byte in the IP header */
+	TOE_OPT_TTL = 17, /* pos = hops */
 };
 
 /*

@@ -64,6 +64,13 @@ static void refuse(struct toe_fpc *f, const struct toe_rx *rx)
 	}
 }
 
+/* The application may write while we read: checks and use must see the same copy. */
+static void copy_opts(struct toe_sock_opts *to, const struct toe_sock_opts *from)
+{
+	memcpy(to, from, sizeof(*to));
+	__asm__ volatile("" ::: "memory");
+}
+
 static void open_params(struct toe_fpc *f, const struct toe_tuple *t, uint16_t mtu, uint32_t isn,
 			struct toe_open *o)
 {
@@ -98,6 +105,7 @@ static bool open_passive(struct toe_fpc *f, const struct toe_rx *rx, uint64_t ha
 		return false;
 	}
 	open_params(f, &rx->tuple, (uint16_t)f->ctrl->dev[rx->dev].mtu, isn, &o);
+	copy_opts(&o.opts, &toe_arena_listener(w->arena, ep->listener)->opts);
 	w->act |= toe_tcp_open_passive(w->t, &o, &rx->seg, f->now);
 	w->t->listener = ep->listener;
 	w->t->nh = TOE_NH_NONE;
@@ -257,6 +265,7 @@ static void begin_active(struct toe_fpc *f, struct toe_work *w, const struct toe
 	struct toe_open o;
 
 	open_params(f, &g->tuple, g->mtu, isn, &o);
+	copy_opts(&o.opts, toe_arena_grant_opts(w->arena, (uint32_t)(g - f->ctrl->grant)));
 	w->act |= toe_tcp_open_active(w->t, &o, f->now);
 	w->t->nh = g->nh;
 	w->t->cookie = cookie;

@@ -110,6 +110,7 @@ struct toe_tcb {
 	uint64_t snd_first, rcv_first; /* sequence numbers of position 0 */
 	uint32_t max_snd_wnd;
 	uint32_t linger2_ms;
+	uint16_t maxseg; /* TCP_MAXSEG, 0 = not set */
 	uint16_t mss_peer; /* MSS option received */
 	uint16_t mtu;
 	uint64_t fin_at; /* sequence number of the peer's FIN, with TOE_TCB_FIN_OOO */

@@ -81,7 +81,15 @@ static void init(struct toe_tcb *t, const struct toe_open *o)
 	t->ip_hdr = o->ip_hdr;
 	t->cc = o->cc < TOE_CC_COUNT ? o->cc : TOE_CC_NEWRENO;
 	t->rto_us = TOE_RTO_INIT_US;
-	t->linger2_ms = TOE_FIN_WAIT_2_MS;
+	toe_tcp_options(t, &o->opts);
+}
+
+/* The MSS that the path and the application allow, as it is offered to the peer. */
+uint32_t toe_own_mss(const struct toe_tcb *t)
+{
+	uint32_t path = t->mtu - t->ip_hdr - 20u;
+
+	return t->maxseg ? toe_min32(path, t->maxseg) : path;
 }
 
 /*
@@ -91,12 +99,11 @@ static void init(struct toe_tcb *t, const struct toe_open *o)
 static void learn_syn(struct toe_tcb *t, const struct toe_seg *syn, uint64_t now)
 {
 	uint32_t mss = t->ip_hdr == 20 ? TOE_MSS_V4 : TOE_MSS_V6;
-	uint32_t own = t->mtu - t->ip_hdr - 20u;
 
 	if (syn->opts & TOE_SEG_MSS)
 		mss = toe_max32(syn->mss, TOE_MSS_MIN);
 	t->mss_peer = (uint16_t)mss;
-	t->mss = (uint16_t)toe_min32(t->mss_peer, own);
+	t->mss = (uint16_t)toe_min32(t->mss_peer, toe_own_mss(t));
 	if (syn->opts & TOE_SEG_TS) {
 		t->flags |= TOE_TCB_TS;
 		t->ts_recent = syn->tsval;
@@ -132,7 +139,7 @@ uint32_t toe_tcp_open_passive(struct toe_tcb *t, const struct toe_open *o,
 uint32_t toe_tcp_open_active(struct toe_tcb *t, const struct toe_open *o, uint64_t now)
 {
 	init(t, o);
-	t->mss = (uint16_t)(o->mtu - o->ip_hdr - 20);
+	t->mss = (uint16_t)toe_own_mss(t);
 	t->state = TOE_TCP_SYN_SENT;
 	return TOE_ACT_OUTPUT;
 }

@@ -76,7 +76,7 @@ uint8_t toe_opts_syn(const struct toe_tcb *t, uint64_t now, uint8_t *opt)
 	bool offer = t->state == TOE_TCP_SYN_SENT;
 	uint8_t n = 4;
 
-	toe_put32(opt, (uint32_t)MSS << 24 | 4 << 16 | (uint32_t)(t->mtu - t->ip_hdr - 20));
+	toe_put32(opt, (uint32_t)MSS << 24 | 4 << 16 | toe_own_mss(t));
 	if (offer || t->flags & TOE_TCB_SACK) {
 		toe_put32(opt + n, NOP << 24 | NOP << 16 | SACK_OK << 8 | 2);
 		n += 4;

@@ -31,6 +31,7 @@ enum {
 	TOE_MAX_SYN_REXMITS = 7, /* RFC 9293 3.8.3: for at least 3 minutes */
 	TOE_MAX_SYN_ACK_REXMITS = 5, /* a minute: half-open flows are what a flood leaves */
 	TOE_FIN_WAIT_2_MS = 60000,
+	TOE_LINGER2_MAX_MS = 120000,
 	TOE_MSS_V4 = 536, /* RFC 9293 3.7.1: without an MSS option */
 	TOE_MSS_V6 = 1220,
 	TOE_MSS_MIN = 64, /* an MSS option below is taken for this */
@@ -128,6 +129,7 @@ static inline bool toe_wnd_update(struct toe_tcb *t, const struct toe_seg *seg)
 }
 
 /* fsm.c */
+uint32_t toe_own_mss(const struct toe_tcb *t);
 uint32_t toe_fsm_fail(struct toe_tcb *t, int error);
 uint32_t toe_fsm_syn_sent(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now);
 uint32_t toe_fsm_established(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now);

@@ -31,32 +31,6 @@ int64_t toe_tcp_send(struct toe_tcb *t, uint64_t end, uint8_t send_flags, uint64
 	return act;
 }
 
-int64_t toe_tcp_option(struct toe_tcb *t, uint8_t option, uint64_t value, uint64_t now)
-{
-	static const uint32_t flag[] = {
-		[TOE_OPT_NODELAY] = TOE_TCB_NODELAY,
-		[TOE_OPT_CORK] = TOE_TCB_CORK,
-		[TOE_OPT_QUICKACK] = TOE_TCB_QUICKACK,
-	};
-
-	switch (option) {
-	case TOE_OPT_NODELAY:
-	case TOE_OPT_CORK:
-	case TOE_OPT_QUICKACK:
-		t->flags = value ? t->flags | flag[option] : t->flags & ~flag[option];
-		if (option == TOE_OPT_CORK && !value)
-			t->flags &= ~(uint32_t)TOE_TCB_MORE;
-		if (option == TOE_OPT_QUICKACK && value && t->flags & TOE_TCB_ACK_DELAYED)
-			t->flags |= TOE_TCB_ACK_NOW;
-		return TOE_ACT_OUTPUT;
-	case TOE_OPT_LINGER2:
-		t->linger2_ms = value < UINT32_MAX ? (uint32_t)value : UINT32_MAX;
-		return 0;
-	default:
-		return -ENOPROTOOPT;
-	}
-}
-
 /* What every segment says after the handshake: with it the peer knows all that we have received. */
 static void finish(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 {

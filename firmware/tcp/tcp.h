@@ -68,8 +68,9 @@ enum toe_act {
 	TOE_ACT_C_PROBE = 1 << 22,
 };
 
-/* How to begin: what the scheduler knows about the flow. */
+/* How to begin: what the scheduler knows about the flow, and what its application wants. */
 struct toe_open {
+	struct toe_sock_opts opts;
 	uint32_t isn; /* RFC 6528, made by the engine */
 	uint32_t ts_offset; /* added to the clock in timestamps (RFC 7323 5.4) */
 	uint32_t rcv_size, snd_size; /* bytes, powers of two */
@@ -129,6 +130,8 @@ uint32_t toe_tcp_shutdown(struct toe_tcb *t, uint64_t now);
 uint32_t toe_tcp_close(struct toe_tcb *t, uint64_t now);
 /* RST now. The next toe_tcp_output makes it (if the state wants one), then TOE_ACT_FREE holds. */
 uint32_t toe_tcp_abort(struct toe_tcb *t, int error, uint64_t now);
+/* What a connection is born with, each value clamped. */
+void toe_tcp_options(struct toe_tcb *t, const struct toe_sock_opts *o);
 /* enum toe_option. -ENOPROTOOPT or actions. */
 int64_t toe_tcp_option(struct toe_tcb *t, uint8_t option, uint64_t value, uint64_t now);
 

@@ -37,7 +37,9 @@ struct fake_flow {
 	uint64_t sent; /* last TOE_SW_SEND or SHUTDOWN */
 	uint8_t ctx;
 	uint8_t send_flags;
-	bool live, accepted, want, closed, aborted, shut, nodelay;
+	struct toe_sock_opts born; /* with these options ... */
+	uint64_t option[32]; /* ... and by enum toe_option, what came later */
+	bool live, accepted, want, closed, aborted, shut;
 };
 
 static struct {
@@ -259,6 +261,7 @@ FAKE void fake_connect(unsigned ctx, const struct toe_cmd *c)
 		a.gen = fake_block(a.flow)->dev.gen;
 		fake.flow[a.flow].ctx = (uint8_t)ctx;
 		fake.flow[a.flow].accepted = true;
+		fake.flow[a.flow].born = *toe_arena_grant_opts(fake.arena, c->flow);
 	}
 	fake_push(ctx, a);
 }
@@ -318,7 +321,7 @@ FAKE void fake_command(unsigned ctx, const struct toe_cmd *c)
 		fake_flags(c->flow, TOE_FLOW_TX_SHUT);
 		break;
 	case TOE_SW_OPTION:
-		f->nodelay |= c->flags == TOE_OPT_NODELAY && c->pos;
+		f->option[c->flags % 32] = c->pos;
 		break;
 	case TOE_SW_ABORT:
 		f->aborted = true;
@@ -473,6 +476,7 @@ FAKE uint32_t fake_incoming(unsigned ctx)
 
 	pthread_mutex_lock(&fake.lock);
 	flow = fake_birth(TOE_FLOW_ESTABLISHED);
+	fake.flow[flow].born = l->opts;
 	head = toe_load(&l->fpc[0].db.head);
 	toe_store(&l->fpc[0].entry[head & (TOE_ACCEPT_RING - 1)],
 		  toe_accept_entry(flow, fake_block(flow)->dev.gen, ctx));

@@ -150,7 +150,7 @@ static void accept__inherits_options(void)
 	toe_setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
 	flow = fake_incoming(0xff);
 	fd = try_accept();
-	CU_ASSERT(fake.flow[flow].nodelay);
+	CU_ASSERT(fake.flow[flow].born.flags & TOE_SO_NODELAY);
 	CU_ASSERT_EQUAL(toe_getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &got, &len), 0);
 	CU_ASSERT_EQUAL(got.tv_sec, 3);
 	toe_close(fd);

@@ -247,7 +247,7 @@ static void options__of_a_connection(void)
 
 	CU_ASSERT_EQUAL(toe_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)), 0);
 	fake_step();
-	CU_ASSERT(fake.flow[flow].nodelay);
+	CU_ASSERT(fake.flow[flow].option[TOE_OPT_NODELAY] == 1);
 	CU_ASSERT_EQUAL(toe_setsockopt(fd, IPPROTO_TCP, TCP_CORK, &one, sizeof(one)), 0);
 	toe_send(fd, "x", 1, 0);
 	fake_step();
@@ -269,6 +269,37 @@ static void options__of_a_connection(void)
 	toe_close(fd);
 	fake_step();
 	CU_ASSERT(fake.flow[flow].aborted);
+}
+
+/* What is set before connect goes along with it, and is told by getsockopt. */
+static void options__before_connect(void)
+{
+	int fd = toe_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), one = 1, v;
+	static const struct {
+		int name, bad, good;
+	} t[] = { { TCP_MAXSEG, 87, 1000 }, { TCP_LINGER2, -1, 7 } };
+	socklen_t len = sizeof(v);
+	uint32_t flow;
+
+	toe_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	for (unsigned i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		if (t[i].bad > 0)
+			CU_ASSERT_EQUAL(
+			    err(toe_setsockopt(fd, IPPROTO_TCP, t[i].name, &t[i].bad, sizeof(int))),
+			    EINVAL);
+		CU_ASSERT_EQUAL(toe_setsockopt(fd, IPPROTO_TCP, t[i].name, &t[i].good, sizeof(int)),
+				0);
+		CU_ASSERT_EQUAL(toe_getsockopt(fd, IPPROTO_TCP, t[i].name, &v, &len), 0);
+		CU_ASSERT_EQUAL(v, t[i].good);
+	}
+	CU_ASSERT_EQUAL(do_connect(fd, "192.0.2.2", 80), EINPROGRESS);
+	fake_step();
+	flow = newest();
+	CU_ASSERT_EQUAL(fake.flow[flow].born.flags, TOE_SO_NODELAY);
+	CU_ASSERT_EQUAL(fake.flow[flow].born.maxseg, 1000);
+	CU_ASSERT_EQUAL(fake.flow[flow].born.linger2_ms, 7000);
+	toe_close(fd);
+	fake_step();
 }
 
 static void control__flags_and_counts(void)
@@ -352,5 +383,5 @@ static void fork__child_exits(void)
 
 FAKE_MAIN("libtoe_socket", T(connect__nonblocking), T(connect__refused), T(connect__blocking),
 	  T(connect__orphan), T(connect__through_the_kernel), T(socket__others_are_the_kernels),
-	  T(options__of_a_connection), T(control__flags_and_counts), T(fork__last_one_closes),
-	  T(fork__child_exits))
+	  T(options__of_a_connection), T(options__before_connect), T(control__flags_and_counts),
+	  T(fork__last_one_closes), T(fork__child_exits))

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* tcp/options.c: what a connection is born with, and what changes later. */
+#include "tcp_env.h"
+
+static struct env born(struct toe_sock_opts opts)
+{
+	struct env e = { .now = ENV_T0 };
+	struct toe_open how = env_how();
+
+	how.opts = opts;
+	env_run(&e, toe_tcp_open_active(&e.t, &how, e.now));
+	return e;
+}
+
+static void options__defaults(void)
+{
+	struct env e = born((struct toe_sock_opts){ 0 });
+
+	CU_ASSERT(!(e.t.flags & TOE_TCB_NODELAY));
+	CU_ASSERT_EQUAL(e.t.linger2_ms, TOE_FIN_WAIT_2_MS);
+	CU_ASSERT_EQUAL(e.t.mss, ENV_MSS);
+}
+
+static void options__nonsense_is_clamped(void)
+{
+	struct toe_sock_opts o;
+	struct env e;
+
+	memset(&o, 0xff, sizeof(o));
+	e = born(o);
+	CU_ASSERT(e.t.cc < TOE_CC_COUNT);
+	CU_ASSERT(e.t.flags & TOE_TCB_NODELAY);
+	CU_ASSERT_EQUAL(e.t.mss, ENV_MSS);
+	CU_ASSERT_EQUAL(e.t.linger2_ms, 0);
+	memset(&o, 0x7f, sizeof(o));
+	e = born(o);
+	CU_ASSERT_EQUAL(e.t.linger2_ms, TOE_LINGER2_MAX_MS);
+	CU_ASSERT_EQUAL(born((struct toe_sock_opts){ .maxseg = 1 }).t.mss, TOE_MSS_MIN);
+}
+
+static void options__maxseg_bounds_both_ways(void)
+{
+	struct env e = born((struct toe_sock_opts){ .maxseg = 600 });
+	struct toe_seg s = env_syn(&e);
+
+	CU_ASSERT_EQUAL(e.o[0].opt[2] << 8 | e.o[0].opt[3], 600);
+	s.flags |= TOE_ACK;
+	s.ack = ENV_ISN + 1;
+	env_run(&e, toe_tcp_input(&e.t, &s, e.now));
+	CU_ASSERT_EQUAL(e.t.mss, 600);
+	/* Later it can still shrink. */
+	CU_ASSERT_EQUAL(toe_tcp_option(&e.t, TOE_OPT_MAXSEG, 500, e.now), 0);
+	env_write(&e, 1200);
+	CU_ASSERT_EQUAL(e.o[0].len, 500);
+	CU_ASSERT_EQUAL(toe_tcp_option(&e.t, TOE_OPT_MAXSEG, 900, e.now), 0);
+	CU_ASSERT_EQUAL(e.t.mss, 500);
+}
+
+UNIT_MAIN("sockopts", T(options__defaults), T(options__nonsense_is_clamped),
+	  T(options__maxseg_bounds_both_ways))
