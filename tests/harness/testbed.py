@@ -204,7 +204,7 @@ class Testbed:
         self.procs = []
         self.server, self.client = Side(self, tag + "-s"), Side(self, tag + "-c")
         self.middle = Side(self, tag + "-m") if middle else None
-        self.toed = None
+        self.toed = self.wire = None
 
     def __enter__(self):
         try:
@@ -231,6 +231,7 @@ class Testbed:
         if self.middle:
             self._veth(self.server, DEV, self.middle, "srv0")
             self._veth(self.client, DEV, self.middle, "cli0")
+            self.set(self.middle, "net.ipv6.conf.all.disable_ipv6", "1")  # it adds nothing of its own to the wire
         else:
             self._veth(self.server, DEV, self.client, DEV)
         for s, addr in ((self.server, SERVER), (self.client, CLIENT)):
@@ -306,6 +307,29 @@ class Testbed:
     def no_toe(self):
         """Environment of a program that shall find no toed: the kernel's TCP."""
         return {"TOE_SOCKET": os.path.join(self.dir, "none.sock")}
+
+    # The wire
+
+    def start_wire(self, *options):
+        """harness/forwarder.c in the middle, "forth" from the server's side; the ends send frames as a wire has them."""
+        for side in (self.server, self.client):
+            side.run("ethtool", "-K", DEV, "tx", "off", "tso", "off", check=True)
+        p = self.middle.popen(build("tests/harness/forwarder"), *options, "srv0", "cli0", log="wire.log")
+
+        def ready():
+            if p.poll() is not None:
+                raise Trouble("forwarder ended: " + self.log("wire.log").strip()[-200:])
+            return "ready" in self.log("wire.log")
+        wait_for("wire", ready)
+        self.wire = p
+
+    def stop_wire(self):
+        """What it did each way: {"forth": {...}, "back": {...}}."""
+        self.wire.terminate()
+        self.wire.wait(5)
+        self.procs.remove(self.wire)
+        self.wire = None
+        return json.loads(self.log("wire.log").strip().splitlines()[-1])
 
     # The end
 
