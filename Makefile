@@ -44,7 +44,7 @@ no_main = $(filter-out %/main.o,$(call obj,$(1)))
 .DEFAULT_GOAL := all
 
 # Say what is missing before the compiler does; once it was all there, do not look again.
-ifeq ($(filter help clean deps test demo bench,$(MAKECMDGOALS))$(wildcard $(B)/.deps),)
+ifeq ($(filter help clean deps test demo bench bench-goodput,$(MAKECMDGOALS))$(wildcard $(B)/.deps),)
 ifneq ($(shell tests/harness/deps.sh --check && mkdir -p $(B) && touch $(B)/.deps && echo ok),ok)
 $(error nothing built)
 endif
@@ -57,6 +57,8 @@ help:
 	@echo 'make test                    install packages, build, run every test (root)'
 	@echo 'make test-unit|-bpf|-sim|-e2e  parts of it; make check: format, lint, freestanding check'
 	@echo 'make bench                   kernel TCP and TOE alternately, table and build/bench.json (root)'
+	@echo 'make bench-goodput           TOE and Linux over loss, delay, reordering: build/goodput.json; fairness (root, hours;'
+	@echo '                             GOODPUT="--quick", "--harm 1 --cc reno", "--fairness": userspace/bench/goodput.py --help)'
 	@echo 'make fuzz                    parsers, TCP and command ring under libFuzzer, FUZZ_SECONDS=60 each'
 	@echo 'make firmware ARCH=aarch64   cross-build the firmware, run its tests under qemu-user'
 	@echo 'make SAN=1 [target]          with AddressSanitizer and UBSan, into build-san/'
@@ -250,13 +252,16 @@ fuzz: $(FUZZ_BIN)
 	@tests/fuzz/run.sh $(FUZZ_SECONDS) $^
 
 # To look at and to measure
-.PHONY: demo demo-run bench bench-run
+.PHONY: demo bench bench-goodput
 demo: root deps
 	@$(MAKE) --no-print-directory -j2 -s all nginx
 	@userspace/bench/demo.py
 bench: root deps
 	@$(MAKE) --no-print-directory -j2 -s all nginx apps $(B)/tests/sim/sim_bench
 	@userspace/bench/bench.py
+bench-goodput: root deps
+	@$(MAKE) --no-print-directory -j2 -s all apps
+	@userspace/bench/goodput.py $(GOODPUT)
 
 # Installation
 D := $(DESTDIR)$(PREFIX)
