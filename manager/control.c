@@ -91,7 +91,7 @@ static int flow_ioctl(struct tm_sock *s, unsigned long request, int *v)
 		*v = (int)tm_rx_avail(s);
 		return 0;
 	case SIOCOUTQ:
-		*v = (int)(s->tx_mask + 1 - tm_tx_space(s));
+		*v = (int)tm_tx_used(s);
 		return 0;
 	case SIOCATMARK:
 		*v = 0;

@@ -157,12 +157,12 @@ static int64_t get_one(struct tm_sock *s)
 
 static int64_t get_rcvbuf(struct tm_sock *s)
 {
-	return tm_kind(s) == TM_FLOW ? (int64_t)s->rx_mask + 1 : TOE_BUF_DEFAULT;
+	return tm_kind(s) == TM_FLOW ? (int64_t)toe_load(&s->fb->dev.rx_limit) : TOE_BUF_DEFAULT;
 }
 
 static int64_t get_sndbuf(struct tm_sock *s)
 {
-	return tm_kind(s) == TM_FLOW ? (int64_t)s->tx_mask + 1 : TOE_BUF_DEFAULT;
+	return tm_kind(s) == TM_FLOW ? (int64_t)toe_load(&s->fb->dev.tx_limit) : TOE_BUF_DEFAULT;
 }
 
 /*

@@ -17,7 +17,7 @@ enum { TWO_SEGMENTS = 2 * 1460 };
 static void rx_tell(struct tm_ctx *c, struct tm_sock *s, uint64_t read)
 {
 	struct toe_flow_app *a = &s->fb->app;
-	uint64_t told = toe_load(&a->rx_told), size = (uint64_t)s->rx_mask + 1;
+	uint64_t told = toe_load(&a->rx_told), size = toe_load(&s->fb->dev.rx_limit);
 	uint64_t window = told + size - toe_load(&s->fb->dev.rx_end);
 
 	if (tm_likely(read - told < size / 4) &&
@@ -27,6 +27,18 @@ static void rx_tell(struct tm_ctx *c, struct tm_sock *s, uint64_t read)
 	tm_push_flow(c, s, TOE_SW_RECV, 0, read);
 }
 
+static void rx_copy(struct tm_sock *s, struct tm_iter *it, uint64_t pos, uint32_t n)
+{
+	const void *from;
+	uint32_t piece;
+
+	for (; n; pos += piece, n -= piece) {
+		piece = n;
+		from = tm_rx_at(s, pos, &piece);
+		tm_iter_in(it, from, piece);
+	}
+}
+
 /* What is there. Bytes; 0: the stream has ended; -errno, among them -EAGAIN. */
 static ssize_t rx_some(struct tm_ctx *c, struct tm_sock *s, struct tm_iter *it, int flags)
 {
@@ -34,10 +46,10 @@ static ssize_t rx_some(struct tm_ctx *c, struct tm_sock *s, struct tm_iter *it, 
 	    &s->fb->dev.flags); /* before rx_end: with the FIN seen, that is final */
 	uint64_t read = toe_load(&s->fb->app.rx_read);
 	uint64_t avail = toe_load_acquire(&s->fb->dev.rx_end) - read;
-	uint32_t n, at, first;
+	uint32_t n;
 	int err;
 
-	if (tm_unlikely(!avail || avail > (uint64_t)s->rx_mask + 1)) {
+	if (tm_unlikely(!avail || avail > TOE_BUF_MAX)) {
 		err = fl & TOE_FLOW_ERROR ? tm_take_error(s) : 0;
 		if (err)
 			return -err;
@@ -48,11 +60,7 @@ static ssize_t rx_some(struct tm_ctx *c, struct tm_sock *s, struct tm_iter *it, 
 	}
 	n = avail < it->left ? (uint32_t)avail : (uint32_t)it->left;
 	if (tm_likely(!(flags & MSG_TRUNC))) {
-		at = (uint32_t)(read + s->skew) & s->rx_mask;
-		first = s->rx_mask + 1 - at < n ? s->rx_mask + 1 - at : n;
-		tm_iter_in(it, s->rx + at, first);
-		if (tm_unlikely(n > first))
-			tm_iter_in(it, s->rx, n - first);
+		rx_copy(s, it, read, n);
 	} else {
 		it->left -= n;
 	}

@@ -64,11 +64,24 @@ void tm_tx_commit(struct tm_ctx *c, struct tm_sock *s, size_t n, bool more, bool
 	tm_push_flow(c, s, TOE_SW_SEND, fl, end);
 }
 
+/* Copy `n` bytes behind tx_end. */
+static void tx_copy(struct tm_sock *s, struct tm_iter *it, uint64_t pos, uint32_t n)
+{
+	uint32_t piece;
+	void *to;
+
+	for (; n; pos += piece, n -= piece) {
+		piece = n;
+		to = tm_tx_at(s, pos, &piece);
+		tm_iter_out(it, to, piece);
+	}
+}
+
 /* As much as fits. Bytes, or -errno; *full: it did not all fit. */
 static ssize_t tx_some(struct tm_ctx *c, struct tm_sock *s, struct tm_iter *it, int flags,
 		       bool *full)
 {
-	uint32_t room, n, at, first;
+	uint32_t room, n;
 	int err;
 
 	tm_flow_lock(s);
@@ -76,11 +89,7 @@ static ssize_t tx_some(struct tm_ctx *c, struct tm_sock *s, struct tm_iter *it, 
 	*full = room < it->left;
 	n = *full ? room : (uint32_t)it->left;
 	if (n || err == -EAGAIN) {
-		at = (uint32_t)(toe_load(&s->fb->app.tx_end) + s->skew) & s->tx_mask;
-		first = s->tx_mask + 1 - at < n ? s->tx_mask + 1 - at : n;
-		tm_iter_out(it, s->tx + at, first);
-		if (n > first)
-			tm_iter_out(it, s->tx, n - first);
+		tx_copy(s, it, toe_load(&s->fb->app.tx_end), n);
 		tm_tx_commit(c, s, n, flags & MSG_MORE, *full);
 	}
 	tm_flow_unlock(s);

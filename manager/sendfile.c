@@ -8,11 +8,10 @@
 #include "toe.h"
 #include "transfer.h"
 
-static ssize_t fill(struct tm_sock *s, int in, off_t *off, size_t n, uint64_t pos)
+static ssize_t fill(struct tm_sock *s, int in, off_t *off, uint32_t n, uint64_t pos)
 {
-	uint32_t at = (uint32_t)(pos + s->skew) & s->tx_mask;
-	size_t piece = s->tx_mask + 1 - at < n ? s->tx_mask + 1 - at : n;
-	ssize_t r = tm_sys(off ? pread(in, s->tx + at, piece, *off) : read(in, s->tx + at, piece));
+	void *to = tm_tx_at(s, pos, &n);
+	ssize_t r = tm_sys(off ? pread(in, to, n, *off) : read(in, to, n));
 
 	if (r > 0 && off)
 		*off += r;
@@ -31,7 +30,9 @@ static ssize_t file_some(struct tm_ctx *c, struct tm_sock *s, int in, off_t *off
 
 	tm_flow_lock(s);
 	room = tm_tx_room(s, &err);
-	r = room ? fill(s, in, off, room < left ? room : left, toe_load(&s->fb->app.tx_end)) : err;
+	r = room ? fill(s, in, off, room < left ? room : (uint32_t)left,
+			toe_load(&s->fb->app.tx_end))
+		 : err;
 	if (r > 0)
 		tm_tx_commit(c, s, (size_t)r, false, (size_t)r < left && (size_t)r == room);
 	else if (r == -EAGAIN)

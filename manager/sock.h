@@ -56,10 +56,7 @@ struct tm_opts {
 struct tm_sock {
 	/* Line 0: the data path. */
 	struct toe_flow_block *fb;
-	uint8_t *rx, *tx;
-	uint32_t rx_mask, tx_mask; /* buffer size - 1 */
 	uint32_t flow;
-	uint32_t skew; /* of toe_buf_index */
 	uint32_t flags; /* enum tm_sock_flags; changed by atomics */
 	uint16_t gen;
 	uint8_t fpc;
@@ -130,17 +127,45 @@ static inline uint64_t tm_rx_avail(const struct tm_sock *s)
 	return toe_load_acquire(&s->fb->dev.rx_end) - toe_load(&s->fb->app.rx_read);
 }
 
+static inline uint64_t tm_tx_used(const struct tm_sock *s)
+{
+	return toe_load(&s->fb->app.tx_end) - toe_load_acquire(&s->fb->dev.tx_una);
+}
+
 static inline uint32_t tm_tx_space(const struct tm_sock *s)
 {
-	uint64_t used = toe_load(&s->fb->app.tx_end) - toe_load_acquire(&s->fb->dev.tx_una);
+	uint64_t used = tm_tx_used(s);
+	uint32_t limit = toe_load_acquire(&s->fb->dev.tx_limit);
 
-	return used > s->tx_mask ? 0 : s->tx_mask + 1 - (uint32_t)used;
+	return used > limit ? 0 : limit - (uint32_t)used;
 }
 
 /* Writable as poll(2) means it: a third of the buffer is free. */
 static inline bool tm_writable(const struct tm_sock *s)
 {
-	return tm_tx_space(s) >= (s->tx_mask + 1) / 3;
+	return tm_tx_space(s) >= toe_load(&s->fb->dev.tx_limit) / 3;
+}
+
+/*
+ * Memory of the receive or send buffer from stream position `pos` on: *n becomes what of it lies in
+ * one piece. After rx_end, or tx_una and tx_limit, were read (acquire).
+ */
+static inline void *tm_rx_at(const struct tm_sock *s, uint64_t pos, uint32_t *n)
+{
+	uint64_t off;
+
+	*n = toe_ring_piece(toe_load(&s->fb->dev.rx_ring), s->flow, toe_arena_rx_off(s->flow), pos,
+			    *n, &off);
+	return tm_proc.arena + off;
+}
+
+static inline void *tm_tx_at(const struct tm_sock *s, uint64_t pos, uint32_t *n)
+{
+	uint64_t off;
+
+	*n = toe_ring_piece(toe_load(&s->fb->dev.tx_ring), s->flow, toe_arena_tx_off(s->flow), pos,
+			    *n, &off);
+	return tm_proc.arena + off;
 }
 
 /*

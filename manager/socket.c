@@ -70,11 +70,6 @@ void tm_flow_begin(struct tm_sock *s, uint32_t flow, uint16_t gen, uint8_t ctx)
 	s->flow = flow;
 	s->gen = gen;
 	s->fpc = fb->con.fpc;
-	s->rx = tm_proc.arena + fb->con.rx_off;
-	s->tx = tm_proc.arena + fb->con.tx_off;
-	s->rx_mask = fb->con.rx_size - 1;
-	s->tx_mask = fb->con.tx_size - 1;
-	s->skew = flow * 13 * TOE_CACHELINE;
 	toe_store(&s->ev_rx, (uint32_t)toe_load(&fb->dev.rx_end));
 	toe_store(&s->ev_flags, toe_load(&fb->dev.flags)); /* what is so already, is no news */
 	tm_clear(s, TM_S_WANT_SPACE | TM_S_ERROR_TAKEN);

@@ -6,7 +6,7 @@
  * allocates in it. The memfd is sparse: memory is committed when it is first touched. The firmware
  * treats whatever the application can write as untrusted input.
  *
- *   header | contexts | listeners | options by grant | flow blocks | data buffers
+ *   header | contexts | listeners | options by grant | flow blocks | data buffers | big slots
  */
 #ifndef TOE_ABI_ARENA_H
 #define TOE_ABI_ARENA_H
@@ -138,6 +138,10 @@ struct toe_flow_dev {
 	uint16_t gen;
 	uint8_t state; /* enum toe_tcp_state */
 	uint8_t flags; /* enum toe_flow_flags */
+	uint32_t rx_limit; /* size of the receive buffer, bytes */
+	uint64_t rx_ring; /* where it lies (toe_ring_*): stored before rx_end reaches a new ring */
+	uint64_t tx_ring; /* the same for sending: stored before tx_una and tx_limit let one in */
+	uint32_t tx_limit; /* size of the send buffer, bytes */
 } __attribute__((aligned(TOE_CACHELINE)));
 
 /* Line 1: written by the application only; the firmware sets ctx when an active open is born. */
@@ -164,8 +168,6 @@ struct toe_flow_const {
 	uint8_t fpc;
 	uint8_t dev; /* index into toe_ctrl.dev */
 	uint16_t listener; /* index, 0xffff for an active open */
-	uint32_t rx_size, tx_size; /* bytes, powers of two */
-	uint64_t rx_off, tx_off; /* from the start of the arena */
 } __attribute__((aligned(TOE_CACHELINE)));
 
 struct toe_flow_block {
@@ -175,16 +177,16 @@ struct toe_flow_block {
 };
 _Static_assert(sizeof(struct toe_flow_block) == 3 * TOE_CACHELINE, "three lines, one writer each");
 
-enum { TOE_BUF_DEFAULT = 65536 }; /* bytes of a send or receive buffer */
+/* Sizes of a send or receive buffer, bytes. */
+enum { TOE_BUF_MIN = 4096, TOE_BUF_DEFAULT = 65536, TOE_BUF_MAX = 1 << 24 };
 
 /*
- * Buffers start 128 KB apart: without this shift equal positions of all flows would fall into the
- * same cache sets.
+ * What a flow needs beyond the default ring comes from a pool: big slots of sparse memory, one for
+ * a flow's receiving and one for its sending side. Each FPC gives out its own share of them. A ring
+ * of 2^n bytes lies 2^n bytes behind the start of its slot, so that the rings of a slot never
+ * overlap.
  */
-static inline uint32_t toe_buf_index(uint64_t pos, uint32_t flow, uint32_t size)
-{
-	return (uint32_t)(pos + (uint64_t)flow * 13 * TOE_CACHELINE) & (size - 1);
-}
+enum { TOE_BIG_SLOTS = 2048, TOE_BIG_SLOT_SHIFT = 25 };
 
 #define TOE_ALIGN_UP(x, a) (((x) + (a)-1) / (a) * (a))
 
@@ -196,7 +198,8 @@ enum { TOE_ARENA_CTX_OFF = 4096 };
 #define TOE_ARENA_FLOW_OFF (TOE_ARENA_GRANT_OFF + TOE_MAX_GRANTS * sizeof(struct toe_sock_opts))
 #define TOE_ARENA_BUF_OFF \
 	TOE_ALIGN_UP(TOE_ARENA_FLOW_OFF + TOE_MAX_FLOWS * sizeof(struct toe_flow_block), 1ull << 21)
-#define TOE_ARENA_SIZE (TOE_ARENA_BUF_OFF + TOE_MAX_FLOWS * 2ull * TOE_BUF_DEFAULT)
+#define TOE_ARENA_BIG_OFF (TOE_ARENA_BUF_OFF + TOE_MAX_FLOWS * 2ull * TOE_BUF_DEFAULT)
+#define TOE_ARENA_SIZE (TOE_ARENA_BIG_OFF + ((uint64_t)TOE_BIG_SLOTS << TOE_BIG_SLOT_SHIFT))
 
 _Static_assert(sizeof(struct toe_arena_hdr) <= TOE_ARENA_CTX_OFF, "header fits its page");
 
@@ -231,6 +234,88 @@ static inline uint64_t toe_arena_rx_off(uint32_t flow)
 static inline uint64_t toe_arena_tx_off(uint32_t flow)
 {
 	return toe_arena_rx_off(flow) + TOE_BUF_DEFAULT;
+}
+
+/*
+ * Where a buffer lies, in one word, so that who reads it never sees half a change:
+ *
+ *   bits 0..41   stream position (modulo 2^42) from which on bytes lie in the current ring; those
+ *                below it are still in the ring before
+ *   bits 42..45  log2 of the current ring's size, less 16; 0: the default ring
+ *   bits 46..49  the same of the ring before
+ *   bits 50..63  the big slot, unless both are the default ring
+ *
+ * The FPC chooses the position so that no byte was or can have been written there by anybody who
+ * does not know the new word yet. It changes rings again only when all bytes below are done with.
+ */
+enum { TOE_RING_SHIFT_MIN = 16, TOE_RING_SHIFT_MAX = 24 };
+#define TOE_RING_POS ((1ull << 42) - 1)
+
+static inline uint64_t toe_ring_word(uint32_t slot, unsigned now, unsigned before, uint64_t from)
+{
+	return (from & TOE_RING_POS) | (uint64_t)(now - TOE_RING_SHIFT_MIN) << 42 |
+	       (uint64_t)(before - TOE_RING_SHIFT_MIN) << 46 | (uint64_t)slot << 50;
+}
+
+static inline unsigned toe_ring_now(uint64_t ring)
+{
+	return TOE_RING_SHIFT_MIN + (ring >> 42 & 15);
+}
+
+static inline unsigned toe_ring_before(uint64_t ring)
+{
+	return TOE_RING_SHIFT_MIN + (ring >> 46 & 15);
+}
+
+static inline uint32_t toe_ring_slot(uint64_t ring)
+{
+	return (uint32_t)(ring >> 50);
+}
+
+/* Bytes that the current ring holds. */
+static inline uint32_t toe_ring_size(uint64_t ring)
+{
+	return 1u << toe_ring_now(ring);
+}
+
+/* Bytes from `pos` to where the current ring begins; 0: it is past that. */
+static inline uint64_t toe_ring_left(uint64_t ring, uint64_t pos)
+{
+	uint64_t left = ((ring & TOE_RING_POS) - pos) & TOE_RING_POS;
+
+	return left >> 41 ? 0 : left;
+}
+
+/*
+ * The memory of the bytes from stream position `pos` on: how many of `n` (> 0) lie in one piece,
+ * and *off from the start of the arena. `base`: the default ring, toe_arena_rx_off or
+ * toe_arena_tx_off. Rings begin at powers of two: without the shift by flow id equal positions of
+ * all flows would fall into the same cache sets.
+ */
+static inline uint32_t toe_ring_piece(uint64_t ring, uint32_t flow, uint64_t base, uint64_t pos,
+				      uint32_t n, uint64_t *off)
+{
+	uint32_t size = TOE_BUF_DEFAULT, at;
+	uint64_t left;
+
+	if (__builtin_expect(ring != 0, 0)) {
+		unsigned shift = toe_ring_now(ring);
+
+		left = toe_ring_before(ring) != shift ? toe_ring_left(ring, pos) : 0;
+		if (left) {
+			shift = toe_ring_before(ring);
+			n = n < left ? n : (uint32_t)left;
+		}
+		size = 1u << shift;
+		if (shift > TOE_RING_SHIFT_MIN)
+			base = TOE_ARENA_BIG_OFF +
+			       ((uint64_t)(toe_ring_slot(ring) % TOE_BIG_SLOTS)
+				<< TOE_BIG_SLOT_SHIFT) +
+			       size;
+	}
+	at = (uint32_t)(pos + (uint64_t)flow * 13 * TOE_CACHELINE) & (size - 1);
+	*off = base + at;
+	return n < size - at ? n : size - at;
 }
 
 #endif

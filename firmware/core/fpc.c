@@ -154,6 +154,7 @@ void toe_fpc_input(struct toe_fpc *f, uint32_t flow, struct toe_rx *rx)
 {
 	struct toe_work *w = toe_fpc_open(f, flow);
 	struct toe_span span[TOE_MAX_SPANS];
+	struct toe_place to;
 	uint64_t had;
 	uint32_t act;
 	unsigned n;
@@ -161,8 +162,8 @@ void toe_fpc_input(struct toe_fpc *f, uint32_t flow, struct toe_rx *rx)
 	if (!w)
 		return;
 	n = rx->seg.len ? toe_tcp_place(w->t, &rx->seg, span) : 0;
-	if (!toe_rx_store(rx, f->ctrl->dev[rx->dev].software, span, n,
-			  w->arena + toe_arena_rx_off(flow), w->t->rcv_size, flow)) {
+	to = (struct toe_place){ w->arena, w->t->rcv_ring, toe_arena_rx_off(flow), flow };
+	if (!toe_rx_store(rx, f->ctrl->dev[rx->dev].software, span, n, &to)) {
 		toe_count(f, TOE_CNT_drop_checksum);
 		return;
 	}

@@ -8,6 +8,19 @@ enum {
 	BELL_AGAIN_US = 1000,
 };
 
+/* Rings come before the positions that lie in them, limits after. */
+static void publish_rings(struct toe_flow_dev *d, const struct toe_tcb *t)
+{
+	toe_store(&d->rx_ring, t->rcv_ring);
+	toe_store(&d->tx_ring, t->snd_ring);
+}
+
+static void publish_limits(struct toe_flow_dev *d, const struct toe_tcb *t)
+{
+	toe_store_release(&d->rx_limit, t->rcv_size);
+	toe_store_release(&d->tx_limit, t->snd_size);
+}
+
 /* The flow's block as of the commit. Positions before the flags that speak of them. */
 void toe_host_publish(struct toe_work *w)
 {
@@ -26,8 +39,12 @@ void toe_host_publish(struct toe_work *w)
 		flags |= TOE_FLOW_ERROR;
 	}
 	if (t->state >= TOE_TCP_ESTABLISHED || flags & TOE_FLOW_ESTABLISHED) {
-		toe_store(&d->rx_end, toe_tcp_rx_end(t));
+		if (d->rx_ring != t->rcv_ring || d->tx_ring != t->snd_ring)
+			publish_rings(d, t);
+		toe_store_release(&d->rx_end, toe_tcp_rx_end(t));
 		toe_store_release(&d->tx_una, toe_tcp_tx_una(t));
+		if (d->rx_limit != t->rcv_size || d->tx_limit != t->snd_size)
+			publish_limits(d, t);
 	}
 	if (d->state != t->state)
 		toe_store_release(&d->state, t->state);
@@ -46,6 +63,8 @@ void toe_host_birth(struct toe_fpc *f, struct toe_work *w)
 	toe_store(&b->dev.rx_end, 0);
 	toe_store(&b->dev.tx_una, 0);
 	toe_store(&b->dev.error, 0);
+	publish_rings(&b->dev, w->t);
+	publish_limits(&b->dev, w->t);
 	toe_store(&b->dev.notify_seq, toe_load(&b->app.seen_seq));
 	memcpy(b->con.laddr, t->laddr, sizeof(b->con.laddr));
 	memcpy(b->con.raddr, t->raddr, sizeof(b->con.raddr));
@@ -54,10 +73,6 @@ void toe_host_birth(struct toe_fpc *f, struct toe_work *w)
 	b->con.fpc = (uint8_t)f->id;
 	b->con.dev = t->dev;
 	b->con.listener = w->t->listener;
-	b->con.rx_size = w->t->rcv_size;
-	b->con.tx_size = w->t->snd_size;
-	b->con.rx_off = toe_arena_rx_off(w->flow);
-	b->con.tx_off = toe_arena_tx_off(w->flow);
 }
 
 /* The context's HW ring with this FPC, NULL when nobody reads it. */

@@ -86,19 +86,21 @@ static uint8_t *put_tcp(uint8_t *p, const struct toe_tuple *t, const struct toe_
 	return p + sizeof(*th) + o->opt_len;
 }
 
-/* Payload from the send buffer, which may wrap. */
-static uint64_t put_payload(uint64_t sum, uint8_t *p, const struct toe_out *o, const uint8_t *buf,
-			    uint32_t size, uint32_t flow)
+/* Payload from the send buffer, in one piece nearly always. */
+static uint64_t put_payload(uint64_t sum, uint8_t *p, const struct toe_out *o,
+			    const struct toe_place *from)
 {
-	uint32_t index = toe_buf_index(o->pos, flow, size);
-	uint32_t first = o->len <= size - index ? o->len : size - index;
-	uint64_t rest;
+	uint32_t at = 0, piece;
+	uint64_t off, s;
 
-	sum = toe_csum_copy(sum, p, buf + index, first);
-	if (first == o->len)
-		return sum;
-	rest = toe_csum_copy(0, p + first, buf, o->len - first);
-	return toe_csum_plus(sum, first & 1 ? toe_csum_odd(rest) : rest);
+	do {
+		piece = toe_ring_piece(from->ring, from->flow, from->base, o->pos + at, o->len - at,
+				       &off);
+		s = toe_csum_copy(0, p + at, from->arena + off, piece);
+		sum = toe_csum_plus(sum, at & 1 ? toe_csum_odd(s) : s);
+		at += piece;
+	} while (at < o->len);
+	return sum;
 }
 
 /* A frame of device `dev`, perhaps one that was left over. */
@@ -121,9 +123,9 @@ static void keep_frame(struct toe_fpc *f, unsigned dev, const struct toe_frame *
 	f->has_spare[dev] = 1;
 }
 
-/* `buf`: the send buffer, for segments with payload. */
+/* `from`: the send buffer, for segments with payload. */
 static void build(struct toe_fpc *f, struct toe_frame *fr, const struct path *to,
-		  const struct toe_out *o, const uint8_t *buf, uint32_t size, uint32_t flow)
+		  const struct toe_out *o, const struct toe_place *from)
 {
 	bool v4 = toe_addr_is_v4(to->t->laddr);
 	uint32_t tcp_len = (uint32_t)sizeof(struct toe_tcph) + o->opt_len + o->len;
@@ -143,7 +145,7 @@ static void build(struct toe_fpc *f, struct toe_frame *fr, const struct path *to
 	data = put_tcp(p, to->t, o);
 	sum = toe_csum_add(sum, p, sizeof(*th) + o->opt_len);
 	if (o->len)
-		sum = put_payload(sum, data, o, buf, size, flow);
+		sum = put_payload(sum, data, o, from);
 	th->check = (uint16_t)~toe_csum_fold(sum);
 	fr->len = (uint32_t)(data + o->len - fr->data);
 }
@@ -181,7 +183,7 @@ void toe_gen_output(struct toe_fpc *f, struct toe_work *w)
 {
 	struct toe_tcb *t = w->t;
 	struct path to = { &w->e->tuple, next_mac(f, t), t->dev };
-	const uint8_t *buf = w->arena + toe_arena_tx_off(w->flow);
+	struct toe_place from = { w->arena, t->snd_ring, toe_arena_tx_off(w->flow), w->flow };
 	struct toe_frame fr;
 	struct toe_out o;
 
@@ -192,7 +194,7 @@ void toe_gen_output(struct toe_fpc *f, struct toe_work *w)
 			keep_frame(f, t->dev, &fr);
 			return;
 		}
-		build(f, &fr, &to, &o, buf, t->snd_size, w->flow);
+		build(f, &fr, &to, &o, &from);
 		f->out[f->nout++] = fr;
 		count_out(f, &o);
 		if (o.last) {
@@ -227,7 +229,7 @@ void toe_gen_reply(struct toe_fpc *f, const struct toe_rx *rx, const struct toe_
 
 	if (!get_frame(f, rx->dev, &fr))
 		return;
-	build(f, &fr, &to, o, NULL, 0, 0);
+	build(f, &fr, &to, o, NULL);
 	transmit(f, &fr);
 	toe_count(f, TOE_CNT_tx_frames);
 	if (!(o->flags & TOE_RST))

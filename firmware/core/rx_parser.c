@@ -206,29 +206,29 @@ bool toe_rx_checksum(const struct toe_rx *rx, bool partial_ok)
 }
 
 /*
- * Copy `n` bytes into the ring buffer at `index`, around its end. The sum is as of bytes at an even
- * offset.
+ * Copy `n` bytes into the receive buffer at stream position `pos`. The sum is as of bytes at an
+ * even offset.
  */
-static uint64_t ring_copy(uint8_t *buf, uint32_t size, uint32_t index, const uint8_t *src,
-			  uint32_t n, bool sum)
+static uint64_t store(const struct toe_place *to, uint64_t pos, const uint8_t *src, uint32_t n,
+		      bool sum)
 {
-	uint32_t first = n <= size - index ? n : size - index;
-	uint64_t a, b;
+	uint64_t total = 0, off, s;
+	uint32_t piece;
 
-	if (!sum) {
-		memcpy(buf + index, src, first);
-		memcpy(buf, src + first, n - first);
-		return 0;
+	for (uint32_t at = 0; at < n; at += piece) {
+		piece = toe_ring_piece(to->ring, to->flow, to->base, pos + at, n - at, &off);
+		if (!sum) {
+			memcpy(to->arena + off, src + at, piece);
+			continue;
+		}
+		s = toe_csum_copy(0, to->arena + off, src + at, piece);
+		total = toe_csum_plus(total, at & 1 ? toe_csum_odd(s) : s);
 	}
-	a = toe_csum_copy(0, buf + index, src, first);
-	if (first == n)
-		return a;
-	b = toe_csum_copy(0, buf, src + first, n - first);
-	return toe_csum_plus(a, first & 1 ? toe_csum_odd(b) : b);
+	return total;
 }
 
 bool toe_rx_store(const struct toe_rx *rx, bool partial_ok, const struct toe_span *span, unsigned n,
-		  uint8_t *buf, uint32_t size, uint32_t flow)
+		  const struct toe_place *to)
 {
 	bool sum = !(partial_ok && is_partial(rx));
 	uint64_t total = sum ? toe_csum_add(rx->pseudo, rx->tcp, rx->tcp_hdr) : 0;
@@ -241,8 +241,7 @@ bool toe_rx_store(const struct toe_rx *rx, bool partial_ok, const struct toe_spa
 			s = toe_csum_add(0, rx->payload + at, span[i].off - at);
 			total = toe_csum_plus(total, at & 1 ? toe_csum_odd(s) : s);
 		}
-		s = ring_copy(buf, size, toe_buf_index(span[i].pos, flow, size),
-			      rx->payload + span[i].off, span[i].len, sum);
+		s = store(to, span[i].pos, rx->payload + span[i].off, span[i].len, sum);
 		total = toe_csum_plus(total, span[i].off & 1 ? toe_csum_odd(s) : s);
 		at = span[i].off + span[i].len;
 	}

@@ -38,11 +38,15 @@ int toe_rx_parse(const struct toe_frame *fr, struct toe_rx *rx);
  */
 bool toe_rx_checksum(const struct toe_rx *rx, bool partial_ok);
 
-/*
- * The same, and store the payload's spans into the ring buffer `buf` of flow `flow` in the same
- * pass.
- */
+/* A flow's receive or send buffer, as toe_ring_piece takes it. */
+struct toe_place {
+	uint8_t *arena;
+	uint64_t ring, base;
+	uint32_t flow;
+};
+
+/* The same, and store the payload's spans into the receive buffer in the same pass. */
 bool toe_rx_store(const struct toe_rx *rx, bool partial_ok, const struct toe_span *span, unsigned n,
-		  uint8_t *buf, uint32_t size, uint32_t flow);
+		  const struct toe_place *to);
 
 #endif

@@ -93,7 +93,7 @@ struct toe_tcb {
 	uint64_t rcv_adv; /* highest right edge advertised */
 	uint64_t rcv_read; /* sequence number that the application has read up to */
 	uint64_t ack_at; /* deadline of the delayed ACK */
-	uint32_t rcv_size, snd_size; /* buffer sizes, bytes */
+	uint32_t rcv_size, snd_size; /* limits of the buffers, bytes; their rings hold as much */
 	uint32_t ts_recent, ts_offset;
 	uint32_t ts_recent_age_s; /* clock in seconds when ts_recent was set */
 	uint32_t last_ack_sent; /* wire value, RFC 7323 4.3 */
@@ -108,6 +108,7 @@ struct toe_tcb {
 	uint64_t life_at; /* deadline of SYN give-up, FIN_WAIT_2; by state */
 	uint64_t sent_at; /* last transmission of data: idle restart */
 	uint64_t snd_first, rcv_first; /* sequence numbers of position 0 */
+	uint64_t rcv_ring, snd_ring; /* where the buffers lie (toe_ring_*, abi/arena.h) */
 	uint32_t max_snd_wnd;
 	uint32_t linger2_ms;
 	uint16_t maxseg; /* TCP_MAXSEG, 0 = not set */

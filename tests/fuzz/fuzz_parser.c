@@ -49,7 +49,8 @@ static void check_spans(const struct toe_span *s, unsigned n, const struct toe_r
 
 static void use(struct toe_rx *rx)
 {
-	static uint8_t buf[BUF];
+	static uint8_t buf[TOE_BUF_DEFAULT];
+	struct toe_place to = { .arena = buf, .flow = 7 };
 	struct toe_tcb t = tcb_with_holes(rx->seg.seq);
 	struct toe_span span[TOE_MAX_SPANS];
 	unsigned n = toe_tcp_place(&t, &rx->seg, span);
@@ -57,9 +58,9 @@ static void use(struct toe_rx *rx)
 	if (n > TOE_MAX_SPANS)
 		abort();
 	check_spans(span, n, rx);
-	if (toe_rx_checksum(rx, true) != toe_rx_store(rx, true, span, n, buf, BUF, 7))
+	if (toe_rx_checksum(rx, true) != toe_rx_store(rx, true, span, n, &to))
 		abort();
-	if (toe_rx_checksum(rx, false) != toe_rx_store(rx, false, span, n, buf, BUF, 7))
+	if (toe_rx_checksum(rx, false) != toe_rx_store(rx, false, span, n, &to))
 		abort();
 }
 

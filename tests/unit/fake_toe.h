@@ -243,9 +243,8 @@ FAKE uint32_t fake_birth(uint8_t flags)
 	memcpy(b->con.raddr + 12, "\300\0\2\2", 4);
 	b->con.lport = htons(80);
 	b->con.rport = htons((uint16_t)(FAKE_PORT + flow)); /* tells flows apart */
-	b->con.rx_size = b->con.tx_size = TOE_BUF_DEFAULT;
-	b->con.rx_off = toe_arena_rx_off(flow);
-	b->con.tx_off = toe_arena_tx_off(flow);
+	b->dev.rx_limit = b->dev.tx_limit = TOE_BUF_DEFAULT;
+	b->dev.rx_ring = b->dev.tx_ring = 0;
 	toe_store_release(&b->dev.gen, (uint16_t)(b->dev.gen + 1));
 	return flow;
 }
@@ -401,12 +400,14 @@ FAKE void fake_stop(void)
 FAKE void fake_peer_send(uint32_t flow, const void *data, uint32_t n)
 {
 	struct toe_flow_block *b = fake_block(flow);
-	uint8_t *rx = fake.arena + b->con.rx_off;
+	uint64_t off;
 
 	pthread_mutex_lock(&fake.lock);
-	for (uint32_t i = 0; i < n; i++)
-		rx[toe_buf_index(b->dev.rx_end + i, flow, b->con.rx_size)] =
-		    ((const uint8_t *)data)[i];
+	for (uint32_t i = 0; i < n; i++) {
+		toe_ring_piece(b->dev.rx_ring, flow, toe_arena_rx_off(flow), b->dev.rx_end + i, 1,
+			       &off);
+		fake.arena[off] = ((const uint8_t *)data)[i];
+	}
 	toe_store_release(&b->dev.rx_end, b->dev.rx_end + n);
 	fake_notify(flow, TOE_HW_DATA_RECEIVED, false);
 	pthread_mutex_unlock(&fake.lock);
@@ -462,10 +463,12 @@ FAKE uint64_t fake_sent_end(uint32_t flow)
 FAKE void fake_sent(uint32_t flow, uint64_t pos, void *to, uint32_t n)
 {
 	struct toe_flow_block *b = fake_block(flow);
+	uint64_t off;
 
-	for (uint32_t i = 0; i < n; i++)
-		((uint8_t *)to)[i] =
-		    fake.arena[b->con.tx_off + toe_buf_index(pos + i, flow, b->con.tx_size)];
+	for (uint32_t i = 0; i < n; i++) {
+		toe_ring_piece(b->dev.tx_ring, flow, toe_arena_tx_off(flow), pos + i, 1, &off);
+		((uint8_t *)to)[i] = fake.arena[off];
+	}
 }
 
 /* A connection for listener 0's queue, hinted to context `ctx` (0xff: nobody); tells it. */

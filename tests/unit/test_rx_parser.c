@@ -253,22 +253,24 @@ static void checksum__partial_only_where_allowed(void)
  */
 static void store__spans(void)
 {
-	static uint8_t buf[256];
+	static uint8_t buf[TOE_BUF_DEFAULT];
+	struct toe_place to = { .arena = buf };
 
 	make(&plain);
 	toe_rx_parse(&fr, &rx);
-	for (uint64_t pos = 0; pos < 256; pos++) {
+	for (uint64_t pos = TOE_BUF_DEFAULT - 100; pos < TOE_BUF_DEFAULT + 10; pos++) {
 		struct toe_span span[2] = { { pos + 3, 3, 20 }, { pos + 30, 30, 31 } };
 
 		memset(buf, 0xee, sizeof(buf));
-		CU_ASSERT(toe_rx_store(&rx, false, span, 2, buf, 256, 0));
+		CU_ASSERT(toe_rx_store(&rx, false, span, 2, &to));
 		for (unsigned i = 0; i < 100; i++) {
 			bool in = (i >= 3 && i < 23) || (i >= 30 && i < 61);
 
-			CU_ASSERT_EQUAL(buf[(pos + i) & 255], in ? rx.payload[i] : 0xee);
+			CU_ASSERT_EQUAL(buf[(pos + i) % TOE_BUF_DEFAULT],
+					in ? rx.payload[i] : 0xee);
 		}
 		rx.payload[99] ^= 1;
-		CU_ASSERT(!toe_rx_store(&rx, false, span, 2, buf, 256, 0));
+		CU_ASSERT(!toe_rx_store(&rx, false, span, 2, &to));
 		rx.payload[99] ^= 1;
 	}
 }

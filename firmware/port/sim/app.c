@@ -206,7 +206,7 @@ static void take_flow(struct sim_app *a, struct sim_conn *c, uint32_t flow, uint
 	a->of_flow[flow] = (uint32_t)(c - a->conn) + 1;
 	b->app.rx_read = b->app.rx_told = b->app.tx_end = 0;
 	b->app.ctx = 0;
-	if (b->con.rx_size != TOE_BUF_DEFAULT || b->con.fpc != fpc || b->dev.gen != gen)
+	if (!b->dev.rx_limit || !b->dev.tx_limit || b->con.fpc != fpc || b->dev.gen != gen)
 		a->broken = "flow block does not describe the flow";
 }
 
@@ -294,16 +294,17 @@ static unsigned drain(struct sim_app *a, unsigned fpc)
 /* Read and check what has come. */
 static bool read_some(struct sim_app *a, struct sim_conn *c, uint64_t end)
 {
-	const uint8_t *buf = (uint8_t *)a->arena + toe_arena_rx_off(c->flow);
+	uint64_t ring = toe_load(&sim_block(a, c)->dev.rx_ring), off;
 	uint32_t max =
 	    a->manner.max_read ? 1 + sim_below(a->host->w, a->manner.max_read) : UINT32_MAX;
 
 	if (end > c->rx_goal)
 		a->broken = "more bytes than were sent";
-	for (; c->rx_read < end && max--; c->rx_read++, a->rx_bytes++)
-		if (buf[toe_buf_index(c->rx_read, c->flow, TOE_BUF_DEFAULT)] !=
-		    sim_byte(c->port, !c->client, c->rx_read))
+	for (; c->rx_read < end && max--; c->rx_read++, a->rx_bytes++) {
+		toe_ring_piece(ring, c->flow, toe_arena_rx_off(c->flow), c->rx_read, 1, &off);
+		if (((uint8_t *)a->arena)[off] != sim_byte(c->port, !c->client, c->rx_read))
 			a->broken = "a wrong byte";
+	}
 	sim_block(a, c)->app.rx_read = c->rx_read;
 	if (!flow_cmd(a, c, TOE_SW_RECV, 0, c->rx_read) || c->rx_read < end)
 		c->look = 1;
@@ -312,15 +313,17 @@ static bool read_some(struct sim_app *a, struct sim_conn *c, uint64_t end)
 
 static bool write_some(struct sim_app *a, struct sim_conn *c, uint64_t una)
 {
-	uint8_t *buf = (uint8_t *)a->arena + toe_arena_tx_off(c->flow);
-	uint64_t room = una + TOE_BUF_DEFAULT - c->tx_end, left = c->tx_goal - c->tx_end;
-	uint64_t n = room < left ? room : left;
+	struct toe_flow_dev *d = &sim_block(a, c)->dev;
+	uint64_t end = una + toe_load_acquire(&d->tx_limit), left = c->tx_goal - c->tx_end;
+	uint64_t room = end > c->tx_end ? end - c->tx_end : 0;
+	uint64_t n = room < left ? room : left, ring = toe_load(&d->tx_ring), off;
 
 	if (a->manner.max_write && n > a->manner.max_write)
 		n = 1 + sim_below(a->host->w, a->manner.max_write);
-	for (uint64_t i = 0; i < n; i++, c->tx_end++)
-		buf[toe_buf_index(c->tx_end, c->flow, TOE_BUF_DEFAULT)] =
-		    sim_byte(c->port, c->client, c->tx_end);
+	for (uint64_t i = 0; i < n; i++, c->tx_end++) {
+		toe_ring_piece(ring, c->flow, toe_arena_tx_off(c->flow), c->tx_end, 1, &off);
+		((uint8_t *)a->arena)[off] = sim_byte(c->port, c->client, c->tx_end);
+	}
 	sim_block(a, c)->app.tx_end = c->tx_end;
 	/* Out of space with more to say: ask to be told. Otherwise go on by itself. */
 	if (!flow_cmd(a, c, TOE_SW_SEND, n == room && n < left ? TOE_SEND_WANT_SPACE : 0,
