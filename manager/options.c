@@ -20,7 +20,7 @@ enum {
 	MAXSEG_MAX = 32767,
 };
 
-enum opt_type { O_INT, O_TIMEVAL, O_LINGER };
+enum opt_type { O_INT, O_TIMEVAL, O_LINGER, O_FIELD };
 
 struct opt {
 	int level, name;
@@ -28,7 +28,15 @@ struct opt {
 	/* New value (int, or microseconds); 0 or -errno. NULL: cannot be set. */
 	int (*set)(struct tm_sock *s, int64_t v);
 	int64_t (*get)(struct tm_sock *s);
+	/* Or a field of opt.so: where it is, what it may be, and what 0 there stands for. */
+	struct {
+		uint8_t option; /* enum toe_option */
+		uint8_t size, at;
+		int least, most, none;
+	} field;
 };
+
+#define FIELD(name) sizeof(((struct toe_sock_opts *)0)->name), offsetof(struct toe_sock_opts, name)
 
 /*
  * An option in opt.so has changed: a listener's connections inherit it from now on; a connection's
@@ -98,6 +106,32 @@ static int set_quickack(struct tm_sock *s, int64_t v)
 static int64_t get_quickack(struct tm_sock *s)
 {
 	return s->opt.quickack;
+}
+
+static int set_keepalive(struct tm_sock *s, int64_t v)
+{
+	return set_flag(s, TOE_SO_KEEPALIVE, TOE_OPT_KEEPALIVE, v);
+}
+
+static int64_t get_keepalive(struct tm_sock *s)
+{
+	return !!(s->opt.so.flags & TOE_SO_KEEPALIVE);
+}
+
+static int set_field(struct tm_sock *s, const struct opt *o, int64_t v)
+{
+	if (v < o->field.least || v > o->field.most)
+		return -EINVAL;
+	memcpy((uint8_t *)&s->opt.so + o->field.at, &v, o->field.size); /* little-endian */
+	return tell(s, o->field.option, (uint64_t)v);
+}
+
+static int64_t get_field(const struct tm_sock *s, const struct opt *o)
+{
+	int64_t v = 0;
+
+	memcpy(&v, (const uint8_t *)&s->opt.so + o->field.at, o->field.size);
+	return v ? v : o->field.none;
 }
 
 /* tcp(7): in FIN_WAIT_2 after close; below 0 it is left out, 0 is the default, at most two minutes. */
@@ -224,27 +258,37 @@ static int64_t get_maxseg(struct tm_sock *s)
 }
 
 static const struct opt opts[] = {
-	{ SOL_SOCKET, SO_ERROR, O_INT, NULL, get_error },
-	{ SOL_SOCKET, SO_TYPE, O_INT, NULL, get_type },
-	{ SOL_SOCKET, SO_DOMAIN, O_INT, NULL, get_family },
-	{ SOL_SOCKET, SO_PROTOCOL, O_INT, NULL, get_protocol },
-	{ SOL_SOCKET, SO_ACCEPTCONN, O_INT, NULL, get_zero },
-	{ SOL_SOCKET, SO_LINGER, O_LINGER, set_linger, get_linger },
-	{ SOL_SOCKET, SO_RCVTIMEO, O_TIMEVAL, set_rcvtimeo, get_rcvtimeo },
-	{ SOL_SOCKET, SO_SNDTIMEO, O_TIMEVAL, set_sndtimeo, get_sndtimeo },
-	{ SOL_SOCKET, SO_RCVBUF, O_INT, set_nothing, get_rcvbuf },
-	{ SOL_SOCKET, SO_SNDBUF, O_INT, set_nothing, get_sndbuf },
-	{ SOL_SOCKET, SO_RCVLOWAT, O_INT, set_one_only, get_one },
-	{ SOL_SOCKET, SO_SNDLOWAT, O_INT, NULL, get_one },
-	{ SOL_SOCKET, SO_KEEPALIVE, O_INT, set_off_only, get_zero }, /* no probes are sent */
-	{ SOL_SOCKET, SO_OOBINLINE, O_INT, set_off_only, get_zero },
-	{ SOL_SOCKET, SO_BROADCAST, O_INT, set_nothing, get_zero }, /* means nothing on TCP */
-	{ SOL_SOCKET, SO_DONTROUTE, O_INT, set_off_only, get_zero },
-	{ IPPROTO_TCP, TCP_NODELAY, O_INT, set_nodelay, get_nodelay },
-	{ IPPROTO_TCP, TCP_CORK, O_INT, set_cork, get_cork },
-	{ IPPROTO_TCP, TCP_QUICKACK, O_INT, set_quickack, get_quickack },
-	{ IPPROTO_TCP, TCP_LINGER2, O_INT, set_linger2, get_linger2 },
-	{ IPPROTO_TCP, TCP_MAXSEG, O_INT, set_maxseg, get_maxseg },
+	{ SOL_SOCKET, SO_ERROR, O_INT, .get = get_error },
+	{ SOL_SOCKET, SO_TYPE, O_INT, .get = get_type },
+	{ SOL_SOCKET, SO_DOMAIN, O_INT, .get = get_family },
+	{ SOL_SOCKET, SO_PROTOCOL, O_INT, .get = get_protocol },
+	{ SOL_SOCKET, SO_ACCEPTCONN, O_INT, .get = get_zero },
+	{ SOL_SOCKET, SO_LINGER, O_LINGER, .set = set_linger, .get = get_linger },
+	{ SOL_SOCKET, SO_RCVTIMEO, O_TIMEVAL, .set = set_rcvtimeo, .get = get_rcvtimeo },
+	{ SOL_SOCKET, SO_SNDTIMEO, O_TIMEVAL, .set = set_sndtimeo, .get = get_sndtimeo },
+	{ SOL_SOCKET, SO_RCVBUF, O_INT, .set = set_nothing, .get = get_rcvbuf },
+	{ SOL_SOCKET, SO_SNDBUF, O_INT, .set = set_nothing, .get = get_sndbuf },
+	{ SOL_SOCKET, SO_RCVLOWAT, O_INT, .set = set_one_only, .get = get_one },
+	{ SOL_SOCKET, SO_SNDLOWAT, O_INT, .get = get_one },
+	{ SOL_SOCKET, SO_KEEPALIVE, O_INT, .set = set_keepalive, .get = get_keepalive },
+	{ SOL_SOCKET, SO_OOBINLINE, O_INT, .set = set_off_only, .get = get_zero },
+	{ SOL_SOCKET, SO_BROADCAST, O_INT, .set = set_nothing,
+	  .get = get_zero }, /* means nothing on TCP */
+	{ SOL_SOCKET, SO_DONTROUTE, O_INT, .set = set_off_only, .get = get_zero },
+	{ IPPROTO_TCP, TCP_NODELAY, O_INT, .set = set_nodelay, .get = get_nodelay },
+	{ IPPROTO_TCP, TCP_CORK, O_INT, .set = set_cork, .get = get_cork },
+	{ IPPROTO_TCP, TCP_QUICKACK, O_INT, .set = set_quickack, .get = get_quickack },
+	{ IPPROTO_TCP, TCP_LINGER2, O_INT, .set = set_linger2, .get = get_linger2 },
+	{ IPPROTO_TCP, TCP_KEEPIDLE, O_FIELD,
+	  .field = { TOE_OPT_KEEPIDLE, FIELD(keep_idle_s), 1, 32767, 7200 } },
+	{ IPPROTO_TCP, TCP_KEEPINTVL, O_FIELD,
+	  .field = { TOE_OPT_KEEPINTVL, FIELD(keep_intvl_s), 1, 32767, 75 } },
+	{ IPPROTO_TCP, TCP_KEEPCNT, O_FIELD,
+	  .field = { TOE_OPT_KEEPCNT, FIELD(keep_cnt), 1, 127, 9 } },
+	{ IPPROTO_TCP, TCP_SYNCNT, O_FIELD, .field = { TOE_OPT_SYNCNT, FIELD(syncnt), 1, 127, 7 } },
+	{ IPPROTO_TCP, TCP_USER_TIMEOUT, O_FIELD,
+	  .field = { TOE_OPT_USER_TIMEOUT, FIELD(user_timeout_ms), 0, INT32_MAX, 0 } },
+	{ IPPROTO_TCP, TCP_MAXSEG, O_INT, .set = set_maxseg, .get = get_maxseg },
 };
 
 /*
@@ -318,11 +362,11 @@ static int set_toe(struct tm_sock *s, int level, int name, const void *value, so
 
 	if (is_harmless(level, name))
 		return 0;
-	if (!o || !o->set)
+	if (!o || (!o->set && o->type != O_FIELD))
 		return -ENOPROTOOPT;
 	err = parse(o, value, len, &v);
 	if (!err)
-		err = o->set(s, v);
+		err = o->type == O_FIELD ? set_field(s, o, v) : o->set(s, v);
 	if (!err)
 		s->opt.changed |= 1ull << (o - opts);
 	return err;
@@ -364,6 +408,11 @@ int toe_setsockopt(int fd, int level, int name, const void *value, socklen_t len
 	return (int)tm_ret(set_kernel(s, fd, level, name, value, len));
 }
 
+static int64_t value_of(struct tm_sock *s, const struct opt *o)
+{
+	return o->type == O_FIELD ? get_field(s, o) : o->get(s);
+}
+
 static void give(const struct opt *o, int64_t v, void *value, socklen_t *len)
 {
 	struct timeval tv = { (time_t)(v / 1000000), (suseconds_t)(v % 1000000) };
@@ -398,7 +447,7 @@ int toe_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 		return getsockopt(fd, level, name, value, len);
 	if (!o || (int)*len < 0)
 		return (int)tm_ret(o ? -EINVAL : -ENOPROTOOPT);
-	give(o, o->get(s), value, len);
+	give(o, value_of(s, o), value, len);
 	return 0;
 }
 
@@ -409,7 +458,7 @@ void tm_opts_to_kernel(struct tm_sock *s, int fd)
 		char value[sizeof(struct timeval)];
 		socklen_t len = sizeof(value);
 
-		give(o, o->get(s), value, &len);
+		give(o, value_of(s, o), value, &len);
 		setsockopt(fd, o->level, o->name, value, len);
 	}
 }

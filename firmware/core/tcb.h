@@ -51,6 +51,12 @@ enum toe_tcb_flags {
 	TOE_TCB_FRESH = 1 << 24, /* nothing was sent yet: no answer that an ACK could ride on */
 };
 
+/* Beside toe_tcb_flags: what is seldom looked at. */
+enum toe_tcb_opts {
+	TOE_TCB_KEEPALIVE = 1 << 0,
+	TOE_TCB_KEEP_PROBE = 1 << 1, /* with TOE_TCB_PROBE: the probe is keepalive's */
+};
+
 struct toe_range {
 	uint32_t lo, hi; /* wire sequence numbers, [lo, hi), all within 2^31 above rcv_nxt */
 };
@@ -107,10 +113,20 @@ struct toe_tcb {
 	uint64_t rtt_at;
 	uint64_t life_at; /* deadline of SYN give-up, FIN_WAIT_2; by state */
 	uint64_t sent_at; /* last transmission of data: idle restart */
+	uint64_t rcv_at; /* last acceptable segment: keepalive */
+	uint64_t keep_at; /* deadline of keepalive */
+	uint64_t stall_at; /* nothing was acknowledged since, if snd_una still is ... */
+	uint64_t stall_una;
 	uint64_t snd_first, rcv_first; /* sequence numbers of position 0 */
 	uint64_t rcv_ring, snd_ring; /* where the buffers lie (toe_ring_*, abi/arena.h) */
 	uint32_t max_snd_wnd;
 	uint32_t linger2_ms;
+	uint32_t opts; /* enum toe_tcb_opts */
+	uint32_t user_timeout_ms; /* TCP_USER_TIMEOUT, 0 = none */
+	uint16_t keep_idle_s, keep_intvl_s; /* TCP_KEEPIDLE, TCP_KEEPINTVL */
+	uint8_t keep_cnt; /* TCP_KEEPCNT */
+	uint8_t keep_probes; /* sent since the peer was last heard */
+	uint8_t syn_max; /* retransmissions of our SYN or SYN-ACK, at most */
 	uint16_t maxseg; /* TCP_MAXSEG, 0 = not set */
 	uint16_t mss_peer; /* MSS option received */
 	uint16_t mtu;

@@ -19,7 +19,7 @@
 static uint32_t end(struct toe_tcb *t)
 {
 	t->state = TOE_TCP_CLOSED;
-	t->rto_at = t->ack_at = t->life_at = 0;
+	t->rto_at = t->ack_at = t->life_at = t->keep_at = 0;
 	return t->flags & TOE_TCB_CLOSED_BY_APP ? TOE_ACT_FREE : 0;
 }
 
@@ -42,7 +42,7 @@ static uint32_t reset_peer(struct toe_tcb *t)
 static uint32_t enter_time_wait(struct toe_tcb *t, uint64_t now)
 {
 	t->state = TOE_TCP_TIME_WAIT;
-	t->rto_at = 0;
+	t->rto_at = t->keep_at = 0;
 	t->life_at = now + 2000ull * TOE_MSL_MS;
 	return t->flags & TOE_TCB_CLOSED_BY_APP ? TOE_ACT_TIME_WAIT : 0;
 }
@@ -132,6 +132,7 @@ uint32_t toe_tcp_open_passive(struct toe_tcb *t, const struct toe_open *o,
 	init(t, o);
 	learn_syn(t, syn, now);
 	t->flags |= TOE_TCB_PASSIVE;
+	t->syn_max = o->opts.syncnt ? t->syn_max : TOE_MAX_SYN_ACK_REXMITS;
 	t->state = TOE_TCP_SYN_RECEIVED;
 	return TOE_ACT_OUTPUT;
 }
@@ -159,6 +160,7 @@ uint32_t toe_fsm_established(struct toe_tcb *t, const struct toe_seg *seg, uint6
 	t->snd_wl1 = seg->seq;
 	t->snd_wl2 = seg->ack;
 	t->flags |= TOE_TCB_FRESH;
+	toe_keep_begin(t, now);
 	t->state = t->flags & TOE_TCB_FIN_QUEUED ? TOE_TCP_FIN_WAIT_1 : TOE_TCP_ESTABLISHED;
 	return TOE_ACT_ESTABLISHED | TOE_ACT_OUTPUT;
 }

@@ -28,6 +28,7 @@ static inline uint32_t input_predicted(struct toe_tcb *t, const struct toe_seg *
 	uint64_t ack = t->snd_una + (seg->ack - (uint32_t)t->snd_una);
 	uint32_t act = 0;
 
+	t->rcv_at = now;
 	if (t->flags & TOE_TCB_TS)
 		toe_ts_update(t, seg, now);
 	if (ack != t->snd_una)
@@ -185,6 +186,7 @@ static uint32_t input_synchronized(struct toe_tcb *t, const struct toe_seg *in, 
 		return TOE_ACT_C_UNACCEPTABLE | challenge(t, &seg, now);
 	if (!(seg.flags & TOE_ACK))
 		return 0;
+	t->rcv_at = now;
 	if (t->flags & TOE_TCB_TS) {
 		if (toe_seq_lt(seg.tsval, t->ts_recent))
 			t->ts_recent = seg.tsval; /* too old to forbid this one */

@@ -33,11 +33,28 @@ static void set_maxseg(struct toe_tcb *t, uint64_t bytes)
 		t->mss = (uint16_t)most;
 }
 
+/* 0 is the default of each. */
+static uint16_t seconds(uint64_t value, uint16_t none)
+{
+	return value ? (uint16_t)toe_min64(value, TOE_KEEP_MAX_S) : none;
+}
+
+static uint8_t count(uint64_t value, uint8_t none)
+{
+	return value ? (uint8_t)toe_min64(value, TOE_CNT_MAX) : none;
+}
+
 void toe_tcp_options(struct toe_tcb *t, const struct toe_sock_opts *o)
 {
 	set_flag(t, TOE_TCB_NODELAY, o->flags & TOE_SO_NODELAY);
 	if (o->cc && o->cc <= TOE_CC_COUNT)
 		t->cc = (uint8_t)(o->cc - 1);
+	t->opts |= o->flags & TOE_SO_KEEPALIVE ? TOE_TCB_KEEPALIVE : 0;
+	t->keep_idle_s = seconds(o->keep_idle_s, TOE_KEEP_IDLE_S);
+	t->keep_intvl_s = seconds(o->keep_intvl_s, TOE_KEEP_INTVL_S);
+	t->keep_cnt = count(o->keep_cnt, TOE_KEEP_CNT);
+	t->syn_max = count(o->syncnt, TOE_MAX_SYN_REXMITS);
+	t->user_timeout_ms = o->user_timeout_ms;
 	set_linger2(t, o->linger2_ms);
 	set_maxseg(t, o->maxseg);
 }
@@ -68,6 +85,23 @@ int64_t toe_tcp_option(struct toe_tcb *t, uint8_t option, uint64_t value, uint64
 		return set_cork(t, value);
 	case TOE_OPT_QUICKACK:
 		return set_quickack(t, value);
+	case TOE_OPT_KEEPALIVE:
+		return toe_keep_set(t, value, now);
+	case TOE_OPT_KEEPIDLE:
+		toe_keep_idle(t, seconds(value, TOE_KEEP_IDLE_S), now);
+		return 0;
+	case TOE_OPT_KEEPINTVL:
+		t->keep_intvl_s = seconds(value, TOE_KEEP_INTVL_S);
+		return 0;
+	case TOE_OPT_KEEPCNT:
+		t->keep_cnt = count(value, TOE_KEEP_CNT);
+		return 0;
+	case TOE_OPT_SYNCNT:
+		t->syn_max = count(value, TOE_MAX_SYN_REXMITS);
+		return 0;
+	case TOE_OPT_USER_TIMEOUT:
+		t->user_timeout_ms = (uint32_t)toe_min64(value, UINT32_MAX);
+		return 0;
 	case TOE_OPT_LINGER2:
 		set_linger2(t, (int64_t)value);
 		return 0;

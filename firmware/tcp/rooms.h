@@ -32,6 +32,11 @@ enum {
 	TOE_MAX_SYN_ACK_REXMITS = 5, /* a minute: half-open flows are what a flood leaves */
 	TOE_FIN_WAIT_2_MS = 60000,
 	TOE_LINGER2_MAX_MS = 120000,
+	TOE_KEEP_IDLE_S = 7200, /* RFC 9293 3.8.4: no less than two hours by default */
+	TOE_KEEP_INTVL_S = 75,
+	TOE_KEEP_CNT = 9,
+	TOE_KEEP_MAX_S = 32767,
+	TOE_CNT_MAX = 127, /* TCP_KEEPCNT, TCP_SYNCNT */
 	TOE_MSS_V4 = 536, /* RFC 9293 3.7.1: without an MSS option */
 	TOE_MSS_V6 = 1220,
 	TOE_MSS_MIN = 64, /* an MSS option below is taken for this */
@@ -172,6 +177,18 @@ static inline uint32_t toe_recv_ack_policy(struct toe_tcb *t, const struct toe_s
 	}
 	return 0;
 }
+
+/* keepalive.c: the handshake is done; SO_KEEPALIVE, TCP_KEEPIDLE; the deadline has come. */
+void toe_keep_begin(struct toe_tcb *t, uint64_t now);
+uint32_t toe_keep_set(struct toe_tcb *t, bool on, uint64_t now);
+void toe_keep_idle(struct toe_tcb *t, uint16_t seconds, uint64_t now);
+uint32_t toe_keep_timer(struct toe_tcb *t, uint64_t now);
+/*
+ * A retransmission or persist timer has fired: is the user's time over? And when that will be, if
+ * it is before `at`.
+ */
+bool toe_user_timeout(struct toe_tcb *t, uint64_t now);
+uint64_t toe_user_deadline(const struct toe_tcb *t, uint64_t at);
 
 /* rto.c */
 void toe_rto_sample(struct toe_tcb *t, uint64_t rtt_us);

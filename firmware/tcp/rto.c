@@ -5,6 +5,7 @@
  *   rto_at   retransmission (RFC 6298), or persist (RFC 9293 3.8.6.1) with TOE_TCB_PERSIST
  *   ack_at   delayed ACK
  *   life_at  FIN_WAIT_2 that nobody holds; TIME_WAIT that the application has not closed
+ *   keep_at  keepalive (keepalive.c)
  */
 #include "rooms.h"
 
@@ -36,7 +37,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 uint64_t toe_tcp_deadline(const struct toe_tcb *t)
 {
-	return earlier(earlier(t->rto_at, t->ack_at), t->life_at);
+	return earlier(earlier(t->rto_at, t->ack_at), earlier(t->life_at, t->keep_at));
 }
 
 /* A SYN was not answered in time. */
@@ -44,7 +45,7 @@ static uint32_t syn_timeout(struct toe_tcb *t)
 {
 	bool passive = t->flags & TOE_TCB_PASSIVE;
 
-	if (t->rexmits > (passive ? TOE_MAX_SYN_ACK_REXMITS : TOE_MAX_SYN_REXMITS)) {
+	if (t->rexmits > t->syn_max) {
 		if (passive) /* the application never saw it */
 			t->flags |= TOE_TCB_CLOSED_BY_APP;
 		return toe_fsm_fail(t, ETIMEDOUT);
@@ -76,16 +77,25 @@ static uint32_t persist_timeout(struct toe_tcb *t)
 	return TOE_ACT_OUTPUT | TOE_ACT_C_PROBE;
 }
 
+/* A user timeout stands in for the count (RFC 5482 3.1). */
+static bool gives_up(struct toe_tcb *t, uint64_t now)
+{
+	if (toe_user_timeout(t, now))
+		return true;
+	return t->state >= TOE_TCP_ESTABLISHED && !t->user_timeout_ms &&
+	       t->rexmits > TOE_MAX_REXMITS;
+}
+
 static uint32_t rto_fired(struct toe_tcb *t, uint64_t now)
 {
 	t->rexmits++;
-	if (t->state >= TOE_TCP_ESTABLISHED && t->rexmits > TOE_MAX_REXMITS)
+	if (gives_up(t, now))
 		return toe_fsm_fail(t, ETIMEDOUT);
 	t->flags &= ~(uint32_t)TOE_TCB_RTT_TIMING;
 	if (toe_rto(t) < TOE_RTO_MAX_US)
 		t->backoff++;
 	/* Armed here and not when it is sent again: that may have to wait for a frame. */
-	t->rto_at = now + toe_rto(t);
+	t->rto_at = toe_user_deadline(t, now + toe_rto(t));
 	if (t->state < TOE_TCP_ESTABLISHED)
 		return syn_timeout(t);
 	return t->flags & TOE_TCB_PERSIST ? persist_timeout(t) : data_timeout(t, now);
@@ -106,11 +116,13 @@ uint32_t toe_tcp_timer(struct toe_tcb *t, uint64_t now)
 		act |= toe_ack_now(t);
 	}
 	if (due(t->life_at, now)) {
-		t->life_at = t->rto_at = t->ack_at = 0;
+		t->life_at = t->rto_at = t->ack_at = t->keep_at = 0;
 		t->state = TOE_TCP_CLOSED;
 		return t->flags & TOE_TCB_CLOSED_BY_APP ? TOE_ACT_FREE : 0;
 	}
 	if (due(t->rto_at, now))
 		act |= rto_fired(t, now);
+	if (due(t->keep_at, now))
+		act |= toe_keep_timer(t, now);
 	return act;
 }

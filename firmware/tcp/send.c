@@ -167,6 +167,16 @@ static bool send_data(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 	return false;
 }
 
+/* RFC 9293 3.8.4: a number below the peer's window makes it answer. */
+static bool send_keepalive(struct toe_tcb *t, uint64_t now, struct toe_out *o)
+{
+	if (!(t->opts & TOE_TCB_KEEP_PROBE))
+		return false;
+	t->opts &= ~(uint32_t)TOE_TCB_KEEP_PROBE;
+	make(t, now, o, t->snd_una - 1, TOE_ACK);
+	return true;
+}
+
 /*
  * The persist timer fired: what fits, however short; or one byte beyond the window (RFC 9293
  * 3.8.6.1).
@@ -177,7 +187,7 @@ static bool send_probe(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 
 	t->flags &= ~(uint32_t)TOE_TCB_PROBE;
 	if (!unsent(t))
-		return false;
+		return send_keepalive(t, now, o);
 	if (len)
 		return send_next(t, now, o, len);
 	make_data(t, now, o, t->snd_nxt, 1);

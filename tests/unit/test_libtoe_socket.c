@@ -218,7 +218,7 @@ static void connect__through_the_kernel(void)
 
 	/* An option that only the kernel knows decides as well. */
 	fd = toe_socket(AF_INET, SOCK_STREAM, 0);
-	CU_ASSERT_EQUAL(toe_setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one)), 0);
+	CU_ASSERT_EQUAL(toe_setsockopt(fd, SOL_SOCKET, SO_PRIORITY, &one, sizeof(one)), 0);
 	CU_ASSERT_EQUAL(do_connect(fd, "127.0.0.1", 1), ECONNREFUSED);
 	toe_close(fd);
 }
@@ -260,9 +260,13 @@ static void options__of_a_connection(void)
 	CU_ASSERT_EQUAL(v, TOE_BUF_DEFAULT);
 	CU_ASSERT_EQUAL(toe_getsockopt(fd, SOL_SOCKET, SO_TYPE, &v, &len), 0);
 	CU_ASSERT_EQUAL(v, SOCK_STREAM);
-	CU_ASSERT_EQUAL(err(toe_setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one))),
-			ENOPROTOOPT);
-	CU_ASSERT_EQUAL(err(toe_setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &one, sizeof(one))),
+	CU_ASSERT_EQUAL(toe_setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one)), 0);
+	v = 1234;
+	CU_ASSERT_EQUAL(toe_setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &v, sizeof(v)), 0);
+	fake_step();
+	CU_ASSERT_EQUAL(fake.flow[flow].option[TOE_OPT_KEEPALIVE], 1);
+	CU_ASSERT_EQUAL(fake.flow[flow].option[TOE_OPT_USER_TIMEOUT], 1234);
+	CU_ASSERT_EQUAL(err(toe_setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG, &one, sizeof(one))),
 			ENOPROTOOPT);
 	CU_ASSERT_EQUAL(err(toe_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, 1)), EINVAL);
 	CU_ASSERT_EQUAL(toe_setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l)), 0);
@@ -277,7 +281,8 @@ static void options__before_connect(void)
 	int fd = toe_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), one = 1, v;
 	static const struct {
 		int name, bad, good;
-	} t[] = { { TCP_MAXSEG, 87, 1000 }, { TCP_LINGER2, -1, 7 } };
+	} t[] = { { TCP_MAXSEG, 87, 1000 },    { TCP_LINGER2, -1, 7 },  { TCP_KEEPIDLE, 32768, 5 },
+		  { TCP_KEEPINTVL, 32768, 6 }, { TCP_KEEPCNT, 128, 3 }, { TCP_SYNCNT, 128, 4 } };
 	socklen_t len = sizeof(v);
 	uint32_t flow;
 
@@ -298,6 +303,8 @@ static void options__before_connect(void)
 	CU_ASSERT_EQUAL(fake.flow[flow].born.flags, TOE_SO_NODELAY);
 	CU_ASSERT_EQUAL(fake.flow[flow].born.maxseg, 1000);
 	CU_ASSERT_EQUAL(fake.flow[flow].born.linger2_ms, 7000);
+	CU_ASSERT_EQUAL(fake.flow[flow].born.keep_idle_s, 5);
+	CU_ASSERT_EQUAL(fake.flow[flow].born.syncnt, 4);
 	toe_close(fd);
 	fake_step();
 }

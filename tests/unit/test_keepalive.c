@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* tcp/keepalive.c: the silent peer. */
+#include "tcp_env.h"
+
+enum { S = 1000000 };
+
+static struct env keeping(uint32_t idle, uint32_t intvl, uint32_t cnt)
+{
+	struct env e = env_established();
+
+	toe_tcp_option(&e.t, TOE_OPT_KEEPIDLE, idle, e.now);
+	toe_tcp_option(&e.t, TOE_OPT_KEEPINTVL, intvl, e.now);
+	toe_tcp_option(&e.t, TOE_OPT_KEEPCNT, cnt, e.now);
+	toe_tcp_option(&e.t, TOE_OPT_KEEPALIVE, 1, e.now);
+	return e;
+}
+
+static bool is_probe(const struct env *e)
+{
+	return e->n == 1 && e->o[0].flags == TOE_ACK && !e->o[0].len &&
+	       e->o[0].seq == (uint32_t)e->t.snd_una - 1;
+}
+
+static void keepalive__probes_then_gives_up(void)
+{
+	struct env e = keeping(10, 2, 3);
+	uint64_t t0 = e.now;
+
+	for (unsigned i = 0; i < 3; i++) {
+		env_timer(&e);
+		CU_ASSERT_EQUAL(e.now, t0 + (10 + 2 * i) * (uint64_t)S);
+		CU_ASSERT(is_probe(&e));
+	}
+	env_timer(&e);
+	CU_ASSERT_EQUAL(e.now, t0 + 16 * (uint64_t)S);
+	CU_ASSERT(e.n == 1 && e.o[0].flags & TOE_RST);
+	CU_ASSERT(e.act & TOE_ACT_ERROR && e.t.error == ETIMEDOUT);
+	CU_ASSERT_EQUAL(toe_tcp_deadline(&e.t), 0);
+}
+
+static void keepalive__an_answer_starts_anew(void)
+{
+	struct env e = keeping(10, 2, 1);
+
+	env_timer(&e);
+	CU_ASSERT(is_probe(&e));
+	e.now += S;
+	env_in(&e, TOE_ACK, 0, 0, 0);
+	env_timer(&e); /* the interval is over: nothing to do */
+	CU_ASSERT_EQUAL(e.n, 0);
+	CU_ASSERT_EQUAL(toe_tcp_deadline(&e.t), e.t.rcv_at + 10 * (uint64_t)S);
+	env_timer(&e);
+	CU_ASSERT(is_probe(&e) && !e.t.error);
+}
+
+static void keepalive__data_counts_as_life(void)
+{
+	struct env e = keeping(10, 2, 1);
+	uint64_t t0 = e.now;
+
+	e.now += 9 * S;
+	env_in(&e, TOE_ACK | TOE_PSH, 0, 100, 0);
+	e.now = t0 + 10 * S;
+	env_run(&e, toe_tcp_timer(&e.t, e.now));
+	CU_ASSERT(!is_probe(&e));
+	CU_ASSERT_EQUAL(e.t.keep_at, t0 + 19 * (uint64_t)S);
+}
+
+/* Data outstanding has the retransmission timer, a shut window the persist timer. */
+static void keepalive__not_while_data_waits(void)
+{
+	struct env e = keeping(1, 1, 1);
+
+	env_write(&e, 100);
+	for (unsigned i = 0; i < 6; i++) {
+		env_timer(&e);
+		CU_ASSERT(!is_probe(&e) && !e.t.keep_probes);
+	}
+	e = keeping(1, 1, 1);
+	env_ack_wnd(&e, 0, 0, 0);
+	env_write(&e, 100);
+	for (unsigned i = 0; i < 6; i++) {
+		env_timer(&e);
+		CU_ASSERT(!is_probe(&e) && !e.t.keep_probes);
+		env_ack_wnd(&e, 0, 0, 0);
+	}
+	CU_ASSERT(!e.t.error);
+}
+
+static void keepalive__off_and_on(void)
+{
+	struct env e = keeping(10, 1, 1);
+
+	toe_tcp_option(&e.t, TOE_OPT_KEEPALIVE, 0, e.now);
+	CU_ASSERT_EQUAL(toe_tcp_deadline(&e.t), 0);
+	e.now += 20 * S;
+	toe_tcp_option(&e.t, TOE_OPT_KEEPALIVE, 1, e.now);
+	CU_ASSERT_EQUAL(toe_tcp_deadline(&e.t), e.now + 10 * (uint64_t)S);
+	/* A shorter idle time that is over already. */
+	toe_tcp_option(&e.t, TOE_OPT_KEEPIDLE, 5, e.now);
+	CU_ASSERT_EQUAL(toe_tcp_deadline(&e.t), e.now);
+	env_timer(&e);
+	CU_ASSERT(is_probe(&e));
+}
+
+static void keepalive__user_timeout_overrides_the_count(void)
+{
+	struct env e = keeping(2, 1, 1);
+	uint64_t t0 = e.now;
+
+	toe_tcp_option(&e.t, TOE_OPT_USER_TIMEOUT, 6000, e.now);
+	while (!e.t.error)
+		env_timer(&e);
+	CU_ASSERT_EQUAL(e.now, t0 + 6 * (uint64_t)S);
+	CU_ASSERT_EQUAL(e.t.error, ETIMEDOUT);
+	/* Longer than the idle time and two probes, shorter than the idle time: at the second one. */
+	e = keeping(4, 1, 9);
+	t0 = e.now;
+	toe_tcp_option(&e.t, TOE_OPT_USER_TIMEOUT, 1000, e.now);
+	while (!e.t.error)
+		env_timer(&e);
+	CU_ASSERT_EQUAL(e.now, t0 + 5 * (uint64_t)S);
+}
+
+static void user_timeout__unacknowledged_data(void)
+{
+	struct env e = env_established();
+	uint64_t t0 = e.now;
+
+	toe_tcp_option(&e.t, TOE_OPT_USER_TIMEOUT, 3000, e.now);
+	env_write(&e, 100);
+	while (!e.t.error)
+		env_timer(&e);
+	CU_ASSERT_EQUAL(e.now, t0 + 3 * (uint64_t)S);
+	CU_ASSERT_EQUAL(e.t.error, ETIMEDOUT);
+}
+
+static void user_timeout__progress_restarts_it(void)
+{
+	struct env e = env_established();
+	uint64_t t0 = e.now;
+
+	toe_tcp_option(&e.t, TOE_OPT_USER_TIMEOUT, 3000, e.now);
+	env_write(&e, 200);
+	while (e.now < t0 + S)
+		env_timer(&e);
+	CU_ASSERT(!e.t.error);
+	env_in(&e, TOE_ACK, 0, 0, 100);
+	t0 = e.now;
+	while (!e.t.error)
+		env_timer(&e);
+	CU_ASSERT_EQUAL(e.now, t0 + 3 * (uint64_t)S);
+}
+
+/* tcp(7): the count of retransmissions does not matter then. */
+static void user_timeout__longer_than_the_count(void)
+{
+	struct env e = env_established();
+	uint64_t t0 = e.now;
+
+	toe_tcp_option(&e.t, TOE_OPT_USER_TIMEOUT, 3600000, e.now);
+	env_write(&e, 100);
+	while (!e.t.error)
+		env_timer(&e);
+	CU_ASSERT_EQUAL(e.now, t0 + 3600 * (uint64_t)S);
+}
+
+/* Also of a peer that answers each probe with a shut window. */
+static void user_timeout__zero_window(void)
+{
+	struct env e = env_established();
+
+	toe_tcp_option(&e.t, TOE_OPT_USER_TIMEOUT, 5000, e.now);
+	env_ack_wnd(&e, 0, 0, 0);
+	env_write(&e, 100);
+	for (unsigned i = 0; i < 50 && !e.t.error; i++) {
+		env_timer(&e);
+		if (!e.t.error)
+			env_ack_wnd(&e, 0, 0, 0);
+	}
+	CU_ASSERT_EQUAL(e.t.error, ETIMEDOUT);
+	CU_ASSERT(e.now <= ENV_T0 + 5 * (uint64_t)S + TOE_RTO_INIT_US);
+}
+
+static void user_timeout__handshake(void)
+{
+	struct env e = env_syn_sent();
+
+	toe_tcp_option(&e.t, TOE_OPT_USER_TIMEOUT, 2500, e.now);
+	while (!e.t.error)
+		env_timer(&e);
+	CU_ASSERT_EQUAL(e.now, ENV_T0 + 2500000);
+	e = env_syn_sent();
+	toe_tcp_option(&e.t, TOE_OPT_SYNCNT, 2, e.now);
+	while (!e.t.error)
+		env_timer(&e);
+	CU_ASSERT_EQUAL(e.now, ENV_T0 + 7 * (uint64_t)S); /* 1 + 2 + 4 */
+}
+
+UNIT_MAIN("keepalive", T(keepalive__probes_then_gives_up), T(keepalive__an_answer_starts_anew),
+	  T(keepalive__data_counts_as_life), T(keepalive__not_while_data_waits),
+	  T(keepalive__off_and_on), T(keepalive__user_timeout_overrides_the_count),
+	  T(user_timeout__unacknowledged_data), T(user_timeout__progress_restarts_it),
+	  T(user_timeout__longer_than_the_count), T(user_timeout__zero_window),
+	  T(user_timeout__handshake))
