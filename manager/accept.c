@@ -192,7 +192,8 @@ static int do_accept(struct tm_sock *s, int fd, struct sockaddr *addr, socklen_t
 			if (addr) {
 				const struct toe_flow_const *con = &tm_sock_of(r)->fb->con;
 
-				tm_addr_out(s->family, con->raddr, con->rport, addr, len);
+				tm_addr_out(s->family, con->raddr, con->rport, con->ifindex, addr,
+					    len);
 			}
 			return r;
 		}

@@ -47,6 +47,8 @@ struct toe_adm_req {
 	uint8_t laddr[16]; /* CONNECT: bound local address, all zero = any */
 	uint16_t port, lport; /* network order; lport 0 = any */
 	uint32_t token; /* ATTACH to an existing app: its secret from the first answer */
+	uint32_t
+	    ifindex; /* CONNECT: the interface to use (scope of a link-local address), 0 = any */
 };
 
 struct toe_adm_ans {
@@ -68,6 +70,7 @@ struct toe_adm_ans {
 	uint8_t laddr[16];
 	uint16_t lport;
 	uint16_t pad;
+	uint32_t ifindex;
 };
 
 #endif

@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -67,22 +68,37 @@ static int connect_wait(struct tm_ctx *c, struct tm_sock *s, int fd, int err_non
 
 /*
  * A kernel socket that was only bound: its address goes into the request, its port is given back.
+ * 1: it has another interface than the destination, which the kernel knows how to refuse.
  */
 static int take_bound(struct tm_sock *s, int fd, struct toe_adm_req *req)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
+	struct tm_addr a = { 0 };
 
 	if (!tm_has(s, TM_S_KERNEL) || !tm_has(s, TM_S_BOUND))
 		return 0;
 	if (getsockname(fd, (struct sockaddr *)&ss, &len) < 0)
 		return -errno;
-	tm_addr_in(s->family, (struct sockaddr *)&ss, len, req->laddr, &req->lport);
-	if (tm_has(s, TM_S_ANY_PORT))
-		req->lport = 0;
-	if (tm_addr_any(req->laddr))
-		memset(req->laddr, 0, sizeof(req->laddr));
+	tm_addr_in(s->family, (struct sockaddr *)&ss, len, &a);
+	if (a.ifindex && req->ifindex && a.ifindex != req->ifindex)
+		return 1;
+	if (a.ifindex)
+		req->ifindex = a.ifindex;
+	req->lport = tm_has(s, TM_S_ANY_PORT) ? 0 : a.port;
+	if (!tm_addr_any(a.ip))
+		memcpy(req->laddr, a.ip, sizeof(req->laddr));
 	return 0;
+}
+
+/* IPV6_V6ONLY keeps a socket from IPv4-mapped addresses: the kernel says how. */
+static bool v6only(struct tm_sock *s, int fd, const struct tm_addr *to)
+{
+	int on = 0;
+	socklen_t len = sizeof(on);
+
+	return s->family == AF_INET6 && tm_has(s, TM_S_KERNEL) && tm_addr_is_v4(to->ip) &&
+	       !getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, &len) && on;
 }
 
 static void to_placeholder(int fd, void *arg)
@@ -98,10 +114,15 @@ static int connect_start(struct tm_ctx *c, struct tm_sock *s, int fd, const stru
 {
 	struct toe_adm_req req = { .type = TOE_ADM_REQ_CONNECT, .ctx = c->id };
 	struct toe_adm_ans ans;
-	int err = tm_addr_in(s->family, addr, len, req.addr, &req.port);
+	struct tm_addr to;
+	int err = tm_addr_in(s->family, addr, len, &to);
 
-	if (!err)
-		err = take_bound(s, fd, &req);
+	if (err)
+		return err;
+	memcpy(req.addr, to.ip, sizeof(req.addr));
+	req.port = to.port;
+	req.ifindex = to.ifindex;
+	err = v6only(s, fd, &to) ? 1 : take_bound(s, fd, &req);
 	if (err)
 		return err;
 	err = tm_adm_call(&req, &ans, -1, NULL);
@@ -119,6 +140,7 @@ static int connect_start(struct tm_ctx *c, struct tm_sock *s, int fd, const stru
 	memcpy(s->raddr, req.addr, 16);
 	s->lport = ans.lport;
 	s->rport = req.port;
+	s->ifindex = ans.ifindex;
 	s->error = 0;
 	s->fpc = (uint8_t)ans.fpc;
 	tm_clear(s, TM_S_FAILED | TM_S_ERROR_TAKEN | TM_S_CONNECTED);

@@ -85,6 +85,7 @@ struct tm_sock {
 	struct tm_ep *ep; /* TM_EPOLL */
 	uint8_t laddr[16], raddr[16]; /* TM_CONNECT */
 	uint16_t lport, rport; /* network order */
+	uint32_t ifindex; /* scope of the addresses, if they are link-local */
 	struct tm_sock *next_free;
 };
 
@@ -217,14 +218,21 @@ void tm_opts_to_kernel(struct tm_sock *s, int fd);
 /* errno of the flow, once; 0: none. */
 int tm_take_error(struct tm_sock *s);
 
-/* A socket address from our form; returns what toe_getsockname puts into *len. */
-void tm_addr_out(uint16_t family, const uint8_t addr[16], uint16_t port, struct sockaddr *sa,
-		 socklen_t *len);
-/* And back. -EINVAL, -EAFNOSUPPORT. */
-int tm_addr_in(uint16_t family, const struct sockaddr *sa, socklen_t len, uint8_t addr[16],
-	       uint16_t *port);
+/* An address as libtoe keeps it. */
+struct tm_addr {
+	uint8_t ip[16]; /* IPv4 as ::ffff:a.b.c.d */
+	uint16_t port; /* network order */
+	uint32_t ifindex; /* of a link-local address (sin6_scope_id), 0 = none */
+};
+
+/* To the application; `ifindex` is told with link-local addresses only. *len as getsockname's. */
+void tm_addr_out(uint16_t family, const uint8_t addr[16], uint16_t port, uint32_t ifindex,
+		 struct sockaddr *sa, socklen_t *len);
+/* And from it. -EINVAL, -EAFNOSUPPORT. */
+int tm_addr_in(uint16_t family, const struct sockaddr *sa, socklen_t len, struct tm_addr *a);
 
 bool tm_addr_any(const uint8_t addr[16]);
+bool tm_addr_is_v4(const uint8_t addr[16]);
 
 /* Listeners (accept.c). */
 bool tm_accept_ready(struct tm_sock *s, unsigned ctx);

@@ -168,6 +168,7 @@ struct toe_flow_const {
 	uint8_t fpc;
 	uint8_t dev; /* index into toe_ctrl.dev */
 	uint16_t listener; /* index, 0xffff for an active open */
+	uint32_t ifindex; /* interface: the scope of link-local addresses */
 } __attribute__((aligned(TOE_CACHELINE)));
 
 struct toe_flow_block {

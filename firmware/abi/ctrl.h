@@ -7,6 +7,8 @@
 #ifndef TOE_ABI_CTRL_H
 #define TOE_ABI_CTRL_H
 
+#include <stddef.h>
+
 #include "cmd.h"
 #include "maps.h"
 
@@ -19,6 +21,15 @@ struct toe_dev {
 	uint8_t software; /* 1: peers may leave the TCP checksum partial (veth, tap) */
 	uint8_t nqueues;
 	char name[16];
+};
+
+/* A VLAN interface on a device (eth0.100), which has an index and an MTU of its own. */
+struct toe_vif {
+	uint32_t ifindex; /* 0: unused; stored last */
+	uint32_t mtu;
+	uint16_t vlan; /* as in toe_tuple */
+	uint8_t dev;
+	uint8_t pad;
 };
 
 /*
@@ -90,6 +101,7 @@ struct toe_ctrl {
 	uint32_t poll_busy; /* 1: never sleep */
 	uint32_t spin_us; /* idle time before an FPC sleeps */
 	struct toe_dev dev[TOE_MAX_DEVS];
+	struct toe_vif vif[TOE_MAX_VIFS];
 	uint8_t app_state[TOE_MAX_APPS]; /* enum toe_app_state, toed's */
 	uint8_t app_gone[TOE_MAX_APPS]
 			[TOE_MAX_FPCS]; /* firmware's: 1 = nothing of the app is left on this FPC */
@@ -100,6 +112,30 @@ struct toe_ctrl {
 	struct toe_grant grant[TOE_MAX_GRANTS];
 	struct toe_admin_ring admin[TOE_MAX_FPCS];
 };
+
+/* The VLAN interface, NULL for an untagged one. */
+static inline const struct toe_vif *toe_vif_of(const struct toe_ctrl *c, uint8_t dev, uint16_t vlan)
+{
+	for (unsigned i = 0; vlan && i < TOE_MAX_VIFS; i++)
+		if (c->vif[i].ifindex && c->vif[i].dev == dev && c->vif[i].vlan == vlan)
+			return &c->vif[i];
+	return NULL;
+}
+
+/* MTU and interface index of the interface that a tuple belongs to. */
+static inline uint32_t toe_link_mtu(const struct toe_ctrl *c, uint8_t dev, uint16_t vlan)
+{
+	const struct toe_vif *v = toe_vif_of(c, dev, vlan);
+
+	return v && v->mtu < c->dev[dev].mtu ? v->mtu : c->dev[dev].mtu;
+}
+
+static inline uint32_t toe_link_ifindex(const struct toe_ctrl *c, uint8_t dev, uint16_t vlan)
+{
+	const struct toe_vif *v = toe_vif_of(c, dev, vlan);
+
+	return v ? v->ifindex : c->dev[dev].ifindex;
+}
 
 static inline uint64_t toe_nh_word(const uint8_t mac[6], enum toe_nh_state state, uint8_t dev)
 {

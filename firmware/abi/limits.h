@@ -15,6 +15,7 @@
 enum {
 	TOE_MAX_FPCS = 8,
 	TOE_MAX_DEVS = 4, /* network devices served at once */
+	TOE_MAX_VIFS = 64, /* VLAN interfaces on them */
 	TOE_MAX_QUEUES = 8, /* receive queues of one device */
 	TOE_MAX_APPS = 32, /* applications (a process and its forks) */
 	TOE_MAX_CTXS = 64, /* contexts (threads) of one application: fits a 64-bit set */

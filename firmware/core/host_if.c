@@ -138,18 +138,6 @@ static void flow_command(struct toe_fpc *f, unsigned app, const struct toe_cmd *
 	}
 }
 
-static bool has_endpoint(const struct toe_fpc *f, unsigned app, unsigned listener)
-{
-	for (unsigned i = 0; i < TOE_MAX_ENDPOINTS; i++) {
-		const struct toe_endpoint *ep = &f->ctrl->endpoint[i];
-
-		if (ep->app == app && ep->listener == listener &&
-		    toe_load_acquire(&ep->state) == TOE_EP_OPEN)
-			return true;
-	}
-	return false;
-}
-
 /* False: closing is not finished, the command stays in the ring. */
 static bool listen_command(struct toe_fpc *f, unsigned app, const struct toe_cmd *c)
 {
@@ -164,11 +152,7 @@ static bool listen_command(struct toe_fpc *f, unsigned app, const struct toe_cmd
 		toe_store(backlog, 0);
 		return toe_sweep_step(f, TOE_SWEEP_LISTENER, app, c->flow);
 	}
-	if (has_endpoint(f, app, c->flow))
-		toe_store(backlog,
-			  c->pos < TOE_ACCEPT_RING ? (uint32_t)c->pos : (uint32_t)TOE_ACCEPT_RING);
-	else
-		refuse(f, TOE_CNT_refuse_grant);
+	toe_store(backlog, c->pos < TOE_ACCEPT_RING ? (uint32_t)c->pos : (uint32_t)TOE_ACCEPT_RING);
 	return true;
 }
 

@@ -68,6 +68,7 @@ void toe_host_birth(struct toe_fpc *f, struct toe_work *w)
 	toe_store(&b->dev.notify_seq, toe_load(&b->app.seen_seq));
 	memcpy(b->con.laddr, t->laddr, sizeof(b->con.laddr));
 	memcpy(b->con.raddr, t->raddr, sizeof(b->con.raddr));
+	b->con.ifindex = toe_link_ifindex(f->ctrl, t->dev, t->vlan);
 	b->con.lport = t->lport;
 	b->con.rport = t->rport;
 	b->con.fpc = (uint8_t)f->id;

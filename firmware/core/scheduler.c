@@ -104,7 +104,8 @@ static bool open_passive(struct toe_fpc *f, const struct toe_rx *rx, uint64_t ha
 		toe_count(f, TOE_CNT_drop_no_flow_id);
 		return false;
 	}
-	open_params(f, &rx->tuple, (uint16_t)f->ctrl->dev[rx->dev].mtu, isn, &o);
+	open_params(f, &rx->tuple, (uint16_t)toe_link_mtu(f->ctrl, rx->dev, rx->tuple.vlan), isn,
+		    &o);
 	copy_opts(&o.opts, &toe_arena_listener(w->arena, ep->listener)->opts);
 	w->act |= toe_tcp_open_passive(w->t, &o, &rx->seg, f->now);
 	w->t->listener = ep->listener;

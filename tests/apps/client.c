@@ -6,14 +6,15 @@
  *	client put ADDR PORT BYTES		send the pattern, FIN, read the verdict
  *	client echo ADDR PORT BYTES		send and receive at the same time
  *	client open ADDR PORT COUNT		COUNT times, 64 at once: echo 64 bytes, close
+ *	client names ADDR PORT 0		LOCAL PORT PEER PORT, as this side and as the server sees it
  *	client hold ADDR PORT COUNT SECONDS	COUNT connections echo 64 bytes in turn
  *
  * Prints "ok ..." and exits 0, or says what went wrong and exits 1. hold also exits 0 when
  * connections died: it prints how many lived.
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
 #include <errno.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -26,11 +27,12 @@
 #include <unistd.h>
 
 #include "../../userspace/bench/toe_or_kernel.h"
+#include "names.h"
 #include "pattern.h"
 
 enum { CHUNK = 65536, MSG = 64, PARALLEL = 64, MAX_CONNS = 16384 };
 
-static struct sockaddr_in peer;
+static struct addrinfo *peer;
 
 static void __attribute__((noreturn, format(printf, 1, 2))) die(const char *fmt, ...)
 {
@@ -53,9 +55,9 @@ static double seconds(void)
 
 static int dial(void)
 {
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	int fd = socket(peer->ai_family, SOCK_STREAM, 0);
 
-	if (fd < 0 || connect(fd, (struct sockaddr *)&peer, sizeof(peer)))
+	if (fd < 0 || connect(fd, peer->ai_addr, peer->ai_addrlen))
 		die("connect: %s", strerror(errno));
 	return fd;
 }
@@ -106,6 +108,20 @@ static void do_get(uint64_t bytes)
 	}
 	if (got != bytes)
 		die("%llu bytes of %llu", (unsigned long long)got, (unsigned long long)bytes);
+	close(fd);
+}
+
+static void do_names(void)
+{
+	char mine[256], theirs[256] = "";
+	size_t have = 0, n;
+	int fd = dial();
+
+	request(fd, 'N', 0);
+	while ((n = receive(fd, theirs + have, sizeof(theirs) - 1 - have)))
+		have += n;
+	names_of(fd, mine, sizeof(mine));
+	printf("%s\n%s", mine, theirs);
 	close(fd);
 }
 
@@ -251,16 +267,17 @@ static void do_hold(unsigned long count, double limit)
 
 int main(int argc, char **argv)
 {
+	struct addrinfo hint = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
+				 .ai_socktype = SOCK_STREAM };
 	double t = seconds();
 
 	if (argc < 5) {
-		fprintf(stderr, "usage: client get|put|echo|open|hold ADDR PORT N [SECONDS]\n");
+		fprintf(stderr,
+			"usage: client get|put|echo|open|names|hold ADDR PORT N [SECONDS]\n");
 		return 2;
 	}
 	pattern_init();
-	peer.sin_family = AF_INET;
-	peer.sin_port = htons((uint16_t)atoi(argv[3]));
-	if (inet_pton(AF_INET, argv[2], &peer.sin_addr) != 1)
+	if (getaddrinfo(argv[2], argv[3], &hint, &peer))
 		die("bad address %s", argv[2]);
 	if (!strcmp(argv[1], "get"))
 		do_get(strtoull(argv[4], NULL, 10));
@@ -270,6 +287,8 @@ int main(int argc, char **argv)
 		do_echo(strtoull(argv[4], NULL, 10));
 	else if (!strcmp(argv[1], "open"))
 		do_open(strtoul(argv[4], NULL, 10));
+	else if (!strcmp(argv[1], "names"))
+		do_names();
 	else if (!strcmp(argv[1], "hold") && argc > 5)
 		do_hold(strtoul(argv[4], NULL, 10), atof(argv[5]));
 	else

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A server for tests, on either API: server PORT [WORKERS]
+ * A server for tests, on either API: server PORT [WORKERS [ADDR]]. ADDR "::" takes IPv4 as well,
+ * "::only" does not; link-local addresses have a scope (fe80::1%eth0).
  *
  * One epoll loop per worker process, forked after listen. A connection begins with a line that says
  * what it wants:
@@ -11,11 +12,12 @@
  *	R	reset (SO_LINGER 0)
  *	C	close at once
  *	W	answer "PID\n", close
+ *	N	answer "LOCAL PORT PEER PORT\n" as its socket says, close
  *	S	answer "BYTES\n": what G connections have swallowed, close
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
 #include <errno.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -29,6 +31,7 @@
 #include <unistd.h>
 
 #include "../../userspace/bench/toe_or_kernel.h"
+#include "names.h"
 #include "pattern.h"
 
 enum { MAX_FD = 20000, CHUNK = 65536, ECHO_BUF = 16384 };
@@ -83,6 +86,10 @@ static bool begin(struct conn *c)
 		break;
 	case 'W':
 		answer(c, "%lld\n", getpid(), 0);
+		break;
+	case 'N':
+		names_of(c->fd, c->out, ECHO_BUF - 1);
+		c->nout = (unsigned)strlen(strcat(c->out, "\n"));
 		break;
 	case 'S':
 		answer(c, "%lld\n", (long long)swallowed, 0);
@@ -181,7 +188,7 @@ static void finish(struct conn *c)
 
 	if (!c->mode || !sent)
 		return;
-	if (c->mode == 'W' || c->mode == 'S' || c->eof)
+	if (c->mode == 'W' || c->mode == 'N' || c->mode == 'S' || c->eof)
 		drop(c);
 	else if (c->mode == 'G' && !c->tx_done) {
 		shutdown(c->fd, SHUT_WR);
@@ -239,16 +246,26 @@ static void loop(int l)
 	}
 }
 
-static int listener(int port)
+static int listener(const char *port, const char *addr)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), one = 1;
+	struct addrinfo hint = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
+				 .ai_socktype = SOCK_STREAM },
+			*a;
+	int only = !strcmp(addr, "::only"), one = 1, fd;
 
+	if (getaddrinfo(only ? "::" : addr, port, &hint, &a)) {
+		fprintf(stderr, "bad address %s\n", addr);
+		exit(2);
+	}
+	fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) || listen(fd, 4096)) {
+	if (a->ai_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only));
+	if (fd < 0 || bind(fd, a->ai_addr, a->ai_addrlen) || listen(fd, 4096)) {
 		perror("listen");
 		exit(1);
 	}
+	freeaddrinfo(a);
 	return fd;
 }
 
@@ -257,12 +274,12 @@ int main(int argc, char **argv)
 	int l, workers = argc > 2 ? atoi(argv[2]) : 0;
 
 	if (argc < 2) {
-		fprintf(stderr, "usage: server PORT [WORKERS]\n");
+		fprintf(stderr, "usage: server PORT [WORKERS [ADDR]]\n");
 		return 2;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	pattern_init();
-	l = listener(atoi(argv[1]));
+	l = listener(argv[1], argc > 3 ? argv[3] : "0.0.0.0");
 	for (int i = 0; i < workers; i++) {
 		pid_t pid = fork();
 

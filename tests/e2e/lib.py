@@ -6,17 +6,17 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "../harness"), os.path.join(HERE, "../../userspace/bench")]
-from testbed import CLIENT, CLIENT_CPU, DEV, SERVER, SERVER_CPUS, Testbed, Trouble, build, test_main, wait_for  # noqa: E402,F401,E501  pylint: disable=unused-import
+from testbed import CLIENT, CLIENT6, CLIENT_CPU, DEV, SERVER, SERVER6, SERVER_CPUS, Testbed, Trouble, build, test_main, wait_for  # noqa: E402,F401,E501  pylint: disable=unused-import
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 PORT = 7000
 
 
-def start_server(bed, port=PORT, workers=0, stack="toe", side=None):
+def start_server(bed, port=PORT, workers=0, stack="toe", side=None, addr="0.0.0.0"):
     """tests/apps/server.c, ready to be asked."""
     log = f"server{port}-{len(bed.procs)}.log"
     cpus = SERVER_CPUS if side in (None, bed.server) else [CLIENT_CPU]
-    p = (side or bed.server).popen(build(f"tests/apps/server_{stack}"), port, workers, log=log, cpus=cpus)
+    p = (side or bed.server).popen(build(f"tests/apps/server_{stack}"), port, workers, addr, log=log, cpus=cpus)
 
     def ready():
         if p.poll() is not None:

@@ -16,7 +16,7 @@ from lib import SERVER, Testbed, alive, counter, flows, start_server, test_main,
 PORT = 7100
 ATTACH, CTX, CTX_FREE, LISTEN, UNLISTEN, CONNECT, STATUS, FLOWS, STATS = range(1, 10)
 NEW = 0xFFFFFFFF
-REQ, ANS = struct.Struct("<6I16s16sHHI"), struct.Struct("<iI3IIQIIII16sHH4x")
+REQ, ANS = struct.Struct("<6I16s16sHHII"), struct.Struct("<iI3IIQIIII16sHHI")
 
 # firmware/abi/arena.h: offsets and sizes of what the tests touch.
 PAGE, LINE, FPCS = 4096, 64, 8
@@ -50,14 +50,14 @@ class Process:
     @staticmethod
     def req(kind, version=1, app=0, proc=0, token=0, addr=b"", port=0, **kw):
         return REQ.pack(kind, version, app, proc, kw.get("ctx", 0), kw.get("listener", 0), addr, kw.get("laddr", b""),
-                        socket.htons(port), 0, token)
+                        socket.htons(port), 0, token, 0)
 
     def answer(self):
         data, fds, _, _ = socket.recv_fds(self.s, 256, 16)
         if not data:
             raise ConnectionResetError("toed hung up")
         v = ANS.unpack(data)
-        names = "error flags app proc token nfpcs size ctx listener grant fpc laddr lport".split()
+        names = "error flags app proc token nfpcs size ctx listener grant fpc laddr lport pad ifindex".split()
         return dict(zip(names, v)), fds
 
     def ask(self, kind, fds=(), **kw):

@@ -3,6 +3,7 @@
 
         client namespace                    server namespace
     192.0.2.2/24 [toe0] ------- veth ------- [toe0] 192.0.2.1/24
+  2001:db8::2/64                                    2001:db8::1/64
       kernel TCP                              toed, toe-fw, applications
 
 Everything that a Testbed starts or makes ends with its `with` block: on success, failure, Ctrl-C and SIGTERM.
@@ -25,6 +26,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("TOE_BUILD", os.path.join(ROOT, "build"))
 SERVER, CLIENT = "192.0.2.1", "192.0.2.2"
+SERVER6, CLIENT6 = "2001:db8::1", "2001:db8::2"
 DEV = "toe0"
 BPFFS = "/sys/fs/bpf"
 # Client on the first CPU, the server's side on the others: its CPU time can be told apart.
@@ -189,7 +191,7 @@ class Side:
         return s
 
     def connect(self, port, addr=SERVER):
-        s = self.socket()
+        s = self.socket(socket.AF_INET6 if ":" in addr else socket.AF_INET)
         s.connect((addr, port))
         return s
 
@@ -234,8 +236,9 @@ class Testbed:
             self.set(self.middle, "net.ipv6.conf.all.disable_ipv6", "1")  # it adds nothing of its own to the wire
         else:
             self._veth(self.server, DEV, self.client, DEV)
-        for s, addr in ((self.server, SERVER), (self.client, CLIENT)):
+        for s, addr, addr6 in ((self.server, SERVER, SERVER6), (self.client, CLIENT, CLIENT6)):
             self._ip("-n", s.name, "addr", "add", f"{addr}/24", "dev", DEV)
+            self._ip("-n", s.name, "addr", "add", f"{addr6}/64", "dev", DEV, "nodad")
             # The engine has NewReno: compare like with like.
             self.set(s, "net.ipv4.tcp_congestion_control", "reno")
             self.set(s, "net.ipv4.ip_local_port_range", "10240 60999")
@@ -243,6 +246,8 @@ class Testbed:
     def _veth(self, a, adev, b, bdev):
         self._ip("link", "add", adev, "netns", a.name, "type", "veth", "peer", "name", bdev, "netns", b.name)
         for s, d in ((a, adev), (b, bdev)):
+            # No waiting for a duplicate: link-local addresses are there at once.
+            self.set(s, f"net.ipv6.conf.{d}.accept_dad", "0")
             self._ip("-n", s.name, "link", "set", d, "up")
 
     @staticmethod

@@ -17,6 +17,8 @@
 #define recv toe_recv
 #define shutdown toe_shutdown
 #define close toe_close
+#define getsockname toe_getsockname
+#define getpeername toe_getpeername
 #define ioctl toe_ioctl
 #define setsockopt toe_setsockopt
 #define getsockopt toe_getsockopt

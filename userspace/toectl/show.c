@@ -33,6 +33,9 @@ static void show_devices(const json_t *devices)
 		json_array_foreach(json_object_get(d, "queues"), k, q)
 		    printf("  queue   %lld: FPC %lld, %s\n", num(q, "queue"), num(q, "fpc"),
 			   str(q, "mode"));
+		json_array_foreach(json_object_get(d, "vlans"), k, q)
+		    printf("  VLAN    %lld (%s), MTU %lld\n", num(q, "id"), str(q, "protocol"),
+			   num(q, "mtu"));
 	}
 }
 

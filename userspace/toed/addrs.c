@@ -1,75 +1,107 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Local addresses of the served devices: wildcard listeners and the range of active opens follow
- * them.
+ * Local addresses of the served interfaces: wildcard listeners and the range of active opens follow
+ * them. An IPv6 address counts once the kernel has found that nobody else has it (RFC 4862 5.4);
+ * a deprecated one still does, the kernel only prefers others for new connections.
  */
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/rtnetlink.h>
-#include <string.h>
 
 #include "netlink.h"
 
-static int find(const struct device *d, const uint8_t addr[16])
+static bool seen[MAX_LOCALS]; /* since addrs_load began */
+
+static int find(const struct toed *t, const struct place *p)
 {
-	for (unsigned i = 0; i < d->naddrs; i++)
-		if (!memcmp(d->addr[i], addr, 16))
+	for (unsigned i = 0; i < t->nlocals; i++)
+		if (same_place(&t->local[i], p))
 			return (int)i;
 	return -ENOENT;
 }
 
-bool device_has(const struct device *d, const uint8_t addr[16])
+bool place_is_local(const struct toed *t, const struct place *p)
 {
-	return find(d, addr) >= 0;
+	return find(t, p) >= 0;
 }
 
-static void add(struct toed *t, struct device *d, const uint8_t addr[16])
+static void add(struct toed *t, const struct place *p)
 {
-	if (find(d, addr) >= 0)
-		return;
-	if (d->naddrs == MAX_ADDRS) {
-		say("%s has more than %d addresses: the rest stay with the kernel", d->name,
-		    MAX_ADDRS);
+	int i = find(t, p);
+
+	if (i >= 0) {
+		seen[i] = true;
 		return;
 	}
-	memcpy(d->addr[d->naddrs++], addr, 16);
-	endpoint_range(t, d, addr, true);
-	listeners_addr(t, d, addr, true);
+	if (t->nlocals == MAX_LOCALS) {
+		say("%s: more than %d addresses are not served: the rest stay with the kernel",
+		    t->dev[p->dev].name, MAX_LOCALS);
+		return;
+	}
+	seen[t->nlocals] = true;
+	t->local[t->nlocals++] = *p;
+	endpoint_range(t, p, true);
+	listeners_addr(t, p, true);
 }
 
-static void del(struct toed *t, struct device *d, const uint8_t addr[16])
+static void del(struct toed *t, const struct place *p)
 {
-	int i = find(d, addr);
+	struct place gone = *p;
+	int i = find(t, p);
 
 	if (i < 0)
 		return;
-	memcpy(d->addr[i], d->addr[--d->naddrs], 16);
-	endpoint_range(t, d, addr, false);
-	listeners_addr(t, d, addr, false);
+	t->local[i] = t->local[--t->nlocals];
+	seen[i] = seen[t->nlocals];
+	endpoint_range(t, &gone, false);
+	listeners_addr(t, &gone, false);
 }
 
 /*
- * RTM_NEWADDR, RTM_DELADDR. IFA_LOCAL is ours; IFA_ADDRESS is the other end's on a point-to-point
- * link.
+ * IFA_LOCAL is ours; IFA_ADDRESS is the other end's on a point-to-point link, but the only one that
+ * IPv6 has on others.
  */
+static bool read_addr(const struct nlmsghdr *h, uint8_t addr[16], uint32_t *flags)
+{
+	const struct ifaddrmsg *m = mnl_nlmsg_get_payload(h);
+	const struct nlattr *attr, *local = NULL, *address = NULL;
+
+	*flags = m->ifa_flags;
+	mnl_attr_for_each(attr, h, sizeof(*m))
+	{
+		switch (mnl_attr_get_type(attr)) {
+		case IFA_LOCAL:
+			local = attr;
+			break;
+		case IFA_ADDRESS:
+			address = attr;
+			break;
+		case IFA_FLAGS:
+			*flags = mnl_attr_get_u32(attr);
+			break;
+		}
+	}
+	if (!local && m->ifa_family == AF_INET6)
+		local = address;
+	return local && netlink_addr(local, m->ifa_family, addr);
+}
+
+/* RTM_NEWADDR, RTM_DELADDR. */
 void addrs_event(struct toed *t, const struct nlmsghdr *h)
 {
 	const struct ifaddrmsg *m = mnl_nlmsg_get_payload(h);
-	struct device *d = device_by_ifindex(t, (int)m->ifa_index);
-	const struct nlattr *attr;
-	uint8_t addr[16];
-	bool found = false;
+	struct place p = { 0 };
+	struct link l;
+	uint32_t flags;
 
-	if (!d || m->ifa_family != AF_INET)
+	if (!link_by_ifindex(t, (int)m->ifa_index, &l) || !read_addr(h, p.addr, &flags))
 		return;
-	mnl_attr_for_each(attr, h, sizeof(*m)) if (mnl_attr_get_type(attr) == IFA_LOCAL) found =
-	    netlink_addr(attr, m->ifa_family, addr);
-	if (!found)
-		return;
-	if (h->nlmsg_type == RTM_NEWADDR)
-		add(t, d, addr);
-	else
-		del(t, d, addr);
+	p.dev = l.dev;
+	p.vlan = l.vlan;
+	if (h->nlmsg_type == RTM_DELADDR || flags & IFA_F_DADFAILED)
+		del(t, &p);
+	else if (!(flags & IFA_F_TENTATIVE) || flags & IFA_F_OPTIMISTIC)
+		add(t, &p); /* a tentative one is announced again when it has been checked */
 }
 
 int addrs_load(struct toed *t)
@@ -77,9 +109,15 @@ int addrs_load(struct toed *t)
 	char buf[256];
 	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
 	struct rtgenmsg *g = mnl_nlmsg_put_extra_header(h, sizeof(*g));
+	int err;
 
 	h->nlmsg_type = RTM_GETADDR;
 	h->nlmsg_flags = NLM_F_DUMP;
-	g->rtgen_family = AF_INET;
-	return netlink_ask(h, addrs_event, t);
+	g->rtgen_family = AF_UNSPEC;
+	memset(seen, 0, sizeof(seen));
+	err = netlink_ask(h, addrs_event, t);
+	for (unsigned i = t->nlocals; !err && i-- > 0;)
+		if (!seen[i])
+			del(t, &t->local[i]);
+	return err;
 }

@@ -202,10 +202,6 @@ int device_prepare(struct toed *t, struct device *d)
 	if (err)
 		return err;
 	prepare_vlan(d);
-	if (!strcmp(d->driver, "veth"))
-		say("%s is a veth: VLAN tags are seen only if its peer has txvlan off "
-		    "(ethtool -K PEER txvlan off)",
-		    d->name);
 	if (!d->up)
 		say("%s is down: ip link set %s up", d->name, d->name);
 	return 0;
@@ -265,12 +261,14 @@ void device_link(struct toed *t, int ifindex, bool up, unsigned mtu)
 	}
 }
 
-static void reset_flows(struct toed *t, unsigned dev)
+void device_reset_flows(struct toed *t, unsigned dev, const uint16_t *vlan)
 {
 	for (uint32_t id = 0; id < t->ctrl->nflows; id++) {
 		struct toe_flow_ent e = { .word = toe_load_acquire(&t->tcbs[id].word) };
+		const struct toe_tuple *u = &t->tcbs[id].tuple;
 
-		if (e.life == TOE_LIFE_LIVE && t->tcbs[id].tuple.dev == dev && e.fpc < t->nfpcs)
+		if (e.life == TOE_LIFE_LIVE && u->dev == dev && (!vlan || u->vlan == *vlan) &&
+		    e.fpc < t->nfpcs)
 			admin_send(t, e.fpc, TOE_ADM_ABORT, id, e.gen, 0);
 	}
 	admin_flush(t);
@@ -286,7 +284,7 @@ void device_gone(struct toed *t, int ifindex)
 	say("%s has gone: its connections are reset; when it is back, start toed again", d->name);
 	d->gone = true;
 	d->up = false;
-	reset_flows(t, device_index(t, d));
+	device_reset_flows(t, device_index(t, d), NULL);
 	for (unsigned i = 0; i < t->ndevs; i++)
 		left |= !t->dev[i].gone;
 	if (left)

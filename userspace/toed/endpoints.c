@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Endpoints: (device, local address, port) owned by the TOE. An entry of toe_ctrl.endpoint, and its
+ * Endpoints: (device, VLAN, local address, port) owned by the TOE. An entry of toe_ctrl.endpoint, and its
  * key in toe_ports, which steers packets. An endpoint that closes keeps both until its last flow
  * and TIME_WAIT entry are gone, and with them the kernel socket that keeps the port taken.
  */
@@ -15,33 +15,43 @@ enum {
 	    100 /* a SYN may be on its way through an FPC when the endpoint begins to close */
 };
 
-static struct toe_port_key key_of(struct toed *t, unsigned dev, const uint8_t addr[16],
-				  uint16_t port)
+static struct toe_port_key key_of(struct toed *t, const struct place *p, uint16_t port)
 {
-	struct toe_port_key k = { .ifindex = (uint32_t)t->dev[dev].ifindex, .port = port };
+	struct toe_port_key k = { .ifindex = (uint32_t)t->dev[p->dev].ifindex,
+				  .vlan = p->vlan,
+				  .port = port };
 
-	memcpy(k.addr, addr, 16);
+	memcpy(k.addr, p->addr, 16);
 	return k;
 }
 
-static bool same_place(const struct toe_endpoint *e, unsigned dev, const uint8_t addr[16],
-		       uint16_t port)
+static struct place place_of(const struct toe_endpoint *e)
 {
-	return e->dev == dev && e->port == port && !memcmp(e->addr, addr, 16);
+	struct place p = { .dev = e->dev, .vlan = e->vlan };
+
+	memcpy(p.addr, e->addr, 16);
+	return p;
+}
+
+static bool is_at(const struct toe_endpoint *e, const struct place *p, uint16_t port)
+{
+	struct place q = place_of(e);
+
+	return e->port == port && same_place(&q, p);
 }
 
 /* The open endpoint at a place, or -ENOENT. */
-static int find_open(struct toed *t, unsigned dev, const uint8_t addr[16], uint16_t port)
+static int find_open(struct toed *t, const struct place *p, uint16_t port)
 {
 	for (unsigned i = 0; i < TOE_MAX_ENDPOINTS; i++)
 		if (t->ctrl->endpoint[i].state == TOE_EP_OPEN &&
-		    same_place(&t->ctrl->endpoint[i], dev, addr, port))
+		    is_at(&t->ctrl->endpoint[i], p, port))
 			return (int)i;
 	return -ENOENT;
 }
 
-static int take_entry(struct toed *t, unsigned app, unsigned listener, unsigned dev,
-		      const uint8_t addr[16], uint16_t port, struct hold *h)
+static int take_entry(struct toed *t, unsigned app, unsigned listener, const struct place *p,
+		      uint16_t port, struct hold *h)
 {
 	struct toe_endpoint *e;
 	unsigned i = 0;
@@ -51,10 +61,10 @@ static int take_entry(struct toed *t, unsigned app, unsigned listener, unsigned 
 	if (i == TOE_MAX_ENDPOINTS)
 		return -ENOSPC;
 	e = &t->ctrl->endpoint[i];
-	memcpy(e->addr, addr, 16);
+	memcpy(e->addr, p->addr, 16);
 	e->port = port;
-	e->vlan = 0;
-	e->dev = (uint8_t)dev;
+	e->vlan = p->vlan;
+	e->dev = p->dev;
 	e->app = (uint8_t)app;
 	e->listener = (uint8_t)listener;
 	toe_store_release(&e->state, TOE_EP_OPEN);
@@ -70,15 +80,15 @@ static void free_entry(struct toed *t, unsigned i)
 	t->ep_hold[i] = NULL;
 }
 
-int endpoint_open(struct toed *t, unsigned app, unsigned listener, unsigned dev,
-		  const uint8_t addr[16], uint16_t port, struct hold *h)
+int endpoint_open(struct toed *t, unsigned app, unsigned listener, const struct place *p,
+		  uint16_t port, struct hold *h)
 {
-	struct toe_port_key k = key_of(t, dev, addr, port);
+	struct toe_port_key k = key_of(t, p, port);
 	int err, i;
 
-	if (find_open(t, dev, addr, port) >= 0)
+	if (find_open(t, p, port) >= 0)
 		return -EADDRINUSE;
-	i = take_entry(t, app, listener, dev, addr, port, h);
+	i = take_entry(t, app, listener, p, port, h);
 	if (i < 0)
 		return i;
 	/*
@@ -91,25 +101,18 @@ int endpoint_open(struct toed *t, unsigned app, unsigned listener, unsigned dev,
 	return err ? err : i;
 }
 
-static const uint8_t nowhere[16];
-
-int endpoint_nowhere(struct toed *t, unsigned app, unsigned listener, uint16_t port, struct hold *h)
-{
-	return take_entry(t, app, listener, 0, nowhere, port, h);
-}
-
-void endpoints_close(struct toed *t, unsigned app, unsigned listener, unsigned dev,
-		     const uint8_t *addr)
+void endpoints_close(struct toed *t, unsigned app, unsigned listener, const struct place *p)
 {
 	for (unsigned i = 0; i < TOE_MAX_ENDPOINTS; i++) {
 		const struct toe_endpoint *e = &t->ctrl->endpoint[i];
+		struct place at = place_of(e);
 
 		if (e->state != TOE_EP_OPEN || e->app != app || e->listener != listener)
 			continue;
-		if (addr && !same_place(e, dev, addr, e->port))
+		if (p && !same_place(&at, p))
 			continue;
 		toe_store_release(&t->ctrl->endpoint[i].state, TOE_EP_CLOSING);
-		listeners_take_over(t, e->dev, e->addr, e->port);
+		listeners_take_over(t, &at, e->port);
 		t->ep_closed[i] = loop_now();
 		loop_after(&t->loop, TIMER_SWEEP, SETTLE_MS);
 	}
@@ -130,12 +133,13 @@ static bool in_use(struct toed *t, const struct toe_endpoint *e)
 static void release_key(struct toed *t, unsigned self)
 {
 	const struct toe_endpoint *e = &t->ctrl->endpoint[self];
-	struct toe_port_key k = key_of(t, e->dev, e->addr, e->port);
-	int heir = find_open(t, e->dev, e->addr, e->port);
+	struct place at = place_of(e);
+	struct toe_port_key k = key_of(t, &at, e->port);
+	int heir = find_open(t, &at, e->port);
 
 	for (unsigned i = 0; i < TOE_MAX_ENDPOINTS && heir < 0; i++)
 		if (i != self && t->ctrl->endpoint[i].state == TOE_EP_CLOSING &&
-		    same_place(&t->ctrl->endpoint[i], e->dev, e->addr, e->port))
+		    is_at(&t->ctrl->endpoint[i], &at, e->port))
 			heir = (int)i;
 	if (heir < 0)
 		toe_maps_port_del(&t->xdp.maps, &k);
@@ -156,17 +160,16 @@ void endpoints_sweep(struct toed *t)
 			more = true;
 			continue;
 		}
-		if (memcmp(e->addr, nowhere, 16))
-			release_key(t, i);
+		release_key(t, i);
 		free_entry(t, i);
 	}
 	if (more)
 		loop_after(&t->loop, TIMER_SWEEP, SWEEP_MS);
 }
 
-void endpoint_range(struct toed *t, struct device *d, const uint8_t addr[16], bool own)
+void endpoint_range(struct toed *t, const struct place *p, bool own)
 {
-	struct toe_port_key k = key_of(t, device_index(t, d), addr, 0);
+	struct toe_port_key k = key_of(t, p, 0);
 
 	if (own)
 		toe_maps_port_set(&t->xdp.maps, &k, TOE_FLOW_NONE);

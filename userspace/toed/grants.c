@@ -110,25 +110,31 @@ static bool in_range(const struct toed *t, uint16_t port)
 }
 
 /*
- * The TOE can make this connection; otherwise it is the kernel's: another device or family, a port
- * outside the range.
+ * The TOE can make this connection; otherwise it is the kernel's: another interface, a source that
+ * is another's, a port outside the range.
  */
-static bool for_toe(struct toed *t, const struct toe_adm_req *q, const struct route *r)
+static bool for_toe(struct toed *t, const struct toe_adm_req *q, const struct route *r,
+		    struct link *l)
 {
-	struct device *d = device_by_ifindex(t, r->ifindex);
+	struct place p = { 0 };
 
-	return r->unicast && d && device_has(d, r->src) && (!q->lport || in_range(t, q->lport));
+	if (!r->unicast || !link_by_ifindex(t, r->ifindex, l) ||
+	    (q->lport && !in_range(t, q->lport)))
+		return false;
+	memcpy(p.addr, r->src, 16);
+	p.dev = l->dev;
+	p.vlan = l->vlan;
+	return place_is_local(t, &p);
 }
 
 static void fill(struct toed *t, unsigned i, unsigned app, const struct toe_tuple *u, uint64_t hash,
-		 int nh, const struct route *r)
+		 int nh, const struct link *l, const struct route *r)
 {
 	struct toe_grant *g = &t->ctrl->grant[i];
-	unsigned mtu = t->dev[u->dev].mtu;
 
 	g->tuple = *u;
 	g->nh = (uint16_t)nh;
-	g->mtu = (uint16_t)(r->mtu && r->mtu < mtu ? r->mtu : mtu);
+	g->mtu = (uint16_t)(r->mtu && r->mtu < l->mtu ? r->mtu : l->mtu);
 	g->app = (uint8_t)app;
 	g->fpc = (uint8_t)toe_hash_fpc(hash, t->nfpcs);
 	t->grant_at[i] = loop_now();
@@ -144,44 +150,71 @@ static int no_room(const struct toed *t, const struct toe_adm_req *q, struct toe
 	return 0;
 }
 
-int grant_new(struct toed *t, unsigned app, unsigned proc, const struct toe_adm_req *q,
-	      struct toe_adm_ans *a)
+static bool is_link_local(const uint8_t addr[16])
+{
+	return addr[0] == 0xfe && (addr[1] & 0xc0) == 0x80;
+}
+
+/*
+ * What the kernel answers itself, with the error that applications know: addresses of different
+ * families, no address at all, a link-local one of no link (RFC 4007 6).
+ */
+static bool for_kernel(const struct toe_adm_req *q, const uint8_t *src)
+{
+	static const uint8_t any[16];
+
+	return !memcmp(q->addr, any, 16) || (is_link_local(q->addr) && !q->ifindex) ||
+	       (src && toe_addr_is_v4(q->addr) != toe_addr_is_v4(src));
+}
+
+/* Everything about the connection but the grant itself. 1: it is the kernel's. */
+static int plan(struct toed *t, const struct toe_adm_req *q, struct toe_tuple *u, struct link *l,
+		struct route *r, uint64_t *hash)
 {
 	static const uint8_t any[16], any_v4[16] = { [10] = 0xff, [11] = 0xff };
 	const uint8_t *src =
 	    memcmp(q->laddr, any, 16) && memcmp(q->laddr, any_v4, 16) ? q->laddr : NULL;
-	struct toe_tuple u = { .rport = q->port };
-	struct route r;
-	uint64_t hash;
-	int i, nh, err;
+	int err;
 
-	if (!toe_addr_is_v4(q->addr) || (src && !toe_addr_is_v4(src))) {
-		a->flags |= TOE_ADM_KERNEL;
-		return 0;
-	}
-	err = route_lookup(t, q->addr, src, &r);
+	if (for_kernel(q, src))
+		return 1;
+	err = route_lookup(t, q->addr, src, (int)q->ifindex, r);
 	if (err)
 		return err == -EINVAL ? -EADDRNOTAVAIL : err;
-	if (!for_toe(t, q, &r)) {
+	if (!for_toe(t, q, r, l))
+		return 1;
+	memcpy(u->laddr, r->src, 16);
+	memcpy(u->raddr, q->addr, 16);
+	u->rport = q->port;
+	u->dev = l->dev;
+	u->vlan = l->vlan;
+	return pick_port(t, u, q->lport, hash);
+}
+
+int grant_new(struct toed *t, unsigned app, unsigned proc, const struct toe_adm_req *q,
+	      struct toe_adm_ans *a)
+{
+	struct toe_tuple u = { 0 };
+	struct route r;
+	struct link l;
+	uint64_t hash;
+	int i, nh, err = plan(t, q, &u, &l, &r, &hash);
+
+	if (err > 0)
 		a->flags |= TOE_ADM_KERNEL;
-		return 0;
-	}
-	memcpy(u.laddr, r.src, 16);
-	memcpy(u.raddr, q->addr, 16);
-	u.dev = (uint8_t)device_index(t, device_by_ifindex(t, r.ifindex));
-	err = pick_port(t, &u, q->lport, &hash);
 	if (err)
-		return err;
+		return err > 0 ? 0 : err;
 	i = take_free(t);
-	nh = i < 0 ? i : next_hop_get(t, q->addr, &r);
+	nh = i < 0 ? i : next_hop_get(t, q->addr, &l, &r);
 	if (nh < 0)
 		return no_room(t, q, a);
-	fill(t, (unsigned)i, app, &u, hash, nh, &r);
+	fill(t, (unsigned)i, app, &u, hash, nh, &l, &r);
 	note_asker(&u, hash, app, proc);
 	a->grant = (uint32_t)i;
 	a->fpc = t->ctrl->grant[i].fpc;
 	memcpy(a->laddr, u.laddr, 16);
 	a->lport = u.lport;
+	a->ifindex = (uint32_t)l.ifindex;
 	return 0;
 }
 

@@ -42,8 +42,8 @@ static int check_socket(struct toed *t, int fd)
 }
 
 /*
- * Where it listens. IPv6 addresses stay with the kernel, the IPv4 half of a dual-stack wildcard
- * does not.
+ * Where it listens. An IPv6 wildcard covers IPv4 too (RFC 3493 5.3), unless IPV6_V6ONLY is set or a
+ * socket of AF_INET has the port there: then the kernel would not have let both listen.
  */
 static int read_address(int fd, struct listener *l)
 {
@@ -53,31 +53,39 @@ static int read_address(int fd, struct listener *l)
 		struct sockaddr_in6 v6;
 	} a;
 	socklen_t len = sizeof(a);
-	int v6only = 0;
+	int v6only = 0, ifindex = int_option(fd, SO_BINDTOIFINDEX);
 
 	memset(l->addr, 0, 16);
 	if (getsockname(fd, &a.sa, &len))
 		return -errno;
+	l->ifindex = ifindex > 0 ? ifindex : 0;
 	if (a.sa.sa_family == AF_INET) {
 		l->port = a.v4.sin_port;
 		l->wildcard = a.v4.sin_addr.s_addr == INADDR_ANY;
 		l->addr[10] = l->addr[11] = 0xff;
 		memcpy(l->addr + 12, &a.v4.sin_addr, 4);
+		l->v4 = true;
+		l->v6 = false;
 		return 0;
 	}
+	len = sizeof(v6only);
+	if (getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, &len))
+		return -errno;
 	l->port = a.v6.sin6_port;
 	memcpy(l->addr, &a.v6.sin6_addr, 16);
 	l->wildcard = IN6_IS_ADDR_UNSPECIFIED(&a.v6.sin6_addr);
-	len = sizeof(v6only);
-	getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, &len);
-	if (l->wildcard ? v6only : !toe_addr_is_v4(l->addr))
-		return -ENOENT;
+	l->v4 = !v6only;
+	l->v6 = true;
 	return 0;
 }
 
-static bool covers(const struct listener *l, const uint8_t addr[16])
+static bool covers(struct toed *t, const struct listener *l, const struct place *p)
 {
-	return toe_addr_is_v4(addr) && (l->wildcard || !memcmp(l->addr, addr, 16));
+	if (l->ifindex && (uint32_t)l->ifindex != toe_link_ifindex(t->ctrl, p->dev, p->vlan))
+		return false;
+	if (l->wildcard)
+		return toe_addr_is_v4(p->addr) ? l->v4 : l->v6;
+	return !memcmp(l->addr, p->addr, 16);
 }
 
 /*
@@ -87,24 +95,22 @@ static bool covers(const struct listener *l, const uint8_t addr[16])
 static int open_all(struct toed *t, unsigned app, unsigned index)
 {
 	struct listener *l = &t->app[app].listener[index];
-	unsigned n = 0, opened = 0;
+	unsigned n = 0;
+	struct link at;
 	int err;
 
-	for (unsigned d = 0; d < t->ndevs; d++) {
-		for (unsigned i = 0; i < t->dev[d].naddrs; i++) {
-			if (!covers(l, t->dev[d].addr[i]))
-				continue;
-			err = endpoint_open(t, app, index, d, t->dev[d].addr[i], l->port, l->hold);
-			if (err < 0 && err != -EADDRINUSE)
-				return err;
-			n++;
-			opened += err >= 0;
-		}
+	for (unsigned i = 0; i < t->nlocals; i++) {
+		if (!covers(t, l, &t->local[i]))
+			continue;
+		err = endpoint_open(t, app, index, &t->local[i], l->port, l->hold);
+		if (err < 0 && err != -EADDRINUSE)
+			return err;
+		n++;
 	}
-	if (!n && !l->wildcard)
+	/* A wildcard waits for addresses, on an interface that may have some. */
+	if (!n && (!l->wildcard || (l->ifindex && !link_by_ifindex(t, l->ifindex, &at))))
 		return -ENOENT;
-	err = opened ? 0 : endpoint_nowhere(t, app, index, l->port, l->hold);
-	return err < 0 ? err : 0;
+	return 0;
 }
 
 static int free_index(struct toed *t, struct app *a)
@@ -160,7 +166,7 @@ int listener_new(struct toed *t, unsigned app, unsigned proc, int fd)
 	if (!err)
 		return i;
 	l->used = false;
-	endpoints_close(t, app, (unsigned)i, 0, NULL);
+	endpoints_close(t, app, (unsigned)i, NULL);
 	shared->in_use = 0;
 	hold_put(l->hold);
 	return err;
@@ -185,7 +191,7 @@ int listener_close(struct toed *t, unsigned app, unsigned index)
 	setsockopt(l->hold->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	shutdown(l->hold->fd, SHUT_RD);
 	l->leaving = true;
-	endpoints_close(t, app, index, 0, NULL);
+	endpoints_close(t, app, index, NULL);
 	toe_arena_listener(a->arena, index)->in_use = 0;
 	admin_send_all(t, TOE_ADM_LISTENER_GONE, index, app);
 	hold_put(l->hold);
@@ -194,44 +200,43 @@ int listener_close(struct toed *t, unsigned app, unsigned index)
 }
 
 /* At an address that came later. */
-static bool open_at(struct toed *t, unsigned app, unsigned index, unsigned dev,
-		    const uint8_t addr[16])
+static bool open_at(struct toed *t, unsigned app, unsigned index, const struct place *p)
 {
 	struct listener *l = &t->app[app].listener[index];
-	int err = endpoint_open(t, app, index, dev, addr, l->port, l->hold);
+	int err = endpoint_open(t, app, index, p, l->port, l->hold);
 
 	if (err < 0 && err != -EADDRINUSE)
 		say("port %u of application %u is not served at an address of %s: %s",
-		    ntohs(l->port), app, t->dev[dev].name, strerror(-err));
+		    ntohs(l->port), app, t->dev[p->dev].name, strerror(-err));
 	return err >= 0;
 }
 
-void listeners_addr(struct toed *t, struct device *d, const uint8_t addr[16], bool there)
+void listeners_addr(struct toed *t, const struct place *p, bool there)
 {
 	for (unsigned a = 0; a < TOE_MAX_APPS; a++) {
 		for (unsigned i = 0; i < TOE_MAX_LISTENERS; i++) {
 			struct listener *l = &t->app[a].listener[i];
 
-			if (!l->used || l->leaving || !covers(l, addr))
+			if (!l->used || l->leaving || !covers(t, l, p))
 				continue;
 			if (!there)
-				endpoints_close(t, a, i, device_index(t, d), addr);
+				endpoints_close(t, a, i, p);
 			else
-				open_at(t, a, i, device_index(t, d), addr);
+				open_at(t, a, i, p);
 		}
 	}
 }
 
-void listeners_take_over(struct toed *t, unsigned dev, const uint8_t addr[16], uint16_t port)
+void listeners_take_over(struct toed *t, const struct place *p, uint16_t port)
 {
-	if (!device_has(&t->dev[dev], addr))
+	if (!place_is_local(t, p))
 		return;
 	for (unsigned a = 0; a < TOE_MAX_APPS; a++) {
 		for (unsigned i = 0; i < TOE_MAX_LISTENERS; i++) {
 			struct listener *l = &t->app[a].listener[i];
 
-			if (l->used && !l->leaving && l->port == port && covers(l, addr) &&
-			    open_at(t, a, i, dev, addr))
+			if (l->used && !l->leaving && l->port == port && covers(t, l, p) &&
+			    open_at(t, a, i, p))
 				return;
 		}
 	}

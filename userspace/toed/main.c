@@ -158,6 +158,8 @@ static int start(struct toed *t)
 		return err;
 	fill_config(t);
 	err = netlink_open(t);
+	if (!err)
+		err = links_load(t);
 	if (!err) {
 		next_hops_clean(t);
 		err = addrs_load(t);

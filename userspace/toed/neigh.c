@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Next hops (toe_ctrl.nh), one for each destination in use. The kernel resolves and keeps the
+ * Next hops (toe_ctrl.nh), one for each destination in use and interface: neighbours are found by
+ * ARP or by neighbour discovery (RFC 4861), both the kernel's. The kernel resolves and keeps the
  * neighbour alive for us (NTF_EXT_MANAGED): traffic of the TOE alone would never confirm it. Route
  * changes re-point the entry, so established connections follow.
  */
@@ -12,6 +13,7 @@
 
 #include "core/engine.h"
 #include "core/tcb.h"
+#include "lib/flow_hash.h"
 #include "netlink.h"
 
 #ifndef NTF_EXT_MANAGED
@@ -21,17 +23,16 @@
 /* Who made a neighbour entry (as rtm_protocol of routes, of the numbers free for anyone). */
 enum { NEIGH_PROTOCOL = 214 };
 
-static struct nlmsghdr *neigh_message(char *buf, uint16_t type, const struct device *d,
-				      const uint8_t gw[16])
+static struct nlmsghdr *neigh_message(char *buf, uint16_t type, int ifindex, const uint8_t gw[16])
 {
 	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
 	struct ndmsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
 
 	h->nlmsg_type = type;
-	m->ndm_family = AF_INET;
-	m->ndm_ifindex = d->ifindex;
+	m->ndm_family = toe_addr_is_v4(gw) ? AF_INET : AF_INET6;
+	m->ndm_ifindex = ifindex;
 	m->ndm_state = NUD_NONE;
-	mnl_attr_put(h, NDA_DST, 4, gw + 12);
+	netlink_put_addr(h, NDA_DST, gw);
 	return h;
 }
 
@@ -59,9 +60,8 @@ static enum toe_nh_state state_of(uint16_t nud, bool has_mac)
 static void install(struct toed *t, unsigned i)
 {
 	struct next_hop *n = &t->nh[i];
-	const struct device *d = &t->dev[n->dev];
 	char buf[256];
-	struct nlmsghdr *h = neigh_message(buf, RTM_NEWNEIGH, d, n->gw);
+	struct nlmsghdr *h = neigh_message(buf, RTM_NEWNEIGH, n->ifindex, n->gw);
 	int err;
 
 	h->nlmsg_flags |= NLM_F_CREATE;
@@ -70,39 +70,37 @@ static void install(struct toed *t, unsigned i)
 	err = netlink_ask(h, NULL, t);
 	n->managed = !err;
 	if (err == -EINVAL) { /* before Linux 5.16: resolve once */
-		h = neigh_message(buf, RTM_NEWNEIGH, d, n->gw);
+		h = neigh_message(buf, RTM_NEWNEIGH, n->ifindex, n->gw);
 		h->nlmsg_flags |= NLM_F_CREATE;
 		((struct ndmsg *)mnl_nlmsg_get_payload(h))->ndm_flags = NTF_USE;
 		err = netlink_ask(h, NULL, t);
 	}
 	if (err && err != -EEXIST)
-		say("%s: the kernel does not resolve a next hop: %s", d->name, strerror(-err));
-	h = neigh_message(buf, RTM_GETNEIGH, d, n->gw);
+		say("%s: the kernel does not resolve a next hop: %s", t->dev[n->dev].name,
+		    strerror(-err));
+	h = neigh_message(buf, RTM_GETNEIGH, n->ifindex, n->gw);
 	netlink_ask(h, neigh_event, t);
 }
 
 void neigh_event(struct toed *t, const struct nlmsghdr *h)
 {
 	const struct ndmsg *m = mnl_nlmsg_get_payload(h);
-	struct device *d = device_by_ifindex(t, m->ndm_ifindex);
 	const struct nlattr *attr;
 	const uint8_t *mac = NULL;
-	uint8_t addr[16];
+	uint8_t addr[16] = { 0 };
 	bool found = false;
 
-	if (!d || m->ndm_family != AF_INET)
-		return;
 	mnl_attr_for_each(attr, h, sizeof(*m))
 	{
 		if (mnl_attr_get_type(attr) == NDA_DST)
-			found = netlink_addr(attr, AF_INET, addr);
+			found = netlink_addr(attr, m->ndm_family, addr);
 		if (mnl_attr_get_type(attr) == NDA_LLADDR && mnl_attr_get_payload_len(attr) == 6)
 			mac = mnl_attr_get_payload(attr);
 	}
 	for (unsigned i = 0; found && i < TOE_MAX_NEXT_HOPS; i++) {
 		struct next_hop *n = &t->nh[i];
 
-		if (!n->used || n->dev != device_index(t, d) || memcmp(n->gw, addr, 16))
+		if (!n->used || n->ifindex != m->ndm_ifindex || memcmp(n->gw, addr, 16))
 			continue;
 		if (h->nlmsg_type == RTM_NEWNEIGH) {
 			store(t, i, mac, state_of(m->ndm_state, mac));
@@ -123,10 +121,10 @@ static void release(struct toed *t, unsigned i)
 		return;
 	n->managed = false;
 	for (unsigned k = 0; k < TOE_MAX_NEXT_HOPS; k++)
-		if (t->nh[k].used && t->nh[k].managed && t->nh[k].dev == n->dev &&
+		if (t->nh[k].used && t->nh[k].managed && t->nh[k].ifindex == n->ifindex &&
 		    !memcmp(t->nh[k].gw, n->gw, 16))
 			return;
-	netlink_ask(neigh_message(buf, RTM_DELNEIGH, &t->dev[n->dev], n->gw), NULL, t);
+	netlink_ask(neigh_message(buf, RTM_DELNEIGH, n->ifindex, n->gw), NULL, t);
 }
 
 /* Entries that neither a connection nor a grant uses. Rare: only when the table is full. */
@@ -156,10 +154,10 @@ static void collect(struct toed *t)
 	}
 }
 
-static int find(struct toed *t, const uint8_t dst[16])
+static int find(struct toed *t, const uint8_t dst[16], int ifindex)
 {
 	for (unsigned i = 0; i < TOE_MAX_NEXT_HOPS; i++)
-		if (t->nh[i].used && !memcmp(t->nh[i].dst, dst, 16))
+		if (t->nh[i].used && t->nh[i].ifindex == ifindex && !memcmp(t->nh[i].dst, dst, 16))
 			return (int)i;
 	return -ENOENT;
 }
@@ -175,35 +173,32 @@ static int take_free(struct toed *t)
 	return -ENOSPC;
 }
 
-static void point(struct toed *t, unsigned i, const struct device *d, const uint8_t gw[16])
+static void point(struct toed *t, unsigned i, const uint8_t gw[16])
 {
-	if (memcmp(t->nh[i].gw, gw, 16) || t->nh[i].dev != device_index(t, d))
+	if (memcmp(t->nh[i].gw, gw, 16))
 		release(t, i);
 	memcpy(t->nh[i].gw, gw, 16);
-	t->nh[i].dev = (uint8_t)device_index(t, d);
 	store(t, i, NULL, TOE_NH_INCOMPLETE);
 	install(t, i);
 }
 
-int next_hop_get(struct toed *t, const uint8_t dst[16], const struct route *r)
+int next_hop_get(struct toed *t, const uint8_t dst[16], const struct link *l, const struct route *r)
 {
-	struct device *d = device_by_ifindex(t, r->ifindex);
-	int i = find(t, dst);
+	int i = find(t, dst, l->ifindex);
 
 	if (i >= 0) {
 		enum toe_nh_state s = (enum toe_nh_state)(t->ctrl->nh[i] >> 48 & 0xff);
 
-		if (memcmp(t->nh[i].gw, r->gw, 16) || t->nh[i].dev != device_index(t, d) ||
-		    s == TOE_NH_FAILED)
-			point(t, (unsigned)i, d, r->gw);
+		if (memcmp(t->nh[i].gw, r->gw, 16) || s == TOE_NH_FAILED)
+			point(t, (unsigned)i, r->gw);
 		return i;
 	}
 	i = take_free(t);
 	if (i < 0)
 		return i;
-	t->nh[i] = (struct next_hop){ .used = true };
+	t->nh[i] = (struct next_hop){ .used = true, .ifindex = l->ifindex, .dev = l->dev };
 	memcpy(t->nh[i].dst, dst, 16);
-	point(t, (unsigned)i, d, r->gw);
+	point(t, (unsigned)i, r->gw);
 	return i;
 }
 
@@ -212,19 +207,17 @@ void next_hops_reroute(struct toed *t)
 {
 	for (unsigned i = 0; i < TOE_MAX_NEXT_HOPS; i++) {
 		struct next_hop *n = &t->nh[i];
-		struct device *d;
 		struct route r;
 
 		if (!n->used)
 			continue;
-		if (route_lookup(t, n->dst, NULL, &r) || !r.unicast ||
-		    !(d = device_by_ifindex(t, r.ifindex))) {
+		if (route_lookup(t, n->dst, NULL, n->ifindex, &r) || !r.unicast ||
+		    r.ifindex != n->ifindex) {
 			store(t, i, NULL, TOE_NH_FAILED);
 			continue;
 		}
-		if (memcmp(n->gw, r.gw, 16) || n->dev != device_index(t, d) ||
-		    (t->ctrl->nh[i] >> 48 & 0xff) != TOE_NH_VALID)
-			point(t, i, d, r.gw);
+		if (memcmp(n->gw, r.gw, 16) || (t->ctrl->nh[i] >> 48 & 0xff) != TOE_NH_VALID)
+			point(t, i, r.gw);
 	}
 }
 
@@ -236,7 +229,7 @@ void next_hops_drop(struct toed *t)
 }
 
 static struct {
-	const struct device *dev;
+	int ifindex;
 	uint8_t gw[16];
 } left[TOE_MAX_NEXT_HOPS];
 static unsigned nleft;
@@ -246,10 +239,11 @@ static void note_left(struct toed *t, const struct nlmsghdr *h)
 	const struct ndmsg *m = mnl_nlmsg_get_payload(h);
 	const struct nlattr *attr;
 	bool ours = false, found = false;
+	struct link l;
 
 	if (h->nlmsg_type != RTM_NEWNEIGH || nleft == TOE_MAX_NEXT_HOPS)
 		return;
-	left[nleft].dev = device_by_ifindex(t, m->ndm_ifindex);
+	left[nleft].ifindex = m->ndm_ifindex;
 	mnl_attr_for_each(attr, h, sizeof(*m))
 	{
 		if (mnl_attr_get_type(attr) == NDA_DST)
@@ -257,7 +251,7 @@ static void note_left(struct toed *t, const struct nlmsghdr *h)
 		if (mnl_attr_get_type(attr) == NDA_PROTOCOL)
 			ours = mnl_attr_get_u8(attr) == NEIGH_PROTOCOL;
 	}
-	nleft += ours && found && left[nleft].dev && m->ndm_family == AF_INET;
+	nleft += ours && found && link_by_ifindex(t, m->ndm_ifindex, &l);
 }
 
 void next_hops_clean(struct toed *t)
@@ -268,9 +262,9 @@ void next_hops_clean(struct toed *t)
 
 	h->nlmsg_type = RTM_GETNEIGH;
 	h->nlmsg_flags = NLM_F_DUMP;
-	m->ndm_family = AF_INET;
+	m->ndm_family = AF_UNSPEC;
 	netlink_ask(h, note_left, t);
 	while (nleft--)
-		netlink_ask(neigh_message(buf, RTM_DELNEIGH, left[nleft].dev, left[nleft].gw), NULL,
-			    t);
+		netlink_ask(neigh_message(buf, RTM_DELNEIGH, left[nleft].ifindex, left[nleft].gw),
+			    NULL, t);
 }

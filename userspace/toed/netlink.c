@@ -2,10 +2,9 @@
 /* rtnetlink: a socket on which the kernel tells what changes, and one on which it is asked. */
 #include <errno.h>
 #include <libmnl/libmnl.h>
-#include <linux/if.h>
 #include <linux/rtnetlink.h>
-#include <string.h>
 
+#include "lib/flow_hash.h"
 #include "netlink.h"
 
 static struct mnl_socket *events, *questions;
@@ -47,34 +46,12 @@ int netlink_ask(struct nlmsghdr *h, void (*cb)(struct toed *, const struct nlmsg
 	return more < 0 ? -errno : 0;
 }
 
-static void link_event(struct toed *t, const struct nlmsghdr *h)
-{
-	const struct ifinfomsg *m = mnl_nlmsg_get_payload(h);
-	const struct nlattr *attr;
-	unsigned mtu = 0;
-
-	mnl_attr_for_each(attr, h, sizeof(*m)) if (mnl_attr_get_type(attr) == IFLA_MTU) mtu =
-	    mnl_attr_get_u32(attr);
-	device_link(t, m->ifi_index, m->ifi_flags & IFF_UP, mtu);
-}
-
-/* A bridge that a device leaves says RTM_DELLINK, too, in its own family. */
-static void unlink_event(struct toed *t, const struct nlmsghdr *h)
-{
-	const struct ifinfomsg *m = mnl_nlmsg_get_payload(h);
-
-	if (m->ifi_family == AF_UNSPEC)
-		device_gone(t, m->ifi_index);
-}
-
 static void event(struct toed *t, const struct nlmsghdr *h)
 {
 	switch (h->nlmsg_type) {
 	case RTM_NEWLINK:
-		link_event(t, h);
-		break;
 	case RTM_DELLINK:
-		unlink_event(t, h);
+		link_event(t, h);
 		break;
 	case RTM_NEWADDR:
 	case RTM_DELADDR:
@@ -100,6 +77,7 @@ static void events_ready(struct toed *t, struct io *io)
 	if (n > 0)
 		mnl_cb_run(buf, (size_t)n, 0, 0, give, &a);
 	else if (errno == ENOBUFS) { /* some were lost: look at everything again */
+		links_load(t);
 		addrs_load(t);
 		loop_after(&t->loop, TIMER_ROUTES, 10);
 	}
@@ -107,8 +85,8 @@ static void events_ready(struct toed *t, struct io *io)
 
 int netlink_open(struct toed *t)
 {
-	static const int groups[] = { RTNLGRP_LINK, RTNLGRP_NEIGH, RTNLGRP_IPV4_IFADDR,
-				      RTNLGRP_IPV4_ROUTE };
+	static const int groups[] = { RTNLGRP_LINK,       RTNLGRP_NEIGH,       RTNLGRP_IPV4_IFADDR,
+				      RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_ROUTE };
 
 	events = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
 	questions = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
@@ -145,4 +123,12 @@ bool netlink_addr(const struct nlattr *attr, uint8_t family, uint8_t out[16])
 		return true;
 	}
 	return false;
+}
+
+void netlink_put_addr(struct nlmsghdr *h, uint16_t type, const uint8_t addr[16])
+{
+	if (toe_addr_is_v4(addr))
+		mnl_attr_put(h, type, 4, addr + 12);
+	else
+		mnl_attr_put(h, type, 16, addr);
 }

@@ -11,5 +11,7 @@ struct nlattr;
  * family.
  */
 bool netlink_addr(const struct nlattr *attr, uint8_t family, uint8_t out[16]);
+/* And back: 4 bytes of IPv4, or 16. */
+void netlink_put_addr(struct nlmsghdr *h, uint16_t type, const uint8_t addr[16]);
 
 #endif

@@ -5,6 +5,7 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
+#include "lib/flow_hash.h"
 #include "netlink.h"
 
 static struct route *answer;
@@ -48,30 +49,34 @@ static void read_route(struct toed *t, const struct nlmsghdr *h)
 }
 
 /*
- * `dst` and `src` (NULL = any) are IPv4. 0, or the error that the kernel's connect would give:
+ * `src` NULL: any; ifindex 0: any interface. 0, or the error that the kernel's connect would give:
  * -ENETUNREACH and so on.
  */
-int route_lookup(struct toed *t, const uint8_t dst[16], const uint8_t *src, struct route *r)
+int route_lookup(struct toed *t, const uint8_t dst[16], const uint8_t *src, int ifindex,
+		 struct route *r)
 {
+	bool v4 = toe_addr_is_v4(dst);
 	char buf[256];
 	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
 	struct rtmsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
 	int err;
 
 	h->nlmsg_type = RTM_GETROUTE;
-	m->rtm_family = AF_INET;
-	m->rtm_dst_len = 32;
-	mnl_attr_put(h, RTA_DST, 4, dst + 12);
+	m->rtm_family = v4 ? AF_INET : AF_INET6;
+	m->rtm_dst_len = v4 ? 32 : 128;
+	netlink_put_addr(h, RTA_DST, dst);
 	if (src) {
-		m->rtm_src_len = 32;
-		mnl_attr_put(h, RTA_SRC, 4, src + 12);
+		m->rtm_src_len = m->rtm_dst_len;
+		netlink_put_addr(h, RTA_SRC, src);
 	}
+	if (ifindex)
+		mnl_attr_put_u32(h, RTA_OIF, (uint32_t)ifindex);
 	memset(r, 0, sizeof(*r));
 	memcpy(r->gw, dst, 16);
-	if (src)
-		memcpy(r->src, src, 16);
 	answer = r;
 	err = netlink_ask(h, read_route, t);
 	answer = NULL;
+	if (src)
+		memcpy(r->src, src, 16);
 	return err;
 }

@@ -33,6 +33,31 @@ static json_t *queues(const struct device *d)
 	return a;
 }
 
+static json_t *vlans(struct toed *t, unsigned dev)
+{
+	json_t *a = json_array();
+
+	for (unsigned i = 0; i < TOE_MAX_VIFS; i++) {
+		const struct toe_vif *v = &t->ctrl->vif[i];
+
+		if (v->ifindex && v->dev == dev)
+			json_array_append_new(
+			    a, json_pack("{s:i, s:s, s:i}", "id", v->vlan & 0xfff, "protocol",
+					 v->vlan & TOE_VLAN_STAG ? "802.1ad" : "802.1Q", "mtu",
+					 v->mtu));
+	}
+	return a;
+}
+
+static int count_addresses(const struct toed *t, unsigned dev)
+{
+	int n = 0;
+
+	for (unsigned i = 0; i < t->nlocals; i++)
+		n += t->local[i].dev == dev;
+	return n;
+}
+
 static json_t *devices(struct toed *t)
 {
 	json_t *a = json_array();
@@ -42,11 +67,11 @@ static json_t *devices(struct toed *t)
 		struct toe_xdp_dev *x = &t->xdp.dev[i];
 
 		json_array_append_new(
-		    a, json_pack("{s:s, s:s, s:b, s:i, s:i, s:{s:s, s:i, s:b, s:b}, s:o}", "name",
-				 d->name, "driver", d->driver, "up", d->up, "mtu", d->mtu,
-				 "addresses", d->naddrs, "program", "attached",
+		    a, json_pack("{s:s, s:s, s:b, s:i, s:i, s:{s:s, s:i, s:b, s:b}, s:o, s:o}",
+				 "name", d->name, "driver", d->driver, "up", d->up, "mtu", d->mtu,
+				 "addresses", count_addresses(t, i), "program", "attached",
 				 toe_xdp_how_name(x->how), "id", x->prog_id, "generic", x->generic,
-				 "frags", x->frags, "queues", queues(d)));
+				 "frags", x->frags, "queues", queues(d), "vlans", vlans(t, i)));
 	}
 	return a;
 }

@@ -9,6 +9,7 @@
 #define TOE_TOED_H
 
 #include <stddef.h>
+#include <string.h>
 #include <sys/types.h>
 
 #include "../../manager/admission.h"
@@ -28,7 +29,7 @@ struct xsk {
 	bool zerocopy;
 };
 
-enum { MAX_XSKS = TOE_MAX_QUEUES * TOE_MAX_FPCS, MAX_ADDRS = 64 };
+enum { MAX_XSKS = TOE_MAX_QUEUES * TOE_MAX_FPCS, MAX_LOCALS = 256 };
 
 struct device {
 	char name[16];
@@ -47,8 +48,21 @@ struct device {
 	uint64_t umem_size;
 	struct xsk xsk[MAX_XSKS];
 	unsigned nxsks;
-	uint8_t addr[MAX_ADDRS][16]; /* local addresses */
-	unsigned naddrs;
+};
+
+/* An interface that TCP is served on: a device, or a VLAN on it (then toe_ctrl.vif has it). */
+struct link {
+	int ifindex;
+	unsigned mtu;
+	uint16_t vlan; /* as in toe_tuple, 0 = the device itself */
+	uint8_t dev;
+};
+
+/* A local address at an interface. */
+struct place {
+	uint8_t addr[16];
+	uint16_t vlan;
+	uint8_t dev;
 };
 
 /* A kernel listening socket that an application passed in: it keeps the port taken. */
@@ -61,6 +75,8 @@ struct listener {
 	bool used;
 	bool leaving; /* the FPCs have been told; the index is free once they have listened */
 	bool wildcard;
+	bool v4, v6; /* which addresses a wildcard covers */
+	int ifindex; /* only this interface (link-local, SO_BINDTODEVICE), 0 = all */
 	uint8_t addr[16];
 	uint16_t port; /* network order */
 	struct hold *hold;
@@ -126,8 +142,11 @@ struct next_hop {
 	bool used;
 	bool managed; /* we installed the neighbour */
 	uint8_t dst[16], gw[16];
+	int ifindex; /* a connection stays on its interface */
 	uint8_t dev;
 };
+
+struct nlmsghdr;
 
 struct toed {
 	struct options opt;
@@ -137,6 +156,8 @@ struct toed {
 	unsigned nfpcs;
 	unsigned ndevs;
 	struct device dev[TOE_MAX_DEVS];
+	struct place local[MAX_LOCALS];
+	unsigned nlocals;
 	struct toe_xdp xdp;
 	char pin_dir[64];
 	struct toe_config *config;
@@ -171,8 +192,10 @@ int device_open(struct toed *t, unsigned i, const char *name);
 /* Queue counts and offloads as the FPCs need them; device_restore puts them back. */
 int device_prepare(struct toed *t, struct device *d);
 void device_restore(struct device *d);
-/* Link state and MTU changed (netlink). */
+/* Its link state and MTU (netlink). */
 void device_link(struct toed *t, int ifindex, bool up, unsigned mtu);
+/* RST to the connections of a device, or of one VLAN of it (NULL: all). */
+void device_reset_flows(struct toed *t, unsigned dev, const uint16_t *vlan);
 /* It was deleted or moved away: its connections are reset. Without any device toed ends. */
 void device_gone(struct toed *t, int ifindex);
 struct device *device_by_ifindex(struct toed *t, int ifindex);
@@ -181,8 +204,17 @@ static inline unsigned device_index(const struct toed *t, const struct device *d
 	return (unsigned)(d - t->dev);
 }
 
-/* addrs.c: is it a local address of the device? */
-bool device_has(const struct device *d, const uint8_t addr[16]);
+/* vlan.c: VLAN interfaces come and go. The same for a device is said by device.c. */
+bool link_by_ifindex(struct toed *t, int ifindex, struct link *l);
+int links_load(struct toed *t);
+void link_event(struct toed *t, const struct nlmsghdr *h);
+
+/* addrs.c */
+bool place_is_local(const struct toed *t, const struct place *p);
+static inline bool same_place(const struct place *a, const struct place *b)
+{
+	return a->dev == b->dev && a->vlan == b->vlan && !memcmp(a->addr, b->addr, 16);
+}
 
 /* xsk.c: UMEM and sockets of a device, placed in toe_xsks. */
 int xsk_make(struct toed *t, struct device *d);
@@ -242,26 +274,19 @@ int listener_new(struct toed *t, unsigned app, unsigned proc,
 		 int fd); /* index; -ENOENT: not for the TOE */
 int listener_close(struct toed *t, unsigned app, unsigned index);
 /* An address appeared on a device or left it: wildcard listeners follow. */
-void listeners_addr(struct toed *t, struct device *d, const uint8_t addr[16], bool there);
+void listeners_addr(struct toed *t, const struct place *p, bool there);
 /* A place has become free: a listener that also listens there (SO_REUSEPORT) gets it. */
-void listeners_take_over(struct toed *t, unsigned dev, const uint8_t addr[16], uint16_t port);
+void listeners_take_over(struct toed *t, const struct place *p, uint16_t port);
 void hold_put(struct hold *h);
 
 /* endpoints.c */
-int endpoint_open(struct toed *t, unsigned app, unsigned listener, unsigned dev,
-		  const uint8_t addr[16], uint16_t port, struct hold *h);
-/*
- * For a listener that has no address as yet, since the firmware takes a backlog for listeners with
- * an endpoint only.
- */
-int endpoint_nowhere(struct toed *t, unsigned app, unsigned listener, uint16_t port,
-		     struct hold *h);
-/* Those of a listener, at one address of one device or (addr NULL) all. */
-void endpoints_close(struct toed *t, unsigned app, unsigned listener, unsigned dev,
-		     const uint8_t *addr);
+int endpoint_open(struct toed *t, unsigned app, unsigned listener, const struct place *p,
+		  uint16_t port, struct hold *h);
+/* Those of a listener, at one place or (NULL) all. */
+void endpoints_close(struct toed *t, unsigned app, unsigned listener, const struct place *p);
 void endpoints_sweep(struct toed *t);
 /* The ports for active opens, at a local address. */
-void endpoint_range(struct toed *t, struct device *d, const uint8_t addr[16], bool own);
+void endpoint_range(struct toed *t, const struct place *p, bool own);
 
 /* grants.c */
 int grant_new(struct toed *t, unsigned app, unsigned proc, const struct toe_adm_req *r,
@@ -274,7 +299,6 @@ void grants_app_gone(struct toed *t, unsigned app);
 int netlink_open(struct toed *t);
 void netlink_close(struct toed *t);
 /* Send a request, hand each answer to `cb` (may be NULL). 0 or -errno of the kernel. */
-struct nlmsghdr;
 int netlink_ask(struct nlmsghdr *h, void (*cb)(struct toed *, const struct nlmsghdr *),
 		struct toed *t);
 
@@ -290,10 +314,14 @@ struct route {
 	uint8_t src[16];
 	unsigned mtu; /* 0 = the device's */
 };
-int route_lookup(struct toed *t, const uint8_t dst[16], const uint8_t *src, struct route *r);
+/* `src` NULL: any; ifindex 0: over any interface. */
+int route_lookup(struct toed *t, const uint8_t dst[16], const uint8_t *src, int ifindex,
+		 struct route *r);
 
 /* neigh.c: toe_ctrl.nh */
-int next_hop_get(struct toed *t, const uint8_t dst[16], const struct route *r); /* index */
+/* Its index, or -ENOSPC. */
+int next_hop_get(struct toed *t, const uint8_t dst[16], const struct link *l,
+		 const struct route *r);
 void neigh_event(struct toed *t, const struct nlmsghdr *h);
 void next_hops_reroute(struct toed *t);
 void next_hops_drop(struct toed *t);
