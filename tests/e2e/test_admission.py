@@ -24,7 +24,7 @@ PROCS = 24
 CTX_OFF, CTX_SIZE = PAGE, 97 * PAGE
 SW_CMD = 2 * LINE
 LISTENER_OFF, LISTENER_SIZE = CTX_OFF + 64 * CTX_SIZE, 65 * PAGE
-FLOW_OFF = LISTENER_OFF + 64 * LISTENER_SIZE
+FLOW_OFF = LISTENER_OFF + 64 * LISTENER_SIZE + 1024 * LINE
 FLOW_SIZE, HOLDERS = 3 * LINE, LINE + 32
 
 
@@ -104,14 +104,14 @@ class Process:
 
     def queue(self, listener):
         """The listener's accept queue: flow ids and generations that nobody has claimed."""
-        base = LISTENER_OFF + listener * LISTENER_SIZE + LINE
+        base = LISTENER_OFF + listener * LISTENER_SIZE + 2 * LINE
         head, tail = self.u32(base), self.u32(base + LINE)
         e = [self.u64(base + 2 * LINE + i % 4096 * 8) for i in range(tail, head)]
         return [(v & 0xFFFFFFFF, v >> 32 & 0xFFFF) for v in e if v]
 
     def claim(self, listener):
         """The oldest entry, as accept does in its first step: a flow id."""
-        base = LISTENER_OFF + listener * LISTENER_SIZE + LINE
+        base = LISTENER_OFF + listener * LISTENER_SIZE + 2 * LINE
         tail = self.u32(base + LINE)
         off = base + 2 * LINE + tail % 4096 * 8
         flow = self.u64(off) & 0xFFFFFFFF
