@@ -188,6 +188,21 @@ $(B)/tests/bpf/test_%: $(B)/tests/bpf/test_%.o $(B)/bpftest.a $(B)/toed.a $(B)/l
 	@printf '  LD  %s\n' $@
 	$(Q)$(CC) $(SANFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lcunit -lxdp -lbpf -lmnl -ljansson
 
+# Conformance: libtoe and an engine in one process, driven by timed scripts
+CONF_SRC := $(wildcard tests/conformance/*.c)
+CONF_WRAP := $(addprefix -Wl$(COMMA)--wrap=,clock_gettime epoll_pwait2 epoll_wait sched_yield usleep sched_getcpu recvmsg)
+$(call obj,$(CONF_SRC)): EXTRA_CFLAGS = -Ifirmware/port/sim -fPIC
+# A shared object that lets packetdrill drive the same: everything in it position-independent
+PIC_OBJ := $(patsubst %.c,$(B)/pic/%.o,$(FW_SRC) $(SIM_SRC)) $(call obj,$(LIBTOE_SRC) \
+	$(addprefix tests/conformance/,stack.c wrap.c admission.c calls.c packetdrill.c))
+$(B)/pic/%.o: %.c
+	@mkdir -p $(@D)
+	@printf '  CC  %s\n' $@
+	$(Q)$(CC) $(CFLAGS) -fPIC -c $< -o $@
+$(B)/packetdrill_toe.so: $(PIC_OBJ)
+	@printf '  LD  %s\n' $@
+	$(Q)$(CC) -shared $(CONF_WRAP) -o $@ $^ -lpthread
+
 # Running them
 RUN = tests/harness/run -l $(B)/logs
 E2E := $(wildcard tests/e2e/test_*.py)

@@ -74,15 +74,22 @@ bool toe_opts_parse(const uint8_t *opt, unsigned n, struct toe_seg *seg)
 uint8_t toe_opts_syn(const struct toe_tcb *t, uint64_t now, uint8_t *opt)
 {
 	bool offer = t->state == TOE_TCP_SYN_SENT;
-	uint8_t n = 4;
+	bool ts = offer || t->flags & TOE_TCB_TS;
+	uint8_t n = 4, pad = n;
 
 	toe_put32(opt, (uint32_t)MSS << 24 | 4 << 16 | toe_own_mss(t));
-	if (offer || t->flags & TOE_TCB_SACK) {
-		toe_put32(opt + n, NOP << 24 | NOP << 16 | SACK_OK << 8 | 2);
-		n += 4;
-	}
-	if (offer || t->flags & TOE_TCB_TS)
+	if (ts)
 		n += toe_opts_ts(opt + n, toe_ts_now(t, now), t->ts_recent);
+	if (offer || t->flags & TOE_TCB_SACK) {
+		/* Two bytes: where a timestamp has its padding. */
+		if (!ts) {
+			toe_put32(opt + n, NOP << 24 | NOP << 16);
+			n += 4;
+			pad += 2;
+		}
+		opt[pad] = SACK_OK;
+		opt[pad + 1] = 2;
+	}
 	if (offer || t->flags & TOE_TCB_WSCALE) {
 		toe_put32(opt + n, NOP << 24 | WSCALE << 16 | 3 << 8 | t->rcv_wscale);
 		n += 4;

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The stack behind packetdrill's interface for shared objects (--so_filename). --so_flags repeats
+ * what packetdrill does not tell: local=ADDRESS[,local=ADDRESS][,mtu=BYTES].
+ *
+ * Time only moves while packetdrill sleeps, waits for a packet, or asks what time it is.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "manager/toe.h"
+#include "calls.h"
+#include "stack.h"
+
+/* The table that packetdrill has filled in; the order of the members is its. */
+struct packetdrill_interface {
+	void *userdata;
+	void (*free)(void *u);
+	int (*socket)(void *u, int domain, int type, int protocol);
+	int (*bind)(void *u, int fd, const struct sockaddr *a, socklen_t len);
+	int (*listen)(void *u, int fd, int backlog);
+	int (*accept)(void *u, int fd, struct sockaddr *a, socklen_t *len);
+	int (*connect)(void *u, int fd, const struct sockaddr *a, socklen_t len);
+	ssize_t (*read)(void *u, int fd, void *b, size_t n);
+	ssize_t (*readv)(void *u, int fd, const struct iovec *v, int n);
+	ssize_t (*recv)(void *u, int fd, void *b, size_t n, int flags);
+	ssize_t (*recvfrom)(void *u, int fd, void *b, size_t n, int flags, struct sockaddr *a,
+			    socklen_t *len);
+	ssize_t (*recvmsg)(void *u, int fd, struct msghdr *m, int flags);
+	ssize_t (*write)(void *u, int fd, const void *b, size_t n);
+	ssize_t (*writev)(void *u, int fd, const struct iovec *v, int n);
+	ssize_t (*send)(void *u, int fd, const void *b, size_t n, int flags);
+	ssize_t (*sendto)(void *u, int fd, const void *b, size_t n, int flags,
+			  const struct sockaddr *a, socklen_t len);
+	ssize_t (*sendmsg)(void *u, int fd, const struct msghdr *m, int flags);
+	int (*fcntl)(void *u, int fd, int cmd, ...);
+	int (*ioctl)(void *u, int fd, unsigned long request, ...);
+	int (*close)(void *u, int fd);
+	int (*shutdown)(void *u, int fd, int how);
+	int (*getsockopt)(void *u, int fd, int level, int name, void *v, socklen_t *len);
+	int (*setsockopt)(void *u, int fd, int level, int name, const void *v, socklen_t len);
+	int (*poll)(void *u, struct pollfd *f, nfds_t n, int timeout);
+	int (*netdev_send)(void *u, const void *ip, size_t n);
+	int (*netdev_receive)(void *u, void *b, size_t *n, long long *at_us);
+	int (*usleep)(void *u, useconds_t us);
+	int (*gettimeofday)(void *u, struct timeval *tv, struct timezone *tz);
+	int (*epoll_create)(void *u, int size);
+	int (*epoll_ctl)(void *u, int ep, int op, int fd, struct epoll_event *e);
+	int (*epoll_wait)(void *u, int ep, struct epoll_event *e, int max, int timeout);
+	int (*pipe)(void *u, int fd[2]);
+	int (*splice)(void *u, int in, loff_t *in_off, int out, loff_t *out_off, size_t n,
+		      unsigned int flags);
+};
+
+void packetdrill_interface_init(const char *flags, struct packetdrill_interface *ifc);
+
+enum {
+	EPOCH_S = 1000000, /* what gettimeofday says at the beginning */
+	SILENCE_US = 300000000, /* without a packet */
+	RETURN_SPINS =
+	    20000, /* looks at whether a thread that came out of a call has noted the time */
+};
+
+static pthread_t main_thread;
+/* A call of another thread has returned, and that thread has not asked yet what time it is. */
+static uint32_t returned;
+
+static bool is_main(void)
+{
+	return pthread_equal(pthread_self(), main_thread);
+}
+
+static void enter(void)
+{
+	stack_enter();
+}
+
+static void leave(void)
+{
+	int err = errno;
+
+	if (!is_main())
+		__atomic_store_n(&returned, 1, __ATOMIC_RELEASE);
+	stack_leave();
+	errno = err;
+}
+
+/* Time stands still until a call that returned has been stamped. */
+static void await_stamp(void)
+{
+	for (unsigned i = 0; __atomic_load_n(&returned, __ATOMIC_ACQUIRE) && i < RETURN_SPINS; i++)
+		poll(NULL, 0, i < 100 ? 0 : 1);
+}
+
+static void run_to(uint64_t t, bool packet)
+{
+	await_stamp();
+	while (stack_now() < t && !(packet && stack_pending())) {
+		stack_run(t, packet);
+		await_stamp();
+	}
+}
+
+#define CALL(expression) \
+	({ \
+		enter(); \
+		__typeof__(expression) r_ = (expression); \
+		leave(); \
+		r_; \
+	})
+
+static void do_free(void *u)
+{
+}
+
+static int do_socket(void *u, int domain, int type, int protocol)
+{
+	return CALL(toe_socket(domain, type, protocol));
+}
+
+static int do_bind(void *u, int fd, const struct sockaddr *a, socklen_t len)
+{
+	return CALL(toe_bind(fd, a, len));
+}
+
+static int do_listen(void *u, int fd, int backlog)
+{
+	return CALL(toe_listen(fd, backlog));
+}
+
+static int do_accept(void *u, int fd, struct sockaddr *a, socklen_t *len)
+{
+	return CALL(toe_accept(fd, a, len));
+}
+
+static int do_connect(void *u, int fd, const struct sockaddr *a, socklen_t len)
+{
+	return CALL(toe_connect(fd, a, len));
+}
+
+static ssize_t do_read(void *u, int fd, void *b, size_t n)
+{
+	return CALL(toe_read(fd, b, n));
+}
+
+static ssize_t do_readv(void *u, int fd, const struct iovec *v, int n)
+{
+	return CALL(toe_readv(fd, v, n));
+}
+
+static ssize_t do_recv(void *u, int fd, void *b, size_t n, int flags)
+{
+	return CALL(toe_recv(fd, b, n, flags));
+}
+
+static ssize_t do_recvfrom(void *u, int fd, void *b, size_t n, int flags, struct sockaddr *a,
+			   socklen_t *len)
+{
+	return CALL(toe_recv(fd, b, n, flags));
+}
+
+static ssize_t do_recvmsg(void *u, int fd, struct msghdr *m, int flags)
+{
+	return CALL(toe_recvmsg(fd, m, flags));
+}
+
+static ssize_t do_write(void *u, int fd, const void *b, size_t n)
+{
+	return CALL(toe_write(fd, b, n));
+}
+
+static ssize_t do_writev(void *u, int fd, const struct iovec *v, int n)
+{
+	return CALL(toe_writev(fd, v, n));
+}
+
+static ssize_t do_send(void *u, int fd, const void *b, size_t n, int flags)
+{
+	return CALL(toe_send(fd, b, n, flags));
+}
+
+static ssize_t do_sendto(void *u, int fd, const void *b, size_t n, int flags,
+			 const struct sockaddr *a, socklen_t len)
+{
+	return CALL(call_sendto(fd, b, n, flags, a, len));
+}
+
+static ssize_t do_sendmsg(void *u, int fd, const struct msghdr *m, int flags)
+{
+	return CALL(toe_sendmsg(fd, m, flags));
+}
+
+static int do_fcntl(void *u, int fd, int cmd, ...)
+{
+	va_list ap;
+	long arg;
+
+	va_start(ap, cmd);
+	arg = va_arg(ap, long);
+	va_end(ap);
+	return CALL(toe_fcntl(fd, cmd, arg));
+}
+
+static int do_ioctl(void *u, int fd, unsigned long request, ...)
+{
+	va_list ap;
+	void *arg;
+
+	va_start(ap, request);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	return CALL(toe_ioctl(fd, request, arg));
+}
+
+static int do_close(void *u, int fd)
+{
+	return CALL(toe_close(fd));
+}
+
+static int do_shutdown(void *u, int fd, int how)
+{
+	return CALL(toe_shutdown(fd, how));
+}
+
+static int do_getsockopt(void *u, int fd, int level, int name, void *v, socklen_t *len)
+{
+	return CALL(toe_getsockopt(fd, level, name, v, len));
+}
+
+static int do_setsockopt(void *u, int fd, int level, int name, const void *v, socklen_t len)
+{
+	return CALL(toe_setsockopt(fd, level, name, v, len));
+}
+
+static int do_poll(void *u, struct pollfd *f, nfds_t n, int timeout)
+{
+	return CALL(call_poll(f, n, timeout));
+}
+
+static int do_epoll_create(void *u, int size)
+{
+	return CALL(call_epoll_create(size));
+}
+
+static int do_epoll_ctl(void *u, int ep, int op, int fd, struct epoll_event *e)
+{
+	return CALL(toe_epoll_ctl(ep, op, fd, e));
+}
+
+static int do_epoll_wait(void *u, int ep, struct epoll_event *e, int max, int timeout)
+{
+	return CALL(toe_epoll_wait(ep, e, max, timeout));
+}
+
+static int do_pipe(void *u, int fd[2])
+{
+	return pipe(fd);
+}
+
+static int do_splice(void *u, int in, loff_t *in_off, int out, loff_t *out_off, size_t n,
+		     unsigned int flags)
+{
+	return CALL((int)splice(in, in_off, out, out_off, n, flags));
+}
+
+static int do_netdev_send(void *u, const void *ip, size_t n)
+{
+	stack_inject(ip, n);
+	stack_run(stack_now(), false);
+	await_stamp();
+	return 0;
+}
+
+static int do_netdev_receive(void *u, void *b, size_t *n, long long *at_us)
+{
+	uint64_t at, end = stack_now() + SILENCE_US;
+	size_t len;
+
+	while (!(len = stack_packet(b, *n, &at)) && stack_now() < end)
+		run_to(end, true);
+	if (!len) { /* it would ask again for ever */
+		fprintf(stderr, "no packet leaves the stack any more\n");
+		exit(1);
+	}
+	*n = len;
+	*at_us = (long long)at + EPOCH_S * 1000000ll;
+	return 0;
+}
+
+static int do_usleep(void *u, useconds_t us)
+{
+	run_to(stack_now() + us, false);
+	return 0;
+}
+
+/*
+ * Packetdrill spins on this before an event, in whatever thread will make the call: each look takes
+ * a microsecond. A thread that comes out of a call that may block asks when that was.
+ */
+static int do_gettimeofday(void *u, struct timeval *tv, struct timezone *tz)
+{
+	uint64_t now;
+
+	if (is_main() || !__atomic_load_n(&returned, __ATOMIC_ACQUIRE))
+		run_to(stack_now() + 1, false);
+	now = stack_now();
+	if (!is_main())
+		__atomic_store_n(&returned, 0, __ATOMIC_RELEASE);
+	tv->tv_sec = (time_t)(now / 1000000 + EPOCH_S);
+	tv->tv_usec = (suseconds_t)(now % 1000000);
+	return 0;
+}
+
+static void parse_flags(const char *flags, struct stack_conf *c)
+{
+	char *text = strdup(flags ? flags : ""), *save = NULL;
+
+	for (char *t = strtok_r(text, ",", &save); t; t = strtok_r(NULL, ",", &save)) {
+		if (!strncmp(t, "mtu=", 4))
+			c->mtu = (unsigned)atoi(t + 4);
+		else if (!strncmp(t, "local=", 6) && strchr(t, ':'))
+			inet_pton(AF_INET6, t + 6, c->local6);
+		else if (!strncmp(t, "local=", 6))
+			inet_pton(AF_INET, t + 6, c->local4);
+		else
+			fprintf(stderr, "packetdrill_toe: what is '%s'?\n", t);
+	}
+	free(text);
+}
+
+void packetdrill_interface_init(const char *flags, struct packetdrill_interface *ifc)
+{
+	struct stack_conf c = { .mtu = 1500 };
+	int err;
+
+	main_thread = pthread_self();
+	munlockall(); /* or the whole arena would be made resident */
+	parse_flags(flags, &c);
+	err = stack_open(&c);
+	if (err) {
+		fprintf(stderr, "packetdrill_toe: %s\n", strerror(-err));
+		exit(1);
+	}
+	*ifc = (struct packetdrill_interface){
+		.free = do_free,
+		.socket = do_socket,
+		.bind = do_bind,
+		.listen = do_listen,
+		.accept = do_accept,
+		.connect = do_connect,
+		.read = do_read,
+		.readv = do_readv,
+		.recv = do_recv,
+		.recvfrom = do_recvfrom,
+		.recvmsg = do_recvmsg,
+		.write = do_write,
+		.writev = do_writev,
+		.send = do_send,
+		.sendto = do_sendto,
+		.sendmsg = do_sendmsg,
+		.fcntl = do_fcntl,
+		.ioctl = do_ioctl,
+		.close = do_close,
+		.shutdown = do_shutdown,
+		.getsockopt = do_getsockopt,
+		.setsockopt = do_setsockopt,
+		.poll = do_poll,
+		.netdev_send = do_netdev_send,
+		.netdev_receive = do_netdev_receive,
+		.usleep = do_usleep,
+		.gettimeofday = do_gettimeofday,
+		.epoll_create = do_epoll_create,
+		.epoll_ctl = do_epoll_ctl,
+		.epoll_wait = do_epoll_wait,
+		.pipe = do_pipe,
+		.splice = do_splice,
+	};
+}
