@@ -56,6 +56,7 @@ help:
 	@echo 'make demo                    install packages, build, NGINX on Linux TCP and on the TOE, one table (root)'
 	@echo 'make test                    install packages, build, run every test (root)'
 	@echo 'make test-unit|-bpf|-sim|-e2e  parts of it; make check: format, lint, freestanding check'
+	@echo 'make snapshot                write tests/sim/goodput.snapshot anew: what test-sim compares goodput with'
 	@echo 'make bench                   kernel TCP and TOE alternately, table and build/bench.json (root)'
 	@echo 'make bench-goodput           TOE and Linux over loss, delay, reordering: build/goodput.json; fairness (root, hours;'
 	@echo '                             GOODPUT="--quick", "--harm 1 --cc reno", "--fairness": userspace/bench/goodput.py --help)'
@@ -225,6 +226,10 @@ test-sim: $(SIM_TESTS)
 	@$(RUN) $^
 test-e2e: all apps nginx
 	@$(RUN) $(E2E)
+# The simulator's goodput as it is now becomes what test-sim compares with.
+.PHONY: snapshot
+snapshot: $(B)/tests/sim/sim_goodput
+	@$< -w && git --no-pager diff --stat tests/sim/goodput.snapshot
 check: $(B)/libtoefw.a $(B)/libtoe.so $(CHECK)
 	@$(RUN) $(CHECK)
 test-run: tests nginx $(CHECK)

@@ -46,7 +46,7 @@ static const struct row rows[] = {
 	  SIM_STEER_RAW,
 	  2 },
 	{ "slow link, short queue",
-	  { .delay_us = 1000, .kbit = 20000, .queue = 12 },
+	  { .delay_us = 1000, .kbit = 20000, .queue = 18000 },
 	  { .goal = 60000 },
 	  SIM_STEER_META,
 	  1 },

@@ -141,6 +141,10 @@ static struct sim_conn *conn_new(struct sim_app *a, bool client, uint16_t port)
 	c->port = port;
 	c->tx_goal = sim_goal(port, client, a->manner.goal);
 	c->rx_goal = sim_goal(port, !client, a->manner.goal);
+	if (a->manner.bulk) {
+		c->tx_goal = client ? a->manner.bulk : 0;
+		c->rx_goal = client ? 0 : a->manner.bulk;
+	}
 	c->abort_at = UINT64_MAX;
 	if (a->manner.abort && sim_below(a->host->w, 65536) < a->manner.abort)
 		c->abort_at = c->rx_goal ? sim_random(a->host->w) % c->rx_goal : 0;

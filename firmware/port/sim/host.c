@@ -115,6 +115,8 @@ void sim_join(struct toe_port *a, struct toe_port *b, const struct sim_link *lin
 	a->peer = b;
 	b->peer = a;
 	a->link = b->link = *link;
+	a->link.seed = sim_random(a->w);
+	b->link.seed = sim_random(b->w);
 }
 
 /* What the XDP program would have found: the index hit, or the endpoint. */

@@ -12,19 +12,29 @@ struct sim_packet {
 	uint8_t data[TOE_FRAME_ROOM];
 };
 
-/* splitmix64 */
-uint64_t sim_random(struct sim_world *w)
+static uint64_t mix(uint64_t z)
 {
-	uint64_t z = w->rng += 0x9e3779b97f4a7c15ull;
-
 	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
 	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
 	return z ^ z >> 31;
 }
 
-static bool chance(struct sim_world *w, uint32_t in_65536)
+/* splitmix64 */
+uint64_t sim_random(struct sim_world *w)
 {
-	return in_65536 && (sim_random(w) & 0xffff) < in_65536;
+	return mix(w->rng += 0x9e3779b97f4a7c15ull);
+}
+
+/* Which of a link's dice is thrown. */
+enum die { DIE_LOSS, DIE_DUP, DIE_CORRUPT, DIE_REORDER, DIE_REORDER_COPY };
+
+/*
+ * How a die falls for the link's present frame: a function of seed and number, so that it is the
+ * same frames that suffer whatever else happens in the world.
+ */
+static bool chance(const struct sim_link *l, enum die die, uint32_t in_65536)
+{
+	return in_65536 && (mix(mix(l->seed + l->number * 8 + die)) & 0xffff) < in_65536;
 }
 
 static bool before(const struct sim_packet *a, const struct sim_packet *b)
@@ -76,20 +86,23 @@ static void put(struct toe_port *to, uint64_t at, const uint8_t *frame, uint32_t
 	heap_push(to->w, p);
 }
 
-/* Nanoseconds on the wire; the time the link is free for this frame moves link->busy_until. */
-static bool enqueue_rate(struct sim_world *w, struct sim_link *l, uint32_t len, uint64_t *wait_us)
+/*
+ * Wait for the rate: tail drop in a queue of bytes. False: dropped. busy_until: when the last byte
+ * of what is queued has left.
+ */
+static bool enqueue_rate(const struct sim_world *w, struct sim_link *l, uint32_t len,
+			 uint64_t *wait_us)
 {
-	uint64_t now = w->now * 1000, cost;
+	uint64_t now = w->now * 1000;
 
 	*wait_us = 0;
 	if (!l->kbit)
 		return true;
-	cost = (uint64_t)len * 8000000 / l->kbit;
 	if (l->busy_until < now)
 		l->busy_until = now;
-	if (l->queue && l->busy_until - now > cost * l->queue)
+	if (l->queue && (l->busy_until - now) * l->kbit / 8000000 + len > l->queue)
 		return false;
-	l->busy_until += cost;
+	l->busy_until += (uint64_t)len * 8000000 / l->kbit;
 	*wait_us = (l->busy_until - now) / 1000;
 	return true;
 }
@@ -97,26 +110,28 @@ static bool enqueue_rate(struct sim_world *w, struct sim_link *l, uint32_t len, 
 void sim_send(struct toe_port *to, struct sim_link *l, const uint8_t *frame, uint32_t len)
 {
 	struct sim_world *w = to->w;
-	uint64_t wait, copies;
+	uint64_t wait;
 	uint8_t bad[TOE_FRAME_ROOM];
 
 	if (!l) {
 		put(to, w->now, frame, len);
 		return;
 	}
-	if (chance(w, l->loss) || !enqueue_rate(w, l, len, &wait)) {
+	l->number++;
+	if (chance(l, DIE_LOSS, l->loss) || !enqueue_rate(w, l, len, &wait)) {
 		w->lost++;
 		return;
 	}
-	copies = chance(w, l->dup) ? 2 : 1;
-	if (chance(w, l->corrupt)) {
+	if (chance(l, DIE_CORRUPT, l->corrupt)) {
 		memcpy(bad, frame, len);
 		bad[14 + sim_below(w, len - 14)] ^= (uint8_t)(1u << sim_below(w, 8));
 		frame = bad;
 	}
-	while (copies--)
-		put(to, w->now + wait + l->delay_us + (chance(w, l->reorder) ? l->late_us : 0),
-		    frame, len);
+	wait += w->now + l->delay_us;
+	put(to, wait + (chance(l, DIE_REORDER, l->reorder) ? l->late_us : 0), frame, len);
+	if (chance(l, DIE_DUP, l->dup))
+		put(to, wait + (chance(l, DIE_REORDER_COPY, l->reorder) ? l->late_us : 0), frame,
+		    len);
 }
 
 /* Hand over every frame whose time has come. */

@@ -28,8 +28,9 @@ struct sim_link {
 	uint32_t reorder; /* chance that a frame takes `late_us` longer */
 	uint32_t late_us, delay_us;
 	uint32_t kbit; /* rate, 0 = unlimited */
-	uint32_t queue; /* frames that wait for the rate, at most; 0 = unlimited */
-	uint64_t busy_until; /* nanoseconds, the link's own */
+	uint32_t queue; /* bytes that wait for the rate, at most; 0 = unlimited */
+	/* The link's own: when the rate is free again (ns), its dice, the frame's number. */
+	uint64_t busy_until, seed, number;
 };
 
 /* How frames come to the FPCs of a host. */
