@@ -5,7 +5,11 @@
  */
 #include "fpc.h"
 
-enum { HINT_AGAIN_US = 10000 };
+enum {
+	HINT_AGAIN_US = 10000,
+	HALF_OPEN_MIN = 128,
+	HALF_OPEN_KEEP = 8, /* of an FPC's flow ids, the part that they leave for others */
+};
 
 static struct toe_endpoint *endpoint_of(struct toe_fpc *f, uint32_t flow)
 {
@@ -19,21 +23,81 @@ static struct toe_lst_view *view_of(struct toe_fpc *f, const struct toe_endpoint
 	return &f->lst[ep->app % TOE_MAX_APPS][ep->listener % TOE_MAX_LISTENERS];
 }
 
-void toe_backlog_count(struct toe_fpc *f, unsigned app, unsigned listener, int n)
+static unsigned backlog_index(unsigned app, unsigned listener)
 {
-	uint32_t *own = &f->pending[f->id][app * TOE_MAX_LISTENERS + listener];
-
-	if (n > 0 || *own)
-		toe_store(own, *own + (uint32_t)n);
+	return app % TOE_MAX_APPS * TOE_MAX_LISTENERS + listener % TOE_MAX_LISTENERS;
 }
 
-uint32_t toe_backlog_used(const struct toe_fpc *f, unsigned app, unsigned listener)
+static void count(uint32_t *n, int more)
+{
+	if (more > 0 || *n)
+		toe_store(n, *n + (uint32_t)more);
+}
+
+/* The flow belongs to its listener: half-open, or in its queue. */
+void toe_backlog_enter(struct toe_fpc *f, uint32_t flow, bool half_open)
+{
+	const struct toe_endpoint *ep = endpoint_of(f, flow);
+	struct toe_backlog *own = &f->pending[f->id][backlog_index(ep->app, ep->listener)];
+
+	toe_soft(f, flow)->half_open = half_open;
+	count(half_open ? &own->half : &own->queued, 1);
+}
+
+static void leave(struct toe_fpc *f, uint32_t flow, const struct toe_endpoint *ep)
+{
+	struct toe_backlog *own = &f->pending[f->id][backlog_index(ep->app, ep->listener)];
+
+	count(toe_soft(f, flow)->half_open ? &own->half : &own->queued, -1);
+	toe_soft(f, flow)->half_open = 0;
+}
+
+void toe_backlog_established(struct toe_fpc *f, uint32_t flow)
+{
+	const struct toe_endpoint *ep = endpoint_of(f, flow);
+
+	if (!ep || !toe_soft(f, flow)->half_open)
+		return;
+	leave(f, flow, ep);
+	toe_backlog_enter(f, flow, false);
+}
+
+void toe_backlog_clear(struct toe_fpc *f, unsigned app, unsigned listener)
+{
+	struct toe_backlog *own = &f->pending[f->id][backlog_index(app, listener)];
+
+	toe_store(&own->half, 0);
+	toe_store(&own->queued, 0);
+}
+
+/* As the application set it; 0: it does not listen. */
+static uint32_t backlog_of(const struct toe_fpc *f, unsigned app, unsigned listener)
+{
+	return f->listen[backlog_index(app, listener)];
+}
+
+bool toe_backlog_full(const struct toe_fpc *f, unsigned app, unsigned listener)
 {
 	uint32_t n = 0;
 
 	for (unsigned i = 0; i < f->nfpcs; i++)
-		n += toe_load(&f->pending[i][app * TOE_MAX_LISTENERS + listener]);
-	return n;
+		n += toe_load(&f->pending[i][backlog_index(app, listener)].queued);
+	return n >= backlog_of(f, app, listener);
+}
+
+/*
+ * Half-open connections are not the application's doing: a listener may have many of them with a
+ * small backlog, and never so many that no flow ids are left for others.
+ */
+bool toe_half_open_full(const struct toe_fpc *f, unsigned app, unsigned listener)
+{
+	uint32_t most = backlog_of(f, app, listener), n = 0;
+
+	if (most < HALF_OPEN_MIN)
+		most = HALF_OPEN_MIN;
+	for (unsigned i = 0; i < f->nfpcs; i++)
+		n += toe_load(&f->pending[i][backlog_index(app, listener)].half);
+	return n >= most || f->nfree <= f->nflows / HALF_OPEN_KEEP;
 }
 
 /* The next waiting context after the last one hinted, or TOE_CTX_NONE. */
@@ -102,7 +166,7 @@ void toe_accept_taken(struct toe_fpc *f, uint32_t flow)
 		return;
 	e->accepted = 1;
 	if (ep)
-		toe_backlog_count(f, ep->app % TOE_MAX_APPS, ep->listener % TOE_MAX_LISTENERS, -1);
+		leave(f, flow, ep);
 }
 
 /* Has a context claimed the flow's entry, though its TOE_SW_BIND is still on the way? */

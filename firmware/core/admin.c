@@ -79,7 +79,7 @@ static void forget_app(struct toe_fpc *f, unsigned app)
 		if (f->lst[app][l].hint_at)
 			f->nhints--;
 		f->lst[app][l] = (struct toe_lst_view){ 0 };
-		toe_store(&f->pending[f->id][app * TOE_MAX_LISTENERS + l], 0);
+		toe_backlog_clear(f, app, l);
 	}
 	for (uint32_t i = 0; i < f->nbells; i++)
 		if (f->bells[i] / TOE_MAX_CTXS != app)

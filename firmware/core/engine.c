@@ -43,12 +43,13 @@ static void attach_state(struct toe_fpc *f, uint8_t *state)
 
 	for (unsigned i = 0; i < f->nfpcs; i++) {
 		toe_state_layout(f->nfpcs, f->ctrl->tcb_cache, f->ctrl->nflows, i, &m);
-		f->pending[i] = (uint32_t *)(state + m.pending);
+		f->pending[i] = (struct toe_backlog *)(state + m.pending);
 	}
 	toe_state_layout(f->nfpcs, f->ctrl->tcb_cache, f->ctrl->nflows, f->id, &m);
 	f->first = m.first;
 	f->nflows = m.nflows;
 	f->listen = (uint32_t *)(state + m.listen);
+	f->cookie_until = (uint64_t *)(state + m.cookie);
 	f->soft = (struct toe_soft *)(state + m.soft);
 	f->ids = (struct toe_node *)(state + m.ids);
 	f->retry = (struct toe_node *)(state + m.retry);
@@ -74,8 +75,10 @@ static void attach_state(struct toe_fpc *f, uint8_t *state)
 static void clear_derived(struct toe_fpc *f)
 {
 	memset(f->soft, 0, f->nflows * sizeof(*f->soft));
-	for (unsigned i = 0; i < TOE_MAX_APPS * TOE_MAX_LISTENERS; i++)
-		toe_store(&f->pending[f->id][i], 0);
+	for (unsigned i = 0; i < TOE_MAX_APPS * TOE_MAX_LISTENERS; i++) {
+		toe_store(&f->pending[f->id][i].half, 0);
+		toe_store(&f->pending[f->id][i].queued, 0);
+	}
 	for (uint32_t i = 0; i < f->nflows + 2; i++)
 		toe_list_init(f->retry, i);
 	toe_ids_init(f);
@@ -87,13 +90,13 @@ static void clear_derived(struct toe_fpc *f)
 
 /* Did the predecessor get to write the flow's entry into the accept ring? Else this one will. */
 static void recover_accept(struct toe_fpc *f, uint32_t flow, const struct toe_endpoint *ep,
-			   void *arena)
+			   void *arena, enum toe_tcp_state state)
 {
 	struct toe_flow_ent *e = &f->ent[flow];
 	struct toe_listener *l = toe_arena_listener(arena, ep->listener % TOE_MAX_LISTENERS);
 	struct toe_lst_view *v = &f->lst[ep->app % TOE_MAX_APPS][ep->listener % TOE_MAX_LISTENERS];
 
-	toe_backlog_count(f, ep->app % TOE_MAX_APPS, ep->listener % TOE_MAX_LISTENERS, 1);
+	toe_backlog_enter(f, flow, state == TOE_TCP_SYN_RECEIVED);
 	if (e->accept_pos && (int32_t)(toe_load(&l->fpc[f->id].db.head) - (e->accept_pos - 1)) <= 0)
 		e->accept_pos = 0;
 	if (!v->hint_at) {
@@ -132,7 +135,7 @@ static bool recover_flow(struct toe_fpc *f, uint32_t flow)
 	if (e->endpoint < TOE_MAX_ENDPOINTS) {
 		f->endpoint_flows[e->endpoint]++;
 		if (!e->accepted)
-			recover_accept(f, flow, &f->ctrl->endpoint[e->endpoint], arena);
+			recover_accept(f, flow, &f->ctrl->endpoint[e->endpoint], arena, t->state);
 	}
 	toe_store_release(&toe_arena_flow(arena, flow)->dev.gen, e->gen);
 	recover_index(f, flow, s->kind == TOE_SOFT_LIVE);

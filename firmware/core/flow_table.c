@@ -29,7 +29,7 @@ void toe_ids_init(struct toe_fpc *f)
 {
 	for (uint32_t i = 0; i < f->nflows + TOE_MAX_APPS + 1; i++)
 		toe_list_init(f->ids, i);
-	f->nused = f->ntrim = 0;
+	f->nfree = f->nused = f->ntrim = 0;
 }
 
 static uint32_t pop(struct toe_fpc *f, uint32_t head)
@@ -53,12 +53,14 @@ uint32_t toe_id_alloc(struct toe_fpc *f, unsigned app)
 		id = pop(f, fresh_head(f));
 	for (unsigned a = 0; id == TOE_FLOW_NONE && a < TOE_MAX_APPS; a++)
 		id = pop(f, used_head(f, a));
+	f->nfree -= id != TOE_FLOW_NONE;
 	return id;
 }
 
 void toe_id_free(struct toe_fpc *f, uint32_t flow, unsigned app)
 {
 	toe_soft(f, flow)->kind = TOE_SOFT_FREE;
+	f->nfree++;
 	if (app < TOE_MAX_APPS && toe_load(&f->ctrl->app_state[app]) != TOE_APP_FREE) {
 		toe_list_push_front(f->ids, used_head(f, app), flow - f->first);
 		f->nused++;
@@ -181,6 +183,7 @@ void toe_flow_born(struct toe_fpc *f, struct toe_work *w)
 	soft->kind = TOE_SOFT_LIVE;
 	soft->pend = 0;
 	soft->ctx = TOE_CTX_NONE;
+	soft->half_open = 0;
 	toe_host_birth(f, w);
 	toe_cache_commit(s);
 	w->t = toe_cache_open(s);

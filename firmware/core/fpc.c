@@ -150,6 +150,22 @@ static void learn_mac(struct toe_tcb *t, const struct toe_rx *rx)
 		memcpy(t->peer_mac, rx->eth + 6, 6);
 }
 
+/* The last ACK of a handshake must come again: the accept queue has no room for it. */
+static bool not_yet(struct toe_fpc *f, struct toe_work *w, const struct toe_rx *rx)
+{
+	const struct toe_endpoint *ep;
+
+	if (!(w->t->flags & TOE_TCB_PASSIVE) || w->e->endpoint >= TOE_MAX_ENDPOINTS ||
+	    (rx->seg.flags & (TOE_SYN | TOE_ACK | TOE_RST)) != TOE_ACK)
+		return false;
+	toe_sched_reopen(f, w, rx);
+	ep = &f->ctrl->endpoint[w->e->endpoint];
+	if (!toe_backlog_full(f, ep->app, ep->listener))
+		return false;
+	toe_count(f, TOE_CNT_drop_backlog);
+	return true;
+}
+
 void toe_fpc_input(struct toe_fpc *f, uint32_t flow, struct toe_rx *rx)
 {
 	struct toe_work *w = toe_fpc_open(f, flow);
@@ -160,6 +176,8 @@ void toe_fpc_input(struct toe_fpc *f, uint32_t flow, struct toe_rx *rx)
 	unsigned n;
 
 	if (!w)
+		return;
+	if (w->t->state == TOE_TCP_SYN_RECEIVED && not_yet(f, w, rx))
 		return;
 	n = rx->seg.len ? toe_tcp_place(w->t, &rx->seg, span) : 0;
 	to = (struct toe_place){ w->arena, w->t->rcv_ring, toe_arena_rx_off(flow), flow };
@@ -174,6 +192,8 @@ void toe_fpc_input(struct toe_fpc *f, uint32_t flow, struct toe_rx *rx)
 	if (had && act & TOE_ACT_RX)
 		toe_count_n(f, TOE_CNT_rx_bytes, w->t->rcv_nxt - had);
 	count_acts(f, act);
+	if (act & TOE_ACT_ESTABLISHED)
+		toe_backlog_established(f, flow);
 	if (act & TOE_ACT_RST)
 		answer_reset(f, rx);
 	if (!(act & (TOE_ACT_C_UNACCEPTABLE | TOE_ACT_C_PAWS | TOE_ACT_RST)))

@@ -18,6 +18,7 @@
 #include "engine.h"
 #include "rx_parser.h"
 #include "state.h"
+#include "syn_cookie.h"
 #include "tcb_cache.h"
 #include "time_wait.h"
 #include "timer.h"
@@ -96,18 +97,21 @@ struct toe_fpc {
 	uint16_t ip_id;
 	uint8_t resetting; /* TOE_ADM_RESET_ALL was seen: no new flows */
 
+	uint64_t
+	    *cookie_until; /* primary: till then ACKs without a flow are tried as SYN cookies */
 	uint32_t *listen; /* primary: backlog by app and listener, 0 = not listening */
 	/*
-	 * Of every FPC, by app and listener: flows in SYN_RECEIVED or not yet accepted. Each writes
-	 * its own.
+	 * Of every FPC, by app and listener: flows that nobody has accepted yet. Each writes its
+	 * own.
 	 */
-	uint32_t *pending[TOE_MAX_FPCS];
+	struct toe_backlog *pending[TOE_MAX_FPCS];
 	struct toe_cache cache;
 	struct toe_tw_table tw;
 	struct toe_wheel wheel;
 	struct toe_soft *soft;
 	struct toe_node *ids; /* free flow ids; heads: by application, then never used */
 	struct toe_node *retry; /* flows with pend; heads: retry, next hop */
+	uint32_t nfree; /* free flow ids */
 	uint32_t nused; /* free ids whose buffers hold memory */
 	uint32_t ntrim; /* ids on their way through toe_port_trim */
 	uint64_t trim_at, nh_at;
@@ -136,6 +140,7 @@ struct toe_fpc {
 	struct toe_ctx_view ctx[TOE_MAX_APPS * TOE_MAX_CTXS];
 	uint16_t bells[TOE_MAX_APPS * TOE_MAX_CTXS]; /* contexts with queued commands */
 	uint32_t nbells;
+	struct toe_tcb scratch; /* of a connection that nothing is kept of (SYN cookies) */
 };
 
 static inline void toe_count(struct toe_fpc *f, enum toe_counter c)
@@ -169,6 +174,11 @@ static inline unsigned toe_nh_state(const struct toe_fpc *f, uint16_t nh)
  * was handed on.
  */
 bool toe_sched_frame(struct toe_fpc *f, struct toe_frame *fr);
+/*
+ * The flow is in SYN_RECEIVED. If the segment brings back a cookie that answered an earlier copy of
+ * the SYN, the connection is the cookie's from now on.
+ */
+void toe_sched_reopen(struct toe_fpc *f, struct toe_work *w, const struct toe_rx *rx);
 /* Active open by grant. 0 and *flow, or -errno. */
 int toe_sched_connect(struct toe_fpc *f, unsigned app, unsigned ctx, uint32_t grant,
 		      uint32_t cookie, uint32_t *flow);
@@ -247,9 +257,14 @@ void toe_accept_push(struct toe_fpc *f, uint32_t flow);
 void toe_accept_taken(struct toe_fpc *f, uint32_t flow);
 bool toe_accept_claimed(struct toe_fpc *f, uint32_t flow);
 void toe_accept_hints(struct toe_fpc *f);
-/* A flow more, or less, that nobody has accepted. */
-void toe_backlog_count(struct toe_fpc *f, unsigned app, unsigned listener, int n);
-/* Such flows of the listener on all FPCs: what its backlog bounds. */
-uint32_t toe_backlog_used(const struct toe_fpc *f, unsigned app, unsigned listener);
+/*
+ * Flows that nobody has accepted, of one listener on all FPCs together: half-open ones, and those
+ * in the accept queue, which the backlog bounds (listen(2)).
+ */
+void toe_backlog_enter(struct toe_fpc *f, uint32_t flow, bool half_open);
+void toe_backlog_established(struct toe_fpc *f, uint32_t flow);
+void toe_backlog_clear(struct toe_fpc *f, unsigned app, unsigned listener);
+bool toe_backlog_full(const struct toe_fpc *f, unsigned app, unsigned listener);
+bool toe_half_open_full(const struct toe_fpc *f, unsigned app, unsigned listener);
 
 #endif

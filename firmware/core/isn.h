@@ -10,7 +10,7 @@
 #include "../lib/mem.h"
 #include "../lib/siphash.h"
 
-enum toe_secret { TOE_SECRET_ISN = 1, TOE_SECRET_TS = 2 };
+enum toe_secret { TOE_SECRET_ISN = 1, TOE_SECRET_TS = 2, TOE_SECRET_COOKIE = 3 };
 
 static inline uint32_t toe_tuple_secret(const uint64_t key[2], const struct toe_tuple *t,
 					enum toe_secret what)

@@ -82,37 +82,60 @@ static void open_params(struct toe_fpc *f, const struct toe_tuple *t, uint16_t m
 	o->cc = 0;
 }
 
+/* Does the listener take connections? If not, that is answered. */
+static bool listening(struct toe_fpc *f, const struct toe_rx *rx, const struct toe_endpoint *ep)
+{
+	if (f->listen[ep->app * TOE_MAX_LISTENERS + ep->listener] && !f->resetting &&
+	    toe_port_arena(f->port, ep->app))
+		return true;
+	refuse(f, rx);
+	return false;
+}
+
+static void passive_params(struct toe_fpc *f, const struct toe_rx *rx,
+			   const struct toe_endpoint *ep, uint32_t isn, struct toe_open *o)
+{
+	void *arena = toe_port_arena(f->port, ep->app);
+
+	open_params(f, &rx->tuple, (uint16_t)toe_link_mtu(f->ctrl, rx->dev, rx->tuple.vlan), isn,
+		    o);
+	copy_opts(&o->opts, &toe_arena_listener(arena, ep->listener)->opts);
+}
+
+/* Whose the flow is, and where its segments go. */
+static void place_passive(struct toe_work *w, const struct toe_endpoint *ep,
+			  const struct toe_rx *rx)
+{
+	w->t->listener = ep->listener;
+	w->t->nh = TOE_NH_NONE;
+	memcpy(w->t->peer_mac, rx->eth + 6, 6);
+}
+
 /* A SYN for `ep`. True: a flow begins, its first answer leaves with the batch. */
 static bool open_passive(struct toe_fpc *f, const struct toe_rx *rx, uint64_t hash, uint32_t epi,
 			 uint32_t isn)
 {
 	const struct toe_endpoint *ep = &f->ctrl->endpoint[epi];
-	uint32_t backlog = f->listen[ep->app * TOE_MAX_LISTENERS + ep->listener];
-	struct toe_work *w;
+	struct toe_work *w = NULL;
 	struct toe_open o;
 
-	if (!backlog || f->resetting || !toe_port_arena(f->port, ep->app)) {
-		refuse(f, rx);
+	if (!listening(f, rx, ep))
 		return false;
-	}
-	if (toe_backlog_used(f, ep->app, ep->listener) >= backlog) {
+	if (toe_backlog_full(f, ep->app, ep->listener)) {
 		toe_count(f, TOE_CNT_drop_backlog);
 		return false;
 	}
-	w = toe_flow_new(f, ep->app, &rx->tuple, hash, (uint16_t)epi);
+	passive_params(f, rx, ep, isn, &o);
+	if (!toe_half_open_full(f, ep->app, ep->listener))
+		w = toe_flow_new(f, ep->app, &rx->tuple, hash, (uint16_t)epi);
 	if (!w) {
-		toe_count(f, TOE_CNT_drop_no_flow_id);
+		toe_cookie_answer(f, rx, &o);
 		return false;
 	}
-	open_params(f, &rx->tuple, (uint16_t)toe_link_mtu(f->ctrl, rx->dev, rx->tuple.vlan), isn,
-		    &o);
-	copy_opts(&o.opts, &toe_arena_listener(w->arena, ep->listener)->opts);
 	w->act |= toe_tcp_open_passive(w->t, &o, &rx->seg, f->now);
-	w->t->listener = ep->listener;
-	w->t->nh = TOE_NH_NONE;
-	memcpy(w->t->peer_mac, rx->eth + 6, 6);
-	toe_backlog_count(f, ep->app, ep->listener, 1);
+	place_passive(w, ep, rx);
 	toe_flow_born(f, w);
+	toe_backlog_enter(f, w->flow, true);
 	return true;
 }
 
@@ -122,6 +145,80 @@ static void reuse_time_wait(struct toe_fpc *f, uint32_t i)
 	toe_count(f, TOE_CNT_time_wait_reused);
 	toe_endpoint_count(f, f->tw.e[i].endpoint, -1);
 	toe_tw_free(&f->tw, i);
+}
+
+/* Does this ACK bring back a cookie of ours? Then `syn` is what it was given for. */
+static bool cookie_of(struct toe_fpc *f, const struct toe_rx *rx, struct toe_seg *syn)
+{
+	return f->now <= *f->cookie_until &&
+	       (rx->seg.flags & (TOE_SYN | TOE_ACK | TOE_RST)) == TOE_ACK &&
+	       toe_cookie_check(f->ctrl->key, &rx->tuple, &rx->seg, f->now, syn);
+}
+
+void toe_sched_reopen(struct toe_fpc *f, struct toe_work *w, const struct toe_rx *rx)
+{
+	const struct toe_endpoint *ep = &f->ctrl->endpoint[w->e->endpoint];
+	struct toe_seg syn;
+	struct toe_open o;
+
+	if (rx->seg.ack == (uint32_t)w->t->snd_first || !cookie_of(f, rx, &syn))
+		return;
+	passive_params(f, rx, ep, rx->seg.ack - 1, &o);
+	w->act |= toe_tcp_open_answered(w->t, &o, &syn, f->now);
+	place_passive(w, ep, rx);
+	w->t->endpoint = w->e->endpoint;
+	w->t->app = w->e->app;
+	w->t->dev = w->e->tuple.dev;
+	toe_count(f, TOE_CNT_cookies_opened);
+}
+
+/*
+ * The last ACK of a handshake that a SYN cookie began: the flow is born as if it had been there all
+ * the time, and the segment goes on to it; `tw`: an earlier connection's TIME_WAIT entry. False: it
+ * is none, and to be answered as such.
+ */
+static bool open_by_cookie(struct toe_fpc *f, struct toe_rx *rx, uint64_t hash, uint32_t tw)
+{
+	const struct toe_endpoint *ep;
+	struct toe_work *w;
+	struct toe_seg syn;
+	struct toe_open o;
+	uint32_t epi;
+
+	if (f->now > *f->cookie_until || (rx->seg.flags & (TOE_SYN | TOE_ACK | TOE_RST)) != TOE_ACK)
+		return false;
+	epi = find_endpoint(f, rx);
+	if (epi == TOE_MAX_ENDPOINTS)
+		return false;
+	if (!cookie_of(f, rx, &syn)) {
+		toe_count(f, TOE_CNT_cookies_refused);
+		/* It may stand behind the one that does bring the cookie, which will come again. */
+		return tw == TOE_TW_NONE && (rx->seg.len || rx->seg.flags & TOE_FIN);
+	}
+	ep = &f->ctrl->endpoint[epi];
+	if (!listening(f, rx, ep))
+		return true;
+	/* With a full queue it is half-open for a while: its SYN-ACK goes again. */
+	if (toe_backlog_full(f, ep->app, ep->listener) &&
+	    toe_half_open_full(f, ep->app, ep->listener)) {
+		toe_count(f, TOE_CNT_drop_backlog);
+		return true;
+	}
+	w = toe_flow_new(f, ep->app, &rx->tuple, hash, (uint16_t)epi);
+	if (!w) {
+		toe_count(f, TOE_CNT_drop_no_flow_id);
+		return true;
+	}
+	passive_params(f, rx, ep, rx->seg.ack - 1, &o);
+	w->act |= toe_tcp_open_answered(w->t, &o, &syn, f->now);
+	place_passive(w, ep, rx);
+	toe_flow_born(f, w);
+	toe_backlog_enter(f, w->flow, true);
+	toe_count(f, TOE_CNT_cookies_opened);
+	if (tw != TOE_TW_NONE)
+		reuse_time_wait(f, tw);
+	toe_fpc_input(f, w->flow, rx);
+	return true;
 }
 
 /*
@@ -162,7 +259,7 @@ static bool from_a_host(const struct toe_tuple *t)
 }
 
 /* A segment without a flow. */
-static void no_flow(struct toe_fpc *f, const struct toe_rx *rx, uint64_t hash)
+static void no_flow(struct toe_fpc *f, struct toe_rx *rx, uint64_t hash)
 {
 	bool syn = (rx->seg.flags & (TOE_SYN | TOE_ACK | TOE_RST)) == TOE_SYN;
 	uint32_t isn = toe_isn(f->ctrl->key, &rx->tuple, f->now);
@@ -178,6 +275,8 @@ static void no_flow(struct toe_fpc *f, const struct toe_rx *rx, uint64_t hash)
 		return;
 	}
 	tw = toe_tw_find(&f->tw, hash, &rx->tuple);
+	if (open_by_cookie(f, rx, hash, tw))
+		return;
 	if (tw != TOE_TW_NONE && !time_wait_input(f, tw, rx, &isn))
 		return;
 	ep = syn ? find_endpoint(f, rx) : TOE_MAX_ENDPOINTS;

@@ -37,7 +37,8 @@ static void layout_one(unsigned nfpcs, unsigned tcb_cache, unsigned nflows, unsi
 	m->slots = part(&off, sizeof(struct toe_tcb_slot) * tcb_cache);
 	m->tw = part(&off, sizeof(struct toe_tw_entry) * m->ntw);
 	m->tw_high = part(&off, sizeof(uint32_t));
-	m->pending = part(&off, sizeof(uint32_t) * TOE_MAX_APPS * TOE_MAX_LISTENERS);
+	m->cookie = part(&off, sizeof(uint64_t));
+	m->pending = part(&off, sizeof(struct toe_backlog) * TOE_MAX_APPS * TOE_MAX_LISTENERS);
 	m->soft = part(&off, sizeof(struct toe_soft) * m->nflows);
 	m->due = part(&off, sizeof(uint64_t) * m->nflows);
 	m->at = part(&off, sizeof(uint64_t) * m->nflows);

@@ -2,7 +2,8 @@
 /*
  * State memory (engine.h) by offsets. Per FPC it holds
  *
- *   primary: the LISTEN table, the TCB cache slots, the TIME_WAIT entries
+ *   primary: the LISTEN table, the TCB cache slots, the TIME_WAIT entries, since when SYN cookies
+ *            are out
  *   derived: arrays by flow id or entry that toe_fpc_init fills anew: lists, deadlines, hash chains
  */
 #ifndef TOE_CORE_STATE_H
@@ -58,13 +59,20 @@ struct toe_soft {
 	uint8_t pend; /* enum toe_pend; nonzero: on the retry or the next-hop list */
 	uint8_t note; /* with TOE_PEND_NOTIFY: enum toe_hw_cmd, TOE_NOTE_AGAIN */
 	uint8_t ctx; /* context that gets the notifications */
+	uint8_t half_open; /* counts in toe_backlog.half, not yet in .queued */
+};
+
+/* Of one listener, on one FPC. */
+struct toe_backlog {
+	uint32_t half; /* flows in SYN_RECEIVED */
+	uint32_t queued; /* established, not accepted */
 };
 
 /* Where the parts of one FPC lie, from the start of the state. */
 struct toe_state_map {
 	uint32_t first, nflows; /* the FPC's flow ids */
 	uint32_t ntw, ntw_hash; /* TIME_WAIT entries and hash chains */
-	size_t listen, slots, tw, tw_high;
+	size_t listen, slots, tw, tw_high, cookie;
 	size_t pending, soft, due, at, wheel, ids, retry, tw_list, tw_chain, tw_hash, slot_owner,
 	    slot_work, slot_mark;
 	size_t end;

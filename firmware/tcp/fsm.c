@@ -137,6 +137,17 @@ uint32_t toe_tcp_open_passive(struct toe_tcb *t, const struct toe_open *o,
 	return TOE_ACT_OUTPUT;
 }
 
+uint32_t toe_tcp_open_answered(struct toe_tcb *t, const struct toe_open *o,
+			       const struct toe_seg *syn, uint64_t now)
+{
+	struct toe_out sent;
+
+	toe_tcp_open_passive(t, o, syn, now);
+	toe_tcp_output(t, now, &sent);
+	t->flags &= ~(uint32_t)TOE_TCB_RTT_TIMING; /* nobody knows when it was sent */
+	return 0;
+}
+
 uint32_t toe_tcp_open_active(struct toe_tcb *t, const struct toe_open *o, uint64_t now)
 {
 	init(t, o);

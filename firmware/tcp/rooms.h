@@ -23,7 +23,6 @@ enum {
 	TOE_RTT_MAX_US = 60000000, /* longer samples are taken for this */
 	TOE_FRESH_SEGS = 16,
 	TOE_OOW_US = 100000, /* pause between answers to bare segments outside the window */
-	TOE_TS_TICK_US = 1024, /* timestamp clock: a shift instead of a division */
 };
 
 enum {
@@ -37,11 +36,7 @@ enum {
 	TOE_KEEP_CNT = 9,
 	TOE_KEEP_MAX_S = 32767,
 	TOE_CNT_MAX = 127, /* TCP_KEEPCNT, TCP_SYNCNT */
-	TOE_MSS_V4 = 536, /* RFC 9293 3.7.1: without an MSS option */
-	TOE_MSS_V6 = 1220,
-	TOE_MSS_MIN = 64, /* an MSS option below is taken for this */
 	TOE_TS_OPT_LEN = 12, /* with its padding */
-	TOE_WSCALE_MAX = 14, /* RFC 7323 2.3 */
 	TOE_TS_IDLE = 24 * 86400ll * 1000000 >>
 		      20, /* in toe_age units: an older ts_recent is void (RFC 7323 5.5) */
 };
@@ -51,11 +46,6 @@ enum {
 	TOE_TCB_RARE = TOE_TCB_RECOVERY | TOE_TCB_RTO_RECOVERY | TOE_TCB_FIN_OOO | TOE_TCB_PERSIST |
 		       TOE_TCB_FIN_RCVD,
 };
-
-static inline uint32_t toe_ts_clock(uint32_t offset, uint64_t now)
-{
-	return (uint32_t)(now / TOE_TS_TICK_US) + offset;
-}
 
 static inline uint32_t toe_ts_now(const struct toe_tcb *t, uint64_t now)
 {

@@ -32,6 +32,20 @@ enum toe_seg_opts {
 
 enum { TOE_MAX_SACK = 4 };
 
+enum {
+	TOE_MSS_V4 = 536, /* RFC 9293 3.7.1: without an MSS option */
+	TOE_MSS_V6 = 1220,
+	TOE_MSS_MIN = 64, /* an MSS option below is taken for this */
+	TOE_WSCALE_MAX = 14, /* RFC 7323 2.3 */
+	TOE_TS_TICK_US = 1024, /* timestamp clock: a shift instead of a division */
+};
+
+/* The clock of timestamps, with a connection's offset (RFC 7323 5.4). */
+static inline uint32_t toe_ts_clock(uint32_t offset, uint64_t now)
+{
+	return (uint32_t)(now / TOE_TS_TICK_US) + offset;
+}
+
 /* A received segment, parsed (core/rx_parser). Host order. */
 struct toe_seg {
 	uint32_t seq, ack;
@@ -85,6 +99,13 @@ struct toe_open {
  */
 uint32_t toe_tcp_open_passive(struct toe_tcb *t, const struct toe_open *o,
 			      const struct toe_seg *syn, uint64_t now);
+
+/*
+ * The same when the SYN-ACK has been sent already, without a TCB (SYN cookies): `o` as for that,
+ * the ACK is about to come.
+ */
+uint32_t toe_tcp_open_answered(struct toe_tcb *t, const struct toe_open *o,
+			       const struct toe_seg *syn, uint64_t now);
 
 /* Active open. -> SYN_SENT */
 uint32_t toe_tcp_open_active(struct toe_tcb *t, const struct toe_open *o, uint64_t now);

@@ -206,9 +206,14 @@ static void time_wait_again(struct peer *p)
 	CHECK(p, g && (int32_t)(g->s.seq - (p->rcv + 1)) > 0);
 }
 
-/* What cannot open anew does not end the old connection's TIME_WAIT. */
-static void time_wait_and_full_backlog(struct peer *p)
+/* Half-open connections that one FPC allows here: some flow ids are left for others. */
+enum { IDS = 32, HALF_OPEN = IDS - IDS / 8 };
+
+/* What is not opened yet does not end the old connection's TIME_WAIT; the last ACK does. */
+static void time_wait_and_cookie(struct peer *p)
 {
+	const struct peer_seg *g;
+
 	peer_handshake(p);
 	peer_command(p, TOE_SW_CLOSE, 0);
 	p->app->conn[0].state = SIM_CONN_CLOSED;
@@ -216,7 +221,7 @@ static void time_wait_and_full_backlog(struct peer *p)
 	peer_send(p, TOE_ACK | TOE_FIN, p->snd, p->rcv + 1, 0, 0);
 	peer_pass(p, 20);
 	ANSWER(p, TOE_ACK, p->rcv + 1, p->snd + 1);
-	for (unsigned i = 1; i <= PEER_BACKLOG; i++) {
+	for (unsigned i = 1; i <= 4 * HALF_OPEN; i++) {
 		p->port += i;
 		peer_send(p, TOE_SYN, p->snd, 0, 0, 0);
 		p->port -= i;
@@ -224,11 +229,17 @@ static void time_wait_and_full_backlog(struct peer *p)
 	peer_pass(p, 40);
 	peer_send(p, TOE_SYN, p->snd + 1000, 0, 0, 0);
 	peer_pass(p, 20);
-	CHECK(p, sim_count(p->host, TOE_CNT_drop_backlog) == 1);
-	p->tail = p->head;
+	p->tail = p->head - 1;
+	g = peer_next(p);
+	CHECK(p, g && g->s.flags == (TOE_SYN | TOE_ACK) && g->s.ack == p->snd + 1001);
+	if (!g)
+		return;
 	peer_send(p, TOE_ACK | TOE_FIN, p->snd, p->rcv + 1, 0, 0);
 	peer_pass(p, 20);
 	ANSWER(p, TOE_ACK, p->rcv + 1, p->snd + 1);
+	peer_send(p, TOE_ACK, p->snd + 1001, g->s.seq + 1, 0, 0);
+	peer_pass(p, 50);
+	CHECK(p, p->app->accepted == 2 && sim_count(p->host, TOE_CNT_time_wait_reused) == 1);
 }
 
 /* A source that is no host gets no answer, neither from a listener nor from a closed port. */
@@ -249,14 +260,115 @@ static void backlog(struct peer *p)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < 3 * PEER_BACKLOG; i++, p->port++)
+	for (unsigned i = 0; i < 3 * HALF_OPEN; i++, p->port++)
 		peer_send(p, TOE_SYN, p->snd, 0, 0, 0);
 	peer_pass(p, 40);
 	while (peer_next(p))
 		n++;
-	CHECK(p, n == PEER_BACKLOG);
-	CHECK(p, sim_count(p->host, TOE_CNT_drop_backlog) == 2 * PEER_BACKLOG);
+	CHECK(p, n == 3 * HALF_OPEN);
+	n = (unsigned)sim_count(p->host, TOE_CNT_cookies_sent);
+	CHECK(p, n >= 3 * HALF_OPEN - IDS && n <= 2 * HALF_OPEN);
+	CHECK(p, !sim_count(p->host, TOE_CNT_drop_backlog));
 	CHECK(p, !sim_count(p->host, TOE_CNT_tx_rst));
+}
+
+/*
+ * A flood of SYNs from sources that never answer. The handshake behind it succeeds, data on its
+ * last ACK is there at once; the flood gets one answer each, and leaves no more than the half-open
+ * connections there were before.
+ */
+static void syn_flood(struct peer *p)
+{
+	const struct peer_seg *g;
+	uint16_t mine = p->port;
+	unsigned syns = 3000;
+
+	for (unsigned i = 1; i <= syns; i++) {
+		p->port = (uint16_t)(mine + i);
+		peer_send(p, TOE_SYN, p->snd + i, 0, 0, 0);
+		if (i % 32 == 0)
+			peer_pass(p, 20);
+		p->tail = p->head;
+	}
+	peer_pass(p, 20);
+	CHECK(p, sim_count(p->host, TOE_CNT_cookies_sent) >= syns - IDS);
+	CHECK(p, sim_count(p->host, TOE_CNT_tx_frames) <= syns);
+	p->port = mine;
+	p->tail = p->head;
+	peer_send(p, TOE_SYN, p->snd++, 0, 0, 0);
+	peer_pass(p, 20);
+	g = peer_next(p);
+	CHECK(p, g && g->s.flags == (TOE_SYN | TOE_ACK) && g->s.ack == p->snd);
+	if (!g)
+		return;
+	p->rcv = g->s.seq + 1;
+	/* Not sent again: who does not answer gets no more. */
+	CHECK(p, sim_count(p->host, TOE_CNT_rto_fired) == 0);
+	CHECK(p, !sim_restart(p->host));
+	peer_send(p, TOE_ACK, p->snd, p->rcv + 16, 0, 0);
+	peer_send(p, TOE_ACK, p->snd - 1, p->rcv, 0, 0);
+	/* The second segment before the first: neither refused nor believed. */
+	peer_send(p, TOE_ACK, p->snd + 7, p->rcv, 7, 7);
+	peer_pass(p, 20);
+	CHECK(p, sim_count(p->host, TOE_CNT_tx_rst) == 2 && !p->app->accepted);
+	CHECK(p, sim_count(p->host, TOE_CNT_cookies_refused) == 3);
+	p->tail = p->head;
+	peer_send(p, TOE_ACK | TOE_PSH, p->snd, p->rcv, 0, 7);
+	peer_pass(p, 45000);
+	CHECK(p, p->app->accepted == 1 && block(p)->dev.rx_end == 7);
+	CHECK(p, sim_count(p->host, TOE_CNT_cookies_opened) == 1);
+	p->app->conn[0].state = SIM_CONN_CLOSED;
+	peer_command(p, TOE_SW_ABORT, 0);
+	peer_pass(p, 150000000);
+	CHECK(p, !sim_leak(p->host));
+	/* A cookie does not last. */
+	p->tail = p->head;
+	peer_send(p, TOE_ACK, p->snd, p->rcv, 0, 7);
+	peer_pass(p, 20);
+	ANSWER(p, TOE_RST, p->rcv, 0);
+}
+
+/* Let time pass in which the application accepts nothing. */
+static void without_app(struct peer *p)
+{
+	for (unsigned i = 0; i < 4; i++, p->w->now += 5)
+		sim_step(p->w);
+}
+
+/* The accept queue is full: last ACKs come to nothing, nobody is told, and it goes on later. */
+static void accept_queue_full(struct peer *p)
+{
+	uint32_t rcv[PEER_BACKLOG + 1];
+
+	for (unsigned i = 0; i <= PEER_BACKLOG; i++) {
+		const struct peer_seg *g;
+
+		p->port++;
+		peer_send(p, TOE_SYN, p->snd, 0, 0, 0);
+		without_app(p);
+		g = peer_next(p);
+		CHECK(p, g);
+		rcv[i] = g ? g->s.seq + 1 : 0;
+	}
+	p->port -= PEER_BACKLOG;
+	for (unsigned i = 0; i <= PEER_BACKLOG; i++, p->port++)
+		peer_send(p, TOE_ACK, p->snd + 1, rcv[i], 0, 0);
+	p->port--;
+	without_app(p);
+	CHECK(p, sim_count(p->host, TOE_CNT_passive_opens) == PEER_BACKLOG);
+	CHECK(p, sim_count(p->host, TOE_CNT_drop_backlog) == 1 && !peer_next(p));
+	peer_send(p, TOE_SYN, p->snd, 0, 0, 0);
+	p->port += 100;
+	peer_send(p, TOE_SYN, p->snd, 0, 0, 0);
+	p->port -= 100;
+	without_app(p);
+	CHECK(p, sim_count(p->host, TOE_CNT_drop_backlog) == 2);
+	peer_pass(p, 20000);
+	p->port -= PEER_BACKLOG;
+	for (unsigned i = 0; i <= PEER_BACKLOG; i++, p->port++)
+		peer_send(p, TOE_ACK, p->snd + 1, rcv[i], 0, 0);
+	peer_pass(p, 20000);
+	CHECK(p, p->app->accepted == PEER_BACKLOG + 1);
 }
 
 /* Segments that are answered in the same VLAN, whatever the headers around them hold. */
@@ -365,9 +477,11 @@ static const struct {
 	{ "simultaneous open", simultaneous_open },
 	{ "simultaneous close", simultaneous_close },
 	{ "TIME_WAIT again", time_wait_again },
-	{ "TIME_WAIT and a full backlog", time_wait_and_full_backlog },
+	{ "TIME_WAIT and a cookie", time_wait_and_cookie },
 	{ "sources that are none", sources_that_are_none },
 	{ "backlog", backlog },
+	{ "SYN flood", syn_flood },
+	{ "accept queue full", accept_queue_full },
 	{ "odd frames", odd_frames },
 	{ "chaos", chaos },
 };
