@@ -78,6 +78,21 @@ enum toe_option {
 	TOE_OPT_TTL = 17, /* pos = hops */
 };
 
+/* Congestion controls, for toe_ctrl, sockets and TCBs. */
+enum toe_cc_id {
+#define TOE_CC(id, object, name) TOE_CC_##id,
+#include "cc.def"
+#undef TOE_CC
+	TOE_CC_COUNT
+};
+
+/* When connections use ECN (RFC 3168). A congestion control that needs it has it in any case. */
+enum toe_ecn_policy {
+	TOE_ECN_OFF = 0,
+	TOE_ECN_PASSIVE = 1, /* when the peer asks */
+	TOE_ECN_ON = 2, /* ask for it too */
+};
+
 /*
  * Device to host. What happened is written to the flow's block first (abi/arena.h); the command
  * says "look there". A flow has at most one notification on its way (toe_flow_dev.notify_seq).

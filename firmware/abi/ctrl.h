@@ -100,6 +100,9 @@ struct toe_ctrl {
 	uint32_t starts; /* times the firmware was started on this state */
 	uint32_t poll_busy; /* 1: never sleep */
 	uint32_t spin_us; /* idle time before an FPC sleeps */
+	uint8_t cc; /* enum toe_cc_id of connections that do not choose */
+	uint8_t ecn; /* enum toe_ecn_policy */
+	uint8_t pad[6];
 	struct toe_dev dev[TOE_MAX_DEVS];
 	struct toe_vif vif[TOE_MAX_VIFS];
 	uint8_t app_state[TOE_MAX_APPS]; /* enum toe_app_state, toed's */

@@ -124,9 +124,10 @@ static void count_acts(struct toe_fpc *f, uint32_t act)
 		{ TOE_ACT_C_RTO, TOE_CNT_rto_fired },
 		{ TOE_ACT_C_FAST_REXMIT, TOE_CNT_fast_retransmits },
 		{ TOE_ACT_C_PROBE, TOE_CNT_persist_probes },
+		{ TOE_ACT_C_ECN, TOE_CNT_ecn_reductions },
 	};
 
-	if (!(act >> 16 & 0x7f))
+	if (!(act >> 16 & 0xff))
 		return;
 	for (unsigned i = 0; i < sizeof(table) / sizeof(table[0]); i++)
 		if (act & table[i].act)

@@ -36,12 +36,13 @@ static uint8_t *put_eth(struct toe_fpc *f, uint8_t *p, const struct path *to, ui
 }
 
 /* IPv4 header; returns the pseudo-header's sum. */
-static uint64_t put_v4(struct toe_fpc *f, uint8_t *p, const struct toe_tuple *t, uint32_t tcp_len)
+static uint64_t put_v4(struct toe_fpc *f, uint8_t *p, const struct toe_tuple *t, uint8_t ecn,
+		       uint32_t tcp_len)
 {
 	struct toe_ipv4 *ip = (struct toe_ipv4 *)p;
 
 	ip->ver_ihl = 0x45;
-	ip->tos = 0;
+	ip->tos = ecn;
 	ip->len = toe_be16((uint16_t)(sizeof(*ip) + tcp_len));
 	ip->id = toe_be16(f->ip_id++);
 	ip->frag = toe_be16(TOE_IP_DF);
@@ -55,11 +56,11 @@ static uint64_t put_v4(struct toe_fpc *f, uint8_t *p, const struct toe_tuple *t,
 			    8);
 }
 
-static uint64_t put_v6(uint8_t *p, const struct toe_tuple *t, uint32_t tcp_len)
+static uint64_t put_v6(uint8_t *p, const struct toe_tuple *t, uint8_t ecn, uint32_t tcp_len)
 {
 	struct toe_ipv6 *ip = (struct toe_ipv6 *)p;
 
-	ip->ver_tc_flow = toe_be32(6u << 28);
+	ip->ver_tc_flow = toe_be32(6u << 28 | (uint32_t)ecn << 20);
 	ip->len = toe_be16((uint16_t)tcp_len);
 	ip->next = TOE_IP_TCP;
 	ip->hops = TOE_IP_TTL;
@@ -135,10 +136,10 @@ static void build(struct toe_fpc *f, struct toe_frame *fr, const struct path *to
 	uint8_t *data;
 
 	if (v4) {
-		sum = put_v4(f, p, to->t, tcp_len);
+		sum = put_v4(f, p, to->t, o->ecn, tcp_len);
 		p += sizeof(struct toe_ipv4);
 	} else {
-		sum = put_v6(p, to->t, tcp_len);
+		sum = put_v6(p, to->t, o->ecn, tcp_len);
 		p += sizeof(struct toe_ipv6);
 	}
 	th = (struct toe_tcph *)p;

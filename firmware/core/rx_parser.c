@@ -84,6 +84,7 @@ static int parse_v4(struct cursor *c, struct toe_rx *rx)
 		return TOE_CNT_drop_icmp;
 	if (ip->proto != TOE_IP_TCP)
 		return TOE_CNT_drop_parse;
+	rx->ce = (ip->tos & TOE_CE) == TOE_CE;
 	map_v4(rx->tuple.laddr, ip->dst);
 	map_v4(rx->tuple.raddr, ip->src);
 	rx->pseudo = pseudo_sum(ip->src, 8, len - hdr);
@@ -107,6 +108,7 @@ static int parse_v6(struct cursor *c, struct toe_rx *rx)
 		return TOE_CNT_drop_icmp;
 	if (ip->next != TOE_IP_TCP)
 		return TOE_CNT_drop_parse;
+	rx->ce = (toe_be32(ip->ver_tc_flow) >> 20 & TOE_CE) == TOE_CE;
 	memcpy(rx->tuple.laddr, ip->dst, 16);
 	memcpy(rx->tuple.raddr, ip->src, 16);
 	rx->pseudo = pseudo_sum(ip->src, 32, len);
@@ -137,6 +139,8 @@ static int parse_tcp(struct cursor *c, struct toe_rx *rx)
 	s->nsack = 0;
 	if (!toe_opts_parse(rx->tcp + sizeof(*th), rx->tcp_hdr - (uint32_t)sizeof(*th), s))
 		return TOE_CNT_drop_parse;
+	if (rx->ce)
+		s->opts |= TOE_SEG_CE;
 	return 0;
 }
 

@@ -23,6 +23,7 @@ struct toe_rx {
 	uint32_t endpoint; /* from the metadata, or TOE_FLOW_NONE */
 	uint16_t gen;
 	uint8_t dev;
+	uint8_t ce; /* the IP header says Congestion Experienced */
 	uint8_t reparsed; /* there was no usable metadata */
 };
 

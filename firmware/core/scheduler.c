@@ -79,7 +79,8 @@ static void open_params(struct toe_fpc *f, const struct toe_tuple *t, uint16_t m
 	o->rcv_size = o->snd_size = TOE_BUF_DEFAULT;
 	o->mtu = mtu < MTU_MIN ? MTU_MIN : mtu;
 	o->ip_hdr = toe_addr_is_v4(t->laddr) ? 20 : 40;
-	o->cc = 0;
+	o->cc = f->ctrl->cc;
+	o->ecn = f->ctrl->ecn;
 }
 
 /* Does the listener take connections? If not, that is answered. */

@@ -16,10 +16,12 @@
 
 #include "../abi/arena.h"
 #include "../abi/maps.h"
+#include "../tcp/cc_state.h"
 
 enum {
 	TOE_MAX_HOLES = 512, /* received ranges above rcv_nxt that a TCB in the cache remembers */
 	TOE_MAX_SENT = 1024, /* ranges of its send map */
+	TOE_MAX_CE_EDGES = 4,
 };
 
 enum toe_tcb_flags {
@@ -49,6 +51,11 @@ enum toe_tcb_flags {
 	TOE_TCB_PROBE = 1 << 22, /* the persist timer fired: send what fits, or one byte */
 	TOE_TCB_FIN_OOO = 1 << 23, /* the peer's FIN is known (fin_at), data before it is missing */
 	TOE_TCB_FRESH = 1 << 24, /* nothing was sent yet: no answer that an ACK could ride on */
+	TOE_TCB_ECN = 1 << 28, /* ECN agreed; in SYN_SENT: asked for (RFC 3168 6.1.1) */
+	/* ACKs carry ECE: until CWR comes, or with DCTCP while the last data segment was marked */
+	TOE_TCB_ECE = 1 << 29,
+	TOE_TCB_CWR = 1 << 30, /* the next new data carries CWR: the window was reduced */
+	TOE_TCB_PACED = 1u << 31, /* output keeps to pacing_rate */
 };
 
 /* Beside toe_tcb_flags: what is seldom looked at. */
@@ -137,7 +144,15 @@ struct toe_tcb {
 	uint8_t rexmits; /* consecutive timeouts without progress */
 	uint8_t ip_hdr; /* bytes of IP header */
 	uint16_t nsent; /* entries of sent */
-	uint32_t cc_state[40]; /* belongs to the congestion control */
+	union toe_cc_state cc_state; /* belongs to the congestion control */
+	uint64_t ecn_recover; /* ECE below this was answered: snd_max when cwnd was last reduced */
+	uint64_t pacing_rate; /* bytes per second */
+	uint64_t pace_ns; /* nanoseconds: at pacing_rate, what was sent has left by then */
+	uint64_t pace_at; /* deadline: output waits for its turn */
+	uint32_t cwnd_full_at; /* when cwnd was last in full use: low half of the clock */
+	/* DCTCP: ACKs owed, each up to a segment with which marking began or ended (RFC 8257 3.2) */
+	uint32_t ce_edge[TOE_MAX_CE_EDGES];
+	uint8_t nce; /* how many */
 
 	/* Path and owner: the FPC's, TCP does not look. */
 	uint8_t peer_mac[6];

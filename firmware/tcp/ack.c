@@ -54,7 +54,11 @@ uint32_t toe_ack_advance(struct toe_tcb *t, const struct toe_seg *seg, uint64_t 
 	t->dupacks = 0;
 	measure(t, seg, ack, now);
 	toe_cc(t)->ack(t, &(struct toe_ack_sample){
-			      .now = now, .acked = acked, .delivered = acked, .flight = flight });
+			      .now = now,
+			      .acked = acked,
+			      .delivered = acked,
+			      .flight = flight,
+			      .ce = seg->flags & TOE_ECE && t->flags & TOE_TCB_ECN ? acked : 0 });
 	if (TOE_UNLIKELY(t->flags & (TOE_TCB_RTO_RECOVERY | TOE_TCB_PERSIST))) {
 		if (ack >= t->recover)
 			t->flags &= ~(uint32_t)TOE_TCB_RTO_RECOVERY;
@@ -88,6 +92,7 @@ static uint32_t enter_recovery(struct toe_tcb *t, uint64_t now)
 {
 	t->ssthresh = toe_cc(t)->loss(t, (uint32_t)(t->snd_max - t->snd_una), now);
 	t->recover = t->snd_max;
+	toe_ecn_reduced(t);
 	t->cwnd = t->ssthresh + DUP_THRESH * t->mss;
 	t->flags &= ~(uint32_t)TOE_TCB_RTT_TIMING;
 	t->flags |= TOE_TCB_RECOVERY | TOE_TCB_REXMIT;

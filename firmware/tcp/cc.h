@@ -9,9 +9,6 @@
 
 #include "../core/tcb.h"
 
-/* Values of toe_open.cc. If you add one, also add its row to toe_cc_table (cc_table.c). */
-enum toe_cc_id { TOE_CC_NEWRENO, TOE_CC_COUNT };
-
 /* What one acknowledgement told. Bytes; a rate or a time that is not known is 0. */
 struct toe_ack_sample {
 	uint64_t now;
@@ -38,12 +35,12 @@ enum toe_cc_event {
 
 struct toe_cc {
 	const char *name; /* as TCP_CONGESTION spells it */
-	bool ecn; /* wants ECN even where the path's default is off (DCTCP) */
+	bool wants_ecn; /* asks for ECN whatever toe_open.ecn says (DCTCP) */
 	/*
 	 * The handshake is done. syn_lost: a SYN had to be sent again. Sets cwnd, ssthresh,
 	 * cc_state, and pacing_rate if it paces.
 	 */
-	void (*init)(struct toe_tcb *t, bool syn_lost);
+	void (*init)(struct toe_tcb *t, bool syn_lost, uint64_t now);
 	/* After every acknowledgement that told something, outside and inside recovery. */
 	void (*ack)(struct toe_tcb *t, const struct toe_ack_sample *s);
 	/*
@@ -51,6 +48,11 @@ struct toe_cc {
 	 * needs is kept in cc_state.
 	 */
 	uint32_t (*loss)(struct toe_tcb *t, uint32_t flight, uint64_t now);
+	/*
+	 * The window after the peer echoed congestion, asked for at most once per window; NULL:
+	 * what a loss makes of it.
+	 */
+	uint32_t (*ecn)(struct toe_tcb *t, uint32_t flight, uint64_t now);
 	/* The loss was none: cwnd and ssthresh were put back by the caller. May be NULL. */
 	void (*undo)(struct toe_tcb *t);
 	/* May be NULL. */
@@ -66,10 +68,55 @@ static inline const struct toe_cc *toe_cc(const struct toe_tcb *t)
 	return toe_cc_table[t->cc];
 }
 
+/* Above this cwnd means nothing: no window can be larger (RFC 7323 2.3). */
+enum { TOE_CWND_MAX = 1 << 30 };
+
 /* Initial window, bytes (RFC 6928 2); also the restart window after idling (RFC 5681 4.1). */
 uint32_t toe_cc_initial_window(const struct toe_tcb *t);
 
-/* Above this cwnd means nothing: no window can be larger (RFC 7323 2.3). */
-enum { TOE_CWND_MAX = 1 << 30 };
+/*
+ * The algorithm of a connection changes. What the path has taught stays: cwnd, ssthresh, round
+ * trips.
+ */
+void toe_cc_switch(struct toe_tcb *t, uint8_t cc, uint64_t now);
+
+/*
+ * Was the window in full use within the last round trip? One that is not used says nothing about
+ * the path, and must not grow (RFC 7661 4.3, RFC 9438 5.8). Within a batch several ACKs come before
+ * the window is filled again, so what counts is the last time that it was full. `flight` as in the
+ * sample.
+ */
+static inline bool toe_cc_full(struct toe_tcb *t, uint32_t flight, uint64_t now)
+{
+	/* In slow start one burst can double the window: half of it is enough. */
+	bool full = t->cwnd < t->ssthresh ? t->cwnd < 2ull * flight : flight + t->mss >= t->cwnd;
+
+	if (full)
+		t->cwnd_full_at = (uint32_t)now;
+	return full || (uint32_t)now - t->cwnd_full_at < t->srtt_us;
+}
+
+/* cwnd and ssthresh of a new connection (RFC 5681 3.1: one segment after a lost SYN). */
+static inline void toe_cc_begin(struct toe_tcb *t, bool syn_lost)
+{
+	t->cwnd = syn_lost ? t->mss : toe_cc_initial_window(t);
+	t->ssthresh = TOE_CWND_MAX;
+}
+
+/*
+ * May a loss-based algorithm's window grow with this acknowledgement? Not in fast recovery, where
+ * it is the caller's, not when the ACK itself reports congestion, not while it is not used.
+ */
+static inline bool toe_cc_may_grow(struct toe_tcb *t, const struct toe_ack_sample *s)
+{
+	return s->acked && !s->ce && !(t->flags & TOE_TCB_RECOVERY) &&
+	       toe_cc_full(t, s->flight, s->now);
+}
+
+/*
+ * pace.c: output keeps to `rate` bytes per second from now on; 0: it need not. What leaves at once
+ * is what the rate yields in 250 microseconds, or one segment.
+ */
+void toe_pace_set(struct toe_tcb *t, uint64_t rate);
 
 #endif

@@ -1,16 +1,33 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The congestion controls there are. */
+/* The congestion controls there are, and what they share. */
 #include "cc.h"
 
 #include "seq.h"
 
-extern const struct toe_cc toe_cc_newreno;
+#define TOE_CC(id, object, name) extern const struct toe_cc toe_cc_##object;
+#include "../abi/cc.def"
+#undef TOE_CC
 
 const struct toe_cc *const toe_cc_table[TOE_CC_COUNT] = {
-	[TOE_CC_NEWRENO] = &toe_cc_newreno,
+#define TOE_CC(id, object, name) [TOE_CC_##id] = &toe_cc_##object,
+#include "../abi/cc.def"
+#undef TOE_CC
 };
 
 uint32_t toe_cc_initial_window(const struct toe_tcb *t)
 {
 	return toe_min32(10u * t->mss, toe_max32(2u * t->mss, 14600));
+}
+
+void toe_cc_switch(struct toe_tcb *t, uint8_t cc, uint64_t now)
+{
+	uint32_t cwnd = t->cwnd, ssthresh = t->ssthresh;
+
+	t->cc = cc;
+	if (t->state < TOE_TCP_ESTABLISHED)
+		return; /* begun when the handshake is done */
+	toe_pace_set(t, 0);
+	toe_cc(t)->init(t, false, now);
+	t->cwnd = cwnd;
+	t->ssthresh = ssthresh;
 }

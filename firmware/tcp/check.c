@@ -47,6 +47,7 @@ static const char *check_holes(const struct toe_tcb *t)
 	uint32_t before = (uint32_t)t->rcv_nxt;
 
 	HOLDS(t->nholes <= TOE_MAX_HOLES);
+	HOLDS(t->nce <= TOE_MAX_CE_EDGES);
 	for (unsigned i = 0; i < t->nholes; i++) {
 		HOLDS(toe_seq_lt(before, t->ooo[i].lo));
 		HOLDS(toe_seq_lt(t->ooo[i].lo, t->ooo[i].hi));

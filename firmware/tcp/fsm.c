@@ -19,7 +19,7 @@
 static uint32_t end(struct toe_tcb *t)
 {
 	t->state = TOE_TCP_CLOSED;
-	t->rto_at = t->ack_at = t->life_at = t->keep_at = 0;
+	t->rto_at = t->ack_at = t->life_at = t->keep_at = t->pace_at = 0;
 	return t->flags & TOE_TCB_CLOSED_BY_APP ? TOE_ACT_FREE : 0;
 }
 
@@ -42,7 +42,7 @@ static uint32_t reset_peer(struct toe_tcb *t)
 static uint32_t enter_time_wait(struct toe_tcb *t, uint64_t now)
 {
 	t->state = TOE_TCP_TIME_WAIT;
-	t->rto_at = t->keep_at = 0;
+	t->rto_at = t->keep_at = t->pace_at = 0;
 	t->life_at = now + 2000ull * TOE_MSL_MS;
 	return t->flags & TOE_TCB_CLOSED_BY_APP ? TOE_ACT_TIME_WAIT : 0;
 }
@@ -131,6 +131,7 @@ uint32_t toe_tcp_open_passive(struct toe_tcb *t, const struct toe_open *o,
 {
 	init(t, o);
 	learn_syn(t, syn, now);
+	toe_ecn_passive(t, syn, o->ecn);
 	t->flags |= TOE_TCB_PASSIVE;
 	t->syn_max = o->opts.syncnt ? t->syn_max : TOE_MAX_SYN_ACK_REXMITS;
 	t->state = TOE_TCP_SYN_RECEIVED;
@@ -152,6 +153,8 @@ uint32_t toe_tcp_open_active(struct toe_tcb *t, const struct toe_open *o, uint64
 {
 	init(t, o);
 	t->mss = (uint16_t)toe_own_mss(t);
+	if (o->ecn == TOE_ECN_ON || toe_cc(t)->wants_ecn)
+		t->flags |= TOE_TCB_ECN;
 	t->state = TOE_TCP_SYN_SENT;
 	return TOE_ACT_OUTPUT;
 }
@@ -161,7 +164,7 @@ uint32_t toe_fsm_established(struct toe_tcb *t, const struct toe_seg *seg, uint6
 {
 	uint8_t shift = seg->flags & TOE_SYN ? 0 : t->snd_wscale;
 
-	toe_cc(t)->init(t, t->rexmits > 0);
+	toe_cc(t)->init(t, t->rexmits > 0, now);
 	if (t->rexmits) {
 		t->rto_us = TOE_RTO_SYN_LOST_US;
 		if (!(t->flags & TOE_TCB_TS)) /* with them, this ACK is yet to be measured */
@@ -190,8 +193,11 @@ uint32_t toe_fsm_syn_sent(struct toe_tcb *t, const struct toe_seg *seg, uint64_t
 	if (!(seg->flags & TOE_SYN))
 		return TOE_ACT_C_UNACCEPTABLE;
 	learn_syn(t, seg, now);
+	if (!(acks ? toe_ecn_syn_ack(seg) : toe_ecn_syn(seg)))
+		t->flags &= ~(uint32_t)TOE_TCB_ECN;
 	if (acks) {
 		act = toe_fsm_established(t, seg, now);
+		t->ecn_recover = ack; /* the SYN-ACK's ECE is no echo */
 		return act | toe_ack_advance(t, seg, ack, now) | toe_ack_now(t);
 	}
 	/* Both ends opened: our SYN goes again, with an ACK. */

@@ -11,7 +11,7 @@
  */
 static inline bool predicted(const struct toe_tcb *t, const struct toe_seg *seg)
 {
-	const uint8_t control = TOE_FIN | TOE_SYN | TOE_RST | TOE_URG | TOE_ACK;
+	const uint8_t control = TOE_FIN | TOE_SYN | TOE_RST | TOE_URG | TOE_ACK | TOE_ECE | TOE_CWR;
 	uint32_t acked = seg->ack - (uint32_t)t->snd_una;
 
 	return t->state == TOE_TCP_ESTABLISHED && (seg->flags & control) == TOE_ACK &&
@@ -90,13 +90,18 @@ static bool syn_again(struct toe_tcb *t, struct toe_seg *seg, uint64_t seq, uint
 		return false;
 	if (seg->flags & TOE_ACK) {
 		/* What came with the SYN is left for retransmission, as in SYN_SENT. */
-		seg->flags &= (uint8_t) ~(TOE_SYN | TOE_FIN);
+		if (!toe_ecn_syn_ack(seg))
+			t->flags &= ~(uint32_t)TOE_TCB_ECN;
+		seg->flags &= (uint8_t) ~(TOE_SYN | TOE_FIN | TOE_ECE | TOE_CWR);
 		seg->seq++;
 		seg->len = 0;
 		/* The window of a SYN is not scaled (RFC 7323 2.2); from here on it will be. */
 		seg->wnd = (uint16_t)(seg->wnd >> t->snd_wscale);
 		return false;
 	}
+	/* RFC 3168 6.1.1: one SYN without it is a no for the connection. */
+	if (!toe_ecn_syn(seg))
+		t->flags &= ~(uint32_t)TOE_TCB_ECN;
 	t->snd_nxt = t->snd_una;
 	t->flags &= ~(uint32_t)TOE_TCB_RTT_TIMING;
 	*act = TOE_ACT_OUTPUT | TOE_ACT_C_DUP;
@@ -126,6 +131,8 @@ static bool input_ack(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now
 		*act |= TOE_ACT_C_UNACCEPTABLE | challenge(t, seg, now);
 		return false;
 	}
+	if (seg->flags & TOE_ECE && t->flags & TOE_TCB_ECN)
+		*act |= toe_ecn_echo(t, ack, now);
 	*act |= toe_ack_input(t, seg, ack, now);
 	return t->state != TOE_TCP_CLOSED && !(*act & (TOE_ACT_FREE | TOE_ACT_TIME_WAIT));
 }
@@ -133,6 +140,8 @@ static bool input_ack(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now
 /* Sixth to eighth: data and FIN, in the states that take them. */
 static uint32_t input_data(struct toe_tcb *t, const struct toe_seg *seg, uint64_t seq, uint64_t now)
 {
+	uint32_t act = 0;
+
 	if (!toe_recv_can(t)) {
 		/* Beyond its FIN the peer has nothing to say. */
 		return seg->len || seg->flags & TOE_FIN ? toe_ack_now(t) : 0;
@@ -140,7 +149,9 @@ static uint32_t input_data(struct toe_tcb *t, const struct toe_seg *seg, uint64_
 	/* RFC 1122 4.2.2.13: nobody will read it. */
 	if (t->flags & TOE_TCB_CLOSED_BY_APP && seg->len && seq + seg->len > t->rcv_nxt)
 		return TOE_ACT_RST | toe_fsm_fail(t, 0);
-	return toe_recv_segment(t, seg, seq, now);
+	if (t->flags & TOE_TCB_ECN && seg->len)
+		act = toe_ecn_data(t, seg);
+	return act | toe_recv_segment(t, seg, seq, now);
 }
 
 /*

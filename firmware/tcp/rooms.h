@@ -44,7 +44,7 @@ enum {
 /* Flags of a TCB for which neither prediction nor the short way of sending holds. */
 enum {
 	TOE_TCB_RARE = TOE_TCB_RECOVERY | TOE_TCB_RTO_RECOVERY | TOE_TCB_FIN_OOO | TOE_TCB_PERSIST |
-		       TOE_TCB_FIN_RCVD,
+		       TOE_TCB_FIN_RCVD | TOE_TCB_ECE,
 };
 
 static inline uint32_t toe_ts_now(const struct toe_tcb *t, uint64_t now)
@@ -179,6 +179,19 @@ uint32_t toe_keep_timer(struct toe_tcb *t, uint64_t now);
  */
 bool toe_user_timeout(struct toe_tcb *t, uint64_t now);
 uint64_t toe_user_deadline(const struct toe_tcb *t, uint64_t at);
+
+/* pace.c */
+void toe_pace_charge(struct toe_tcb *t, uint32_t bytes, uint64_t now);
+bool toe_pace_holds(struct toe_tcb *t, uint64_t now);
+
+/* ecn.c: what a SYN or SYN-ACK says; `ask` is what was agreed or asked for so far. */
+bool toe_ecn_syn(const struct toe_seg *syn);
+bool toe_ecn_syn_ack(const struct toe_seg *syn);
+void toe_ecn_passive(struct toe_tcb *t, const struct toe_seg *syn, enum toe_ecn_policy policy);
+void toe_ecn_reduced(struct toe_tcb *t);
+uint32_t toe_ecn_echo(struct toe_tcb *t, uint64_t ack, uint64_t now);
+uint32_t toe_ecn_data(struct toe_tcb *t, const struct toe_seg *seg);
+bool toe_ecn_edge(struct toe_tcb *t, struct toe_out *o);
 
 /* rto.c */
 void toe_rto_sample(struct toe_tcb *t, uint64_t rtt_us);

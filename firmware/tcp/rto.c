@@ -4,6 +4,7 @@
  *
  *   rto_at   retransmission (RFC 6298), or persist (RFC 9293 3.8.6.1) with TOE_TCB_PERSIST
  *   ack_at   delayed ACK
+ *   pace_at  data waits for the pacing rate (pace.c)
  *   life_at  FIN_WAIT_2 that nobody holds; TIME_WAIT that the application has not closed
  *   keep_at  keepalive (keepalive.c)
  */
@@ -37,7 +38,8 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 uint64_t toe_tcp_deadline(const struct toe_tcb *t)
 {
-	return earlier(earlier(t->rto_at, t->ack_at), earlier(t->life_at, t->keep_at));
+	return earlier(earlier(earlier(t->rto_at, t->ack_at), t->pace_at),
+		       earlier(t->life_at, t->keep_at));
 }
 
 /* A SYN was not answered in time. */
@@ -63,6 +65,9 @@ static uint32_t data_timeout(struct toe_tcb *t, uint64_t now)
 	if (t->rexmits == 1)
 		t->ssthresh = toe_cc(t)->loss(t, (uint32_t)(t->snd_max - t->snd_una), now);
 	t->cwnd = t->mss;
+	toe_ecn_reduced(t);
+	if (toe_cc(t)->event)
+		toe_cc(t)->event(t, TOE_CC_TIMEOUT, now);
 	t->dupacks = 0;
 	t->recover = t->snd_max;
 	t->snd_nxt = t->snd_una;
@@ -115,8 +120,12 @@ uint32_t toe_tcp_timer(struct toe_tcb *t, uint64_t now)
 		t->flags &= ~(uint32_t)TOE_TCB_ACK_DELAYED;
 		act |= toe_ack_now(t);
 	}
+	if (due(t->pace_at, now)) {
+		t->pace_at = 0;
+		act |= TOE_ACT_OUTPUT;
+	}
 	if (due(t->life_at, now)) {
-		t->life_at = t->rto_at = t->ack_at = t->keep_at = 0;
+		t->life_at = t->rto_at = t->ack_at = t->keep_at = t->pace_at = 0;
 		t->state = TOE_TCP_CLOSED;
 		return t->flags & TOE_TCB_CLOSED_BY_APP ? TOE_ACT_FREE : 0;
 	}

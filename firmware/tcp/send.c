@@ -39,6 +39,7 @@ static void finish(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 	o->opt_len =
 	    t->flags & TOE_TCB_TS ? toe_opts_ts(o->opt, toe_ts_now(t, now), t->ts_recent) : 0;
 	o->last = 0;
+	o->ecn = 0;
 	t->last_ack_sent = o->ack;
 	t->flags &= ~(uint32_t)(TOE_TCB_ACK_NOW | TOE_TCB_ACK_DELAYED);
 	t->ack_at = 0;
@@ -49,7 +50,7 @@ static void make(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint64_t se
 	o->seq = (uint32_t)seq;
 	o->pos = seq - t->snd_first;
 	o->len = 0;
-	o->flags = flags;
+	o->flags = flags | (t->flags & TOE_TCB_ECE ? TOE_ECE : 0);
 	o->rexmit = 0;
 	finish(t, now, o);
 }
@@ -70,6 +71,8 @@ static void make_data(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint64
 	make(t, now, o, seq, flags);
 	o->len = len;
 	o->rexmit = seq < t->snd_max;
+	if (TOE_UNLIKELY(t->flags & TOE_TCB_PACED))
+		toe_pace_charge(t, len, now);
 	t->sent_at = now;
 	t->flags &= ~(uint32_t)TOE_TCB_FRESH;
 }
@@ -78,6 +81,12 @@ static void make_data(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint64
 static bool send_next(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint32_t len)
 {
 	make_data(t, now, o, t->snd_nxt, len);
+	if (TOE_UNLIKELY(t->flags & TOE_TCB_ECN) && len && !o->rexmit) {
+		o->ecn = TOE_ECT0;
+		if (t->flags & TOE_TCB_CWR)
+			o->flags |= TOE_CWR;
+		t->flags &= ~(uint32_t)TOE_TCB_CWR;
+	}
 	t->snd_nxt += len + !!(o->flags & TOE_FIN);
 	if (t->snd_nxt > t->snd_max) {
 		t->snd_max = t->snd_nxt;
@@ -236,15 +245,30 @@ static bool send_ack(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 	return true;
 }
 
+/* DCTCP: ACKs that are owed for a change of the mark; the one for all that has come follows. */
+static bool send_edge(struct toe_tcb *t, uint64_t now, struct toe_out *o)
+{
+	make(t, now, o, bare_seq(t), TOE_ACK);
+	toe_ecn_edge(t, o);
+	t->last_ack_sent = o->ack;
+	t->flags |= TOE_TCB_ACK_NOW;
+	return true;
+}
+
 static bool send_syn(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 {
 	bool again = t->snd_max >= t->snd_first;
 
 	make(t, now, o, t->snd_una, TOE_SYN);
-	if (t->state == TOE_TCP_SYN_RECEIVED)
-		o->flags |= TOE_ACK;
-	else
+	if (t->state == TOE_TCP_SYN_RECEIVED) {
+		o->flags |= TOE_ACK | (t->flags & TOE_TCB_ECN ? TOE_ECE : 0);
+	} else {
+		/* RFC 3168 6.1.1.1: a path that drops such SYNs lets the second pass. */
+		if (again)
+			t->flags &= ~(uint32_t)TOE_TCB_ECN;
+		o->flags |= t->flags & TOE_TCB_ECN ? TOE_ECE | TOE_CWR : 0;
 		o->ack = 0;
+	}
 	o->pos = 0;
 	o->wnd = (uint16_t)toe_min32(t->rcv_size, 65535); /* RFC 7323 2.2: not scaled */
 	o->opt_len = toe_opts_syn(t, now, o->opt);
@@ -283,9 +307,13 @@ bool toe_tcp_output(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 {
 	if (TOE_UNLIKELY(t->state < TOE_TCP_ESTABLISHED))
 		return output_unsynchronized(t, now, o);
+	if (TOE_UNLIKELY(t->nce))
+		return send_edge(t, now, o);
 	/* Duplicates count for the peer only as bare ACKs. */
 	if (TOE_UNLIKELY(t->dup_due))
 		return send_ack(t, now, o);
+	if (TOE_UNLIKELY(t->flags & TOE_TCB_PACED) && toe_pace_holds(t, now))
+		return t->flags & TOE_TCB_ACK_NOW && send_ack(t, now, o);
 	if (TOE_UNLIKELY(t->flags & TOE_TCB_REXMIT))
 		return send_again(t, now, o);
 	if (TOE_UNLIKELY(t->flags & TOE_TCB_PROBE) && send_probe(t, now, o))

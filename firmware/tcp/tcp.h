@@ -27,8 +27,12 @@ enum toe_seg_opts {
 	TOE_SEG_MSS = 2,
 	TOE_SEG_WSCALE = 4,
 	TOE_SEG_SACK_OK = 8,
-	TOE_SEG_SACK = 16
+	TOE_SEG_SACK = 16,
+	TOE_SEG_CE = 128 /* not an option: the IP header says Congestion Experienced */
 };
+
+/* Codepoints of the IP header's ECN field (RFC 3168 5). */
+enum { TOE_ECT0 = 2, TOE_CE = 3 };
 
 enum { TOE_MAX_SACK = 4 };
 
@@ -80,6 +84,7 @@ enum toe_act {
 	TOE_ACT_C_RTO = 1 << 20,
 	TOE_ACT_C_FAST_REXMIT = 1 << 21,
 	TOE_ACT_C_PROBE = 1 << 22,
+	TOE_ACT_C_ECN = 1 << 23,
 };
 
 /* How to begin: what the scheduler knows about the flow, and what its application wants. */
@@ -90,7 +95,8 @@ struct toe_open {
 	uint32_t rcv_size, snd_size; /* bytes, powers of two */
 	uint16_t mtu; /* bytes of IP packet on the path */
 	uint8_t ip_hdr; /* bytes of IP header: 20 or 40 */
-	uint8_t cc; /* congestion control */
+	uint8_t cc; /* enum toe_cc_id */
+	uint8_t ecn; /* enum toe_ecn_policy */
 };
 
 /*
@@ -193,6 +199,7 @@ struct toe_out {
 	uint8_t opt_len; /* bytes in opt, a multiple of 4 */
 	uint8_t rexmit; /* 1: sent before */
 	uint8_t last; /* 1: the flow ends with this segment (RST): TOE_ACT_FREE */
+	uint8_t ecn; /* the IP header's ECN field: 0 or TOE_ECT0 */
 	uint8_t opt[40] __attribute__((aligned(4)));
 };
 bool toe_tcp_output(struct toe_tcb *t, uint64_t now, struct toe_out *o);

@@ -6,7 +6,7 @@ static struct toe_tcb start(bool syn_lost)
 {
 	struct toe_tcb t = { .mss = 1000, .cc = TOE_CC_NEWRENO };
 
-	toe_cc(&t)->init(&t, syn_lost);
+	toe_cc(&t)->init(&t, syn_lost, 0);
 	return t;
 }
 
@@ -27,7 +27,7 @@ static void init__window(void)
 	CU_ASSERT_EQUAL(t.cwnd, 1000);
 	for (unsigned i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
 		t.mss = row[i].mss;
-		toe_cc(&t)->init(&t, false);
+		toe_cc(&t)->init(&t, false, 0);
 		CU_ASSERT_EQUAL(t.cwnd, row[i].want);
 	}
 }

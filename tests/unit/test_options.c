@@ -45,16 +45,19 @@ static void options_parse__defaults(void)
 	CU_ASSERT_EQUAL(PARSE("--dev", "eth0"), 0);
 	CU_ASSERT(o.ndevs == 1 && o.nfpcs == 1 && o.tcb_cache == 1024 && !o.poll_busy);
 	CU_ASSERT_EQUAL(o.cpu[0], OPT_CPU_ANY);
+	CU_ASSERT(o.cc == TOE_CC_CUBIC && o.ecn == TOE_ECN_PASSIVE);
 	CU_ASSERT_STRING_EQUAL(o.socket, "/run/toe/toed.sock");
 }
 
 static void options_parse__everything(void)
 {
 	CU_ASSERT_EQUAL(PARSE("--dev", "a", "--dev=b", "--fpcs", "2", "--cpus", "1,0",
-			      "--tcb-cache", "16", "--poll=busy", "--socket", "/tmp/x"),
+			      "--tcb-cache", "16", "--congestion", "dctcp", "--ecn", "on",
+			      "--poll=busy", "--socket", "/tmp/x"),
 			0);
 	CU_ASSERT(o.ndevs == 2 && !strcmp(o.dev[1], "b") && o.nfpcs == 2 && o.tcb_cache == 16);
 	CU_ASSERT(o.cpu[0] == 1 && o.cpu[1] == 0 && o.poll_busy);
+	CU_ASSERT(o.cc == TOE_CC_DCTCP && o.ecn == TOE_ECN_ON);
 }
 
 static void options_parse__wrong_usage_is_status_2(void)
@@ -63,6 +66,8 @@ static void options_parse__wrong_usage_is_status_2(void)
 	CU_ASSERT_EQUAL(PARSE("--dev", "a", "--fpcs", "0"), 3);
 	CU_ASSERT_EQUAL(PARSE("--dev", "a", "--fpcs", "x"), 3);
 	CU_ASSERT_EQUAL(PARSE("--dev", "a", "--poll=lazy"), 3);
+	CU_ASSERT_EQUAL(PARSE("--dev", "a", "--congestion", "vegas"), 3);
+	CU_ASSERT_EQUAL(PARSE("--dev", "a", "--ecn", "maybe"), 3);
 	CU_ASSERT_EQUAL(PARSE("--dev", "a", "more"), 3);
 	CU_ASSERT_EQUAL(PARSE("--nonsense"), 3);
 }

@@ -56,6 +56,8 @@ static void fill_ctrl(struct toed *t)
 	c->port_hi = t->port_hi;
 	c->poll_busy = t->opt.poll_busy;
 	c->spin_us = SPIN_US;
+	c->cc = (uint8_t)t->opt.cc;
+	c->ecn = (uint8_t)t->opt.ecn;
 	for (unsigned i = 0; i < t->ndevs; i++) {
 		struct toe_dev *d = &c->dev[i];
 

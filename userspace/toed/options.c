@@ -22,6 +22,9 @@ static const char help[] =
     "  --fpcs N         flow processing cores, one thread each (default 1)\n"
     "  --cpus LIST      CPUs for them, such as 0,2-3 (default: where the scheduler likes)\n"
     "  --tcb-cache N    TCBs that each FPC keeps in its cache (default 1024)\n"
+    "  --congestion NAME  congestion control of connections that do not choose: reno, cubic,\n"
+    "                   dctcp (default cubic)\n"
+    "  --ecn off|passive|on  ECN: never, when the peer asks, always ask (default passive)\n"
     "  --poll=busy      never sleep, even when idle\n"
     "  --socket PATH    where applications attach (default " TOE_SOCKET_PATH ")\n"
     "  --group NAME     group that may attach (default: root only)\n"
@@ -36,6 +39,8 @@ enum {
 	OPT_FPCS,
 	OPT_CPUS,
 	OPT_CACHE,
+	OPT_CONGESTION,
+	OPT_ECN,
 	OPT_POLL,
 	OPT_SOCKET,
 	OPT_GROUP,
@@ -49,6 +54,8 @@ static const struct option longopts[] = {
 	{ "fpcs", required_argument, NULL, OPT_FPCS },
 	{ "cpus", required_argument, NULL, OPT_CPUS },
 	{ "tcb-cache", required_argument, NULL, OPT_CACHE },
+	{ "congestion", required_argument, NULL, OPT_CONGESTION },
+	{ "ecn", required_argument, NULL, OPT_ECN },
 	{ "poll", required_argument, NULL, OPT_POLL },
 	{ "socket", required_argument, NULL, OPT_SOCKET },
 	{ "group", required_argument, NULL, OPT_GROUP },
@@ -98,6 +105,32 @@ static int number(const char *what, const char *arg, long lo, long hi, unsigned 
 	return 0;
 }
 
+static const char *const cc_names[TOE_CC_COUNT] = {
+#define TOE_CC(id, object, name) [TOE_CC_##id] = name,
+#include "abi/cc.def"
+#undef TOE_CC
+};
+
+static const char *const ecn_names[] = {
+	[TOE_ECN_OFF] = "off",
+	[TOE_ECN_PASSIVE] = "passive",
+	[TOE_ECN_ON] = "on",
+};
+
+/* One of `n` names; *out gets its index. */
+static int name(const char *what, const char *arg, const char *const *names, unsigned n,
+		unsigned *out)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (!strcmp(arg, names[i])) {
+			*out = i;
+			return 0;
+		}
+	}
+	say("--%s %s: not known; see toed --help", what, arg);
+	return -EINVAL;
+}
+
 /* A file beside our own program (a build tree), else where `make install` puts it. */
 static void find_beside(char *out, size_t room, const char *name)
 {
@@ -144,6 +177,11 @@ static int one(struct options *o, int c, const char *arg)
 		return set_cpus(o, arg);
 	case OPT_CACHE:
 		return number("tcb-cache", arg, 8, TOE_MAX_FLOWS, &o->tcb_cache);
+	case OPT_CONGESTION:
+		return name("congestion", arg, cc_names, TOE_CC_COUNT, &o->cc);
+	case OPT_ECN:
+		return name("ecn", arg, ecn_names, sizeof(ecn_names) / sizeof(ecn_names[0]),
+			    &o->ecn);
 	case OPT_POLL:
 		o->poll_busy = !strcmp(arg, "busy");
 		if (!o->poll_busy)
@@ -170,7 +208,11 @@ int options_parse(struct options *o, int argc, char **argv)
 {
 	int c;
 
-	*o = (struct options){ .nfpcs = 1, .tcb_cache = 1024, .socket = TOE_SOCKET_PATH };
+	*o = (struct options){ .nfpcs = 1,
+			       .tcb_cache = 1024,
+			       .cc = TOE_CC_CUBIC,
+			       .ecn = TOE_ECN_PASSIVE,
+			       .socket = TOE_SOCKET_PATH };
 	for (unsigned i = 0; i < TOE_MAX_FPCS; i++)
 		o->cpu[i] = OPT_CPU_ANY;
 	find_beside(o->bpf_obj, sizeof(o->bpf_obj), "toe_xdp.bpf.o");

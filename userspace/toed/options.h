@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "abi/limits.h"
+#include "abi/cmd.h"
 
 enum { OPT_CPU_ANY = -1 };
 
@@ -14,6 +14,8 @@ struct options {
 	unsigned nfpcs;
 	int cpu[TOE_MAX_FPCS]; /* of each FPC, OPT_CPU_ANY = not pinned */
 	unsigned tcb_cache; /* TCBs per FPC */
+	unsigned cc; /* enum toe_cc_id */
+	unsigned ecn; /* enum toe_ecn_policy */
 	bool poll_busy;
 	const char *socket; /* path of the admission socket */
 	const char *group; /* whose members may use it, NULL = root's */

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What each congestion control keeps in a TCB. Times named _at are the low half of the clock
+ * (microseconds), sequence numbers the wire's; bytes unless said otherwise.
+ */
+#ifndef TOE_TCP_CC_STATE_H
+#define TOE_TCP_CC_STATE_H
+
+#include <stdint.h>
+
+struct toe_newreno {
+	uint32_t counted; /* acknowledged since cwnd grew last */
+};
+
+/* HyStart++ (RFC 9406 4.2), for those who slow-start. */
+struct toe_hystart {
+	uint32_t window_end; /* the round ends when this is acknowledged */
+	uint32_t last_rtt, this_rtt; /* least round trip of the last and of this round, us */
+	uint32_t css_rtt; /* cssBaselineMinRtt */
+	uint8_t samples; /* of this round */
+	uint8_t css_rounds; /* rounds in conservative slow start, 0 = not in it */
+	uint8_t pad[2];
+};
+
+struct toe_cubic {
+	uint64_t epoch; /* when this avoidance stage began, less the time the window was not used */
+	uint64_t last_ack; /* of the stage */
+	uint64_t est_part; /* what W_est has not grown by yet: units of 1 / (17 cwnd) bytes */
+	uint32_t w_max; /* 0: none yet */
+	uint32_t w_est; /* Reno's window from the same start */
+	uint32_t prior; /* cwnd before the last reduction */
+	uint32_t k_ms; /* time from epoch to w_max */
+	uint32_t origin; /* window at K: w_max, or the stage's first window */
+	uint32_t part; /* what cwnd has not grown by yet: units of 1 / cwnd bytes */
+	struct toe_hystart hystart;
+	struct { /* before the last reduction */
+		uint64_t epoch;
+		uint32_t w_max, w_est, k_ms, origin;
+	} undo;
+	uint8_t in_stage; /* epoch is valid */
+	uint8_t
+	    after_loss; /* the next stage begins after a loss that set w_max, not after a timeout */
+	uint8_t undo_in_stage;
+	uint8_t pad[5];
+};
+
+struct toe_dctcp {
+	struct toe_newreno reno; /* growth, and what a loss costs */
+	uint32_t alpha; /* part of the bytes that are marked, of 2^20 */
+	uint32_t window_end; /* the observation ends when this is acknowledged */
+	uint32_t acked, marked; /* during it */
+};
+
+union toe_cc_state {
+	struct toe_newreno newreno;
+	struct toe_cubic cubic;
+	struct toe_dctcp dctcp;
+	uint64_t word[20];
+};
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "hystart.h"
+
+#include "seq.h"
+
+/* RFC 9406 4.3. */
+enum {
+	MIN_RTT_THRESH_US = 4000,
+	MAX_RTT_THRESH_US = 16000,
+	MIN_RTT_DIVISOR = 8,
+	N_RTT_SAMPLE = 8,
+	CSS_GROWTH_DIVISOR = 4,
+	CSS_ROUNDS = 5,
+	L = 8, /* segments that one ACK may let the window grow by, where output is not paced */
+};
+
+static void begin_round(struct toe_hystart *h, const struct toe_tcb *t)
+{
+	h->window_end = (uint32_t)t->snd_nxt;
+	h->last_rtt = h->this_rtt;
+	h->this_rtt = UINT32_MAX;
+	h->samples = 0;
+}
+
+void toe_hystart_begin(struct toe_hystart *h, const struct toe_tcb *t)
+{
+	h->this_rtt = h->css_rtt = UINT32_MAX;
+	h->css_rounds = 0;
+	begin_round(h, t);
+}
+
+static void sample(struct toe_hystart *h, uint32_t rtt)
+{
+	h->this_rtt = toe_min32(h->this_rtt, rtt);
+	if (h->samples < N_RTT_SAMPLE)
+		h->samples++;
+}
+
+/* The least round trip of this round exceeds the last's by an eighth, 4 to 16 ms. */
+static bool delay_grows(const struct toe_hystart *h)
+{
+	uint32_t thresh;
+
+	if (h->samples < N_RTT_SAMPLE || h->this_rtt == UINT32_MAX || h->last_rtt == UINT32_MAX)
+		return false;
+	thresh = toe_max32(MIN_RTT_THRESH_US,
+			   toe_min32(h->last_rtt / MIN_RTT_DIVISOR, MAX_RTT_THRESH_US));
+	return h->this_rtt >= h->last_rtt + thresh;
+}
+
+/* In CSS: did the round trip grow only for a moment? */
+static bool false_alarm(const struct toe_hystart *h)
+{
+	return h->samples >= N_RTT_SAMPLE && h->this_rtt < h->css_rtt;
+}
+
+static void grow(const struct toe_hystart *h, struct toe_tcb *t, uint32_t acked)
+{
+	uint32_t most = t->flags & TOE_TCB_RTO_RECOVERY ? t->mss : (uint32_t)L * t->mss;
+	uint32_t by = t->flags & TOE_TCB_PACED ? acked : toe_min32(acked, most);
+
+	if (h->css_rounds)
+		by /= CSS_GROWTH_DIVISOR;
+	t->cwnd = toe_min32(t->cwnd + by, TOE_CWND_MAX);
+}
+
+void toe_hystart_ack(struct toe_hystart *h, struct toe_tcb *t, const struct toe_ack_sample *s)
+{
+	grow(h, t, s->acked);
+	if (t->ssthresh < TOE_CWND_MAX)
+		return;
+	if (s->rtt_us)
+		sample(h, s->rtt_us);
+	if (!h->css_rounds && delay_grows(h)) {
+		h->css_rtt = h->this_rtt;
+		h->css_rounds = 1;
+	} else if (h->css_rounds && false_alarm(h)) {
+		h->css_rtt = UINT32_MAX;
+		h->css_rounds = 0;
+	}
+	if (toe_seq_lt((uint32_t)t->snd_una, h->window_end))
+		return;
+	if (h->css_rounds && h->css_rounds++ == CSS_ROUNDS)
+		t->ssthresh = t->cwnd;
+	begin_round(h, t);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Pacing: pace_ns runs ahead of the clock by the time that what was sent takes at pacing_rate.
+ * Output may run ahead by LEAD and make up for as much lateness, so the timer need not be exact;
+ * nothing here depends on when it is asked.
+ */
+#include "rooms.h"
+
+enum { LEAD_NS = 125000, HEADERS = 40 };
+
+/* A segment at the slowest rate must not last for ever: its time is counted up to this. */
+#define SEGMENT_NS_MAX 60000000000ull
+
+void toe_pace_set(struct toe_tcb *t, uint64_t rate)
+{
+	t->pacing_rate = rate;
+	if (rate) {
+		t->flags |= TOE_TCB_PACED;
+		return;
+	}
+	t->flags &= ~(uint32_t)TOE_TCB_PACED;
+	t->pace_at = 0;
+}
+
+/* A segment of `bytes` payload leaves. */
+void toe_pace_charge(struct toe_tcb *t, uint32_t bytes, uint64_t now)
+{
+	uint64_t ns = (bytes + (uint64_t)HEADERS) * 1000000000 / t->pacing_rate;
+	uint64_t credit;
+
+	ns = toe_min64(ns, SEGMENT_NS_MAX);
+	credit = toe_max64(LEAD_NS, ns / 2);
+	t->pace_ns = toe_max64(t->pace_ns, toe_max64(now * 1000, credit) - credit) + ns;
+}
+
+/* Must the next segment wait? Then pace_at says until when. */
+bool toe_pace_holds(struct toe_tcb *t, uint64_t now)
+{
+	t->pace_at = 0;
+	if (t->pace_ns <= now * 1000 + LEAD_NS)
+		return false;
+	if (toe_send_pending(t) || t->flags & TOE_TCB_REXMIT)
+		t->pace_at = t->pace_ns / 1000 + 1;
+	return true;
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* firmware/tcp/hystart.c, as CUBIC uses it (RFC 9406 4.2). */
+#include "tcp_env.h"
+
+static struct toe_tcb t;
+
+static void start(void)
+{
+	t = (struct toe_tcb){ .mss = 1000, .cc = TOE_CC_CUBIC, .srtt_us = 50000 };
+	toe_cc(&t)->init(&t, false, 0);
+}
+
+static bool in_css(void)
+{
+	return t.cc_state.cubic.hystart.css_rounds;
+}
+
+/* A round trip of `n` ACKs of one segment each, all with the same delay. */
+static void round_of(unsigned n, uint32_t rtt)
+{
+	t.snd_nxt = t.snd_max = t.snd_una + n * 1000;
+	for (unsigned i = 0; i < n; i++) {
+		t.snd_una += 1000;
+		toe_cc(&t)->ack(&t, &(struct toe_ack_sample){
+					.now = 1, .acked = 1000, .flight = t.cwnd, .rtt_us = rtt });
+	}
+	/* The next round begins with what is sent now. */
+	t.cc_state.cubic.hystart.window_end = (uint32_t)t.snd_nxt + 10000;
+}
+
+static void slow_start__doubles(void)
+{
+	start();
+	round_of(10, 50000);
+	CU_ASSERT_EQUAL(t.cwnd, 20000);
+	round_of(10, 50000);
+	CU_ASSERT_EQUAL(t.cwnd, 30000);
+	CU_ASSERT(!in_css());
+}
+
+/* L = 8 segments an ACK, unless output is paced. */
+static void slow_start__bounds_an_ack(void)
+{
+	start();
+	toe_cc(&t)->ack(&t, &(struct toe_ack_sample){ .acked = 100000, .flight = 10000 });
+	CU_ASSERT_EQUAL(t.cwnd, 18000);
+	toe_pace_set(&t, 1000000);
+	toe_cc(&t)->ack(&t, &(struct toe_ack_sample){ .acked = 100000, .flight = 18000 });
+	CU_ASSERT_EQUAL(t.cwnd, 118000);
+}
+
+/* The threshold is an eighth of the round trip, within 4 and 16 ms. */
+static void css__threshold(void)
+{
+	static const struct {
+		uint32_t before, after;
+		bool css;
+	} row[] = {
+		{ 10000, 13999, false }, { 10000, 14000, true },    { 80000, 89999, false },
+		{ 80000, 90000, true },  { 400000, 415999, false }, { 400000, 416000, true },
+	};
+
+	for (unsigned i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		start();
+		round_of(10, row[i].before);
+		round_of(10, row[i].before);
+		round_of(8, row[i].after);
+		CU_ASSERT_EQUAL(in_css(), row[i].css);
+	}
+}
+
+static void css__needs_eight_samples(void)
+{
+	start();
+	round_of(10, 10000);
+	round_of(10, 10000);
+	round_of(7, 30000);
+	CU_ASSERT(!in_css());
+}
+
+/* In CSS a quarter of the growth; five rounds of it end slow start. */
+static void css__five_rounds_end_slow_start(void)
+{
+	uint32_t was;
+
+	start();
+	round_of(10, 10000);
+	round_of(10, 10000);
+	round_of(10, 30000);
+	CU_ASSERT(in_css());
+	was = t.cwnd;
+	round_of(10, 30000);
+	CU_ASSERT_EQUAL(t.cwnd, was + 2500);
+	for (unsigned i = 0; i < 10 && t.ssthresh == TOE_CWND_MAX; i++) {
+		t.cc_state.cubic.hystart.window_end = (uint32_t)t.snd_una + 10000;
+		round_of(10, 30000);
+		CU_ASSERT(i < 5);
+	}
+	CU_ASSERT_EQUAL(t.ssthresh, t.cwnd);
+}
+
+/* The round trip shrinks again: it was jitter, slow start goes on. */
+static void css__false_alarm(void)
+{
+	start();
+	round_of(10, 10000);
+	round_of(10, 10000);
+	round_of(10, 30000);
+	CU_ASSERT(in_css());
+	t.cc_state.cubic.hystart.window_end = (uint32_t)t.snd_una;
+	round_of(10, 12000);
+	round_of(10, 12000);
+	CU_ASSERT(!in_css());
+	CU_ASSERT_EQUAL(t.ssthresh, TOE_CWND_MAX);
+}
+
+/* Later slow starts know where to end. */
+static void later_slow_start__is_not_watched(void)
+{
+	start();
+	t.ssthresh = 1000000;
+	round_of(10, 10000);
+	round_of(10, 10000);
+	round_of(10, 30000);
+	CU_ASSERT(!in_css());
+}
+
+UNIT_MAIN("hystart", T(slow_start__doubles), T(slow_start__bounds_an_ack), T(css__threshold),
+	  T(css__needs_eight_samples), T(css__five_rounds_end_slow_start), T(css__false_alarm),
+	  T(later_slow_start__is_not_watched))
