@@ -108,6 +108,12 @@ int64_t toe_tcp_option(struct toe_tcb *t, uint8_t option, uint64_t value, uint64
 	case TOE_OPT_MAXSEG:
 		set_maxseg(t, value);
 		return 0;
+	case TOE_OPT_CC:
+		if (value >= TOE_CC_COUNT)
+			return -EINVAL;
+		if (value != t->cc)
+			toe_cc_switch(t, (uint8_t)value, now);
+		return 0;
 	default:
 		return -ENOPROTOOPT;
 	}
