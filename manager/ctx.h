@@ -26,6 +26,7 @@ struct tm_ctx {
 	struct tm_ring r[TOE_MAX_FPCS];
 	uint32_t nfpcs;
 	uint32_t id;
+	uint32_t info_token; /* of the last TOE_SW_INFO */
 	uint32_t
 	    defer; /* commands that may still be pushed without looking whether the FPC sleeps */
 	uint32_t dirty; /* FPCs with such commands */

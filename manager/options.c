@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "connect.h"
+#include "info.h"
 #include "toe.h"
 #include "transfer.h"
 
@@ -254,6 +255,10 @@ static int64_t get_linger(struct tm_sock *s)
 
 static int64_t get_maxseg(struct tm_sock *s)
 {
+	struct toe_flow_info info;
+
+	if (tm_kind(s) == TM_FLOW && !tm_flow_info(s, &info) && info.snd_mss)
+		return info.snd_mss;
 	return s->opt.so.maxseg ? s->opt.so.maxseg : MAXSEG_DEFAULT;
 }
 
@@ -445,6 +450,8 @@ int toe_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 		return (int)tm_ret(err);
 	if (tm_is_kernel(s) && !(s && s->error))
 		return getsockopt(fd, level, name, value, len);
+	if (s && level == IPPROTO_TCP && name == TCP_INFO && (int)*len >= 0)
+		return (int)tm_ret(tm_tcp_info(s, value, len));
 	if (!o || (int)*len < 0)
 		return (int)tm_ret(o ? -EINVAL : -ENOPROTOOPT);
 	give(o, value_of(s, o), value, len);

@@ -34,11 +34,36 @@ struct toe_arena_hdr {
 	    [TOE_MAX_FPCS]; /* written by each FPC before it sleeps, read by producers of SW CMDs */
 };
 
+enum toe_info_options { TOE_INFO_TS = 1, TOE_INFO_SACK = 2, TOE_INFO_WSCALE = 4, TOE_INFO_ECN = 8 };
+enum toe_info_recovery { TOE_INFO_OPEN, TOE_INFO_DISORDER, TOE_INFO_RECOVERY, TOE_INFO_LOSS };
+
+/* Answer to TOE_SW_INFO: a connection as TCP_INFO shows it. */
+struct toe_flow_info {
+	uint32_t token; /* the request's; stored last */
+	uint8_t state; /* enum toe_tcp_state */
+	uint8_t recovery; /* enum toe_info_recovery */
+	uint8_t rexmits; /* consecutive timeouts without progress */
+	uint8_t probes; /* persist or keepalive probes without answer */
+	uint8_t backoff; /* RTO doublings */
+	uint8_t options; /* enum toe_info_options */
+	uint8_t snd_wscale, rcv_wscale;
+	uint32_t rto_us, ato_us, srtt_us, rttvar_us, min_rtt_us;
+	uint32_t snd_mss, adv_mss, mtu; /* bytes */
+	uint32_t unacked, sacked, lost, cwnd, ssthresh; /* segments */
+	uint32_t rexmit_segs; /* segments sent again, in all */
+	uint32_t notsent, snd_wnd, rcv_wnd; /* bytes */
+	uint32_t sent_ms, rcv_ms; /* since data was last sent; since a segment last came */
+	uint64_t bytes_acked, bytes_received, bytes_sent, bytes_rexmit;
+	uint64_t pacing_rate; /* bytes per second, 0 = not paced */
+};
+
 /* What a context shares with all FPCs. */
 struct toe_ctx {
 	struct toe_sleep sleep; /* written by the context, read by FPCs */
 	uint32_t proc; /* process slot that owns the context */
 	uint32_t flows_hint; /* flows in its epoll sets: the FPC's doorbell moderation uses it */
+	/* written by the FPC that was asked */
+	struct toe_flow_info info __attribute__((aligned(TOE_CACHELINE)));
 	struct {
 		struct toe_sw_ring sw;
 		struct toe_hw_ring hw;

@@ -49,6 +49,7 @@ enum toe_sw_cmd {
 	TOE_SW_ABORT = 7, /* RST now, drop everything (SO_LINGER 0) */
 	TOE_SW_OPTION = 8, /* flags = enum toe_option, pos = value */
 	TOE_SW_BIND = 9, /* pos = context that takes the flow's notifications; marks it accepted */
+	TOE_SW_INFO = 10, /* pos = token; the answer is the context's toe_ctx.info */
 };
 
 enum toe_send_flags {

@@ -97,7 +97,20 @@ static void do_bind(struct toe_fpc *f, unsigned app, uint32_t flow, uint64_t ctx
 		toe_host_notify(f, flow, TOE_HW_DATA_RECEIVED, true);
 }
 
-static void flow_command(struct toe_fpc *f, unsigned app, const struct toe_cmd *c)
+/* A context asks about a flow: its token in the answer says that all of it is there. */
+static void do_info(struct toe_fpc *f, unsigned app, unsigned ctx, const struct toe_tcb *t,
+		    uint64_t token)
+{
+	struct toe_flow_info *to = &toe_arena_ctx(toe_port_arena(f->port, app), ctx)->info;
+	struct toe_flow_info i;
+
+	toe_tcp_info(t, f->now, &i);
+	memcpy((uint8_t *)to + sizeof(to->token), (uint8_t *)&i + sizeof(i.token),
+	       sizeof(i) - sizeof(i.token));
+	toe_store_release(&to->token, (uint32_t)token);
+}
+
+static void flow_command(struct toe_fpc *f, unsigned app, unsigned ctx, const struct toe_cmd *c)
 {
 	struct toe_work *w;
 
@@ -134,6 +147,9 @@ static void flow_command(struct toe_fpc *f, unsigned app, const struct toe_cmd *
 		break;
 	case TOE_SW_OPTION:
 		carry(f, w, toe_tcp_option(w->t, c->flags, c->pos, f->now));
+		break;
+	case TOE_SW_INFO:
+		do_info(f, app, ctx, w->t, c->pos);
 		break;
 	}
 }
@@ -193,7 +209,8 @@ static bool command(struct toe_fpc *f, unsigned app, unsigned ctx, const struct 
 	case TOE_SW_ABORT:
 	case TOE_SW_OPTION:
 	case TOE_SW_BIND:
-		flow_command(f, app, c);
+	case TOE_SW_INFO:
+		flow_command(f, app, ctx, c);
 		return true;
 	default:
 		refuse(f, TOE_CNT_refuse_type);

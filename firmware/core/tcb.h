@@ -126,6 +126,8 @@ struct toe_tcb {
 	uint64_t stall_una;
 	uint64_t snd_first, rcv_first; /* sequence numbers of position 0 */
 	uint64_t rcv_ring, snd_ring; /* where the buffers lie (toe_ring_*, abi/arena.h) */
+	uint64_t rexmit_bytes; /* sent again, in all */
+	uint32_t rexmit_segs;
 	uint32_t max_snd_wnd;
 	uint32_t linger2_ms;
 	uint32_t opts; /* enum toe_tcb_opts */

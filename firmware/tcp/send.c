@@ -73,6 +73,10 @@ static void make_data(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint64
 	o->rexmit = seq < t->snd_max;
 	if (TOE_UNLIKELY(t->flags & TOE_TCB_PACED))
 		toe_pace_charge(t, len, now);
+	if (TOE_UNLIKELY(o->rexmit)) {
+		t->rexmit_segs++;
+		t->rexmit_bytes += len;
+	}
 	t->sent_at = now;
 	t->flags &= ~(uint32_t)TOE_TCB_FRESH;
 }

@@ -157,6 +157,8 @@ uint32_t toe_tcp_shutdown(struct toe_tcb *t, uint64_t now);
 uint32_t toe_tcp_close(struct toe_tcb *t, uint64_t now);
 /* RST now. The next toe_tcp_output makes it (if the state wants one), then TOE_ACT_FREE holds. */
 uint32_t toe_tcp_abort(struct toe_tcb *t, int error, uint64_t now);
+/* For TCP_INFO; all but the token. */
+void toe_tcp_info(const struct toe_tcb *t, uint64_t now, struct toe_flow_info *i);
 /* What a connection is born with, each value clamped. */
 void toe_tcp_options(struct toe_tcb *t, const struct toe_sock_opts *o);
 /* enum toe_option. -ENOPROTOOPT or actions. */

@@ -322,6 +322,15 @@ FAKE void fake_command(unsigned ctx, const struct toe_cmd *c)
 	case TOE_SW_OPTION:
 		f->option[c->flags % 32] = c->pos;
 		break;
+	case TOE_SW_INFO: {
+		struct toe_flow_info *i = &toe_arena_ctx(fake.arena, ctx)->info;
+
+		*i = (struct toe_flow_info){ .state = TOE_TCP_ESTABLISHED,
+					     .snd_mss = 1448,
+					     .srtt_us = 100 + c->flow };
+		toe_store_release(&i->token, (uint32_t)c->pos);
+		break;
+	}
 	case TOE_SW_ABORT:
 		f->aborted = true;
 		f->live = false;

@@ -275,6 +275,56 @@ static void options__of_a_connection(void)
 	CU_ASSERT(fake.flow[flow].aborted);
 }
 
+static void *ask_info(void *arg)
+{
+	const int *fd = arg;
+
+	for (unsigned i = 0; i < 2000; i++) {
+		struct tcp_info ti;
+		socklen_t len = sizeof(ti);
+
+		if (toe_getsockopt(fd[i % 2], IPPROTO_TCP, TCP_INFO, &ti, &len) ||
+		    ti.tcpi_state != TCP_ESTABLISHED ||
+		    ti.tcpi_rtt != 100 + (unsigned)fd[2 + i % 2])
+			return arg;
+	}
+	return NULL;
+}
+
+/* Threads that ask at the same time get each its own answer. */
+static void info__many_threads(void)
+{
+	uint32_t flow[2];
+	int fd[4] = { fake_pair(&flow[0], 0), fake_pair(&flow[1], 0) };
+	struct tcp_info ti;
+	socklen_t len = 4;
+	pthread_t t[3];
+	void *bad;
+
+	fd[2] = (int)flow[0];
+	fd[3] = (int)flow[1];
+	fake_start();
+	for (unsigned i = 0; i < 3; i++)
+		pthread_create(&t[i], NULL, ask_info, fd);
+	for (unsigned i = 0; i < 3; i++) {
+		pthread_join(t[i], &bad);
+		CU_ASSERT_PTR_NULL(bad);
+	}
+	CU_ASSERT_EQUAL(toe_getsockopt(fd[0], IPPROTO_TCP, TCP_INFO, &ti, &len), 0);
+	CU_ASSERT_EQUAL(len, 4);
+	fake_stop();
+	/* Nobody answers for a connection that has ended. */
+	fake_peer_rst(flow[0], ECONNRESET);
+	len = sizeof(ti);
+	toe_store(&fake.stuck, true);
+	CU_ASSERT_EQUAL(toe_getsockopt(fd[0], IPPROTO_TCP, TCP_INFO, &ti, &len), 0);
+	CU_ASSERT_EQUAL(ti.tcpi_state, TCP_CLOSE);
+	toe_store(&fake.stuck, false);
+	toe_close(fd[0]);
+	toe_close(fd[1]);
+	fake_step();
+}
+
 /* What is set before connect goes along with it, and is told by getsockopt. */
 static void options__before_connect(void)
 {
@@ -355,6 +405,7 @@ static void fork__last_one_closes(void)
 	fake_peer_send(flow, "abc", 3); /* the child waits: it has the flow */
 	CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
 	CU_ASSERT(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	fake_step(); /* its commands may still lie there */
 	CU_ASSERT_EQUAL(fake_sent_end(flow), 3);
 	CU_ASSERT_EQUAL(toe_load(&fake_block(flow)->app.holders), 1);
 	CU_ASSERT_EQUAL(toe_send(fd, "d", 1, 0), 1);
@@ -390,5 +441,5 @@ static void fork__child_exits(void)
 
 FAKE_MAIN("libtoe_socket", T(connect__nonblocking), T(connect__refused), T(connect__blocking),
 	  T(connect__orphan), T(connect__through_the_kernel), T(socket__others_are_the_kernels),
-	  T(options__of_a_connection), T(options__before_connect), T(control__flags_and_counts),
-	  T(fork__last_one_closes), T(fork__child_exits))
+	  T(options__of_a_connection), T(options__before_connect), T(info__many_threads),
+	  T(control__flags_and_counts), T(fork__last_one_closes), T(fork__child_exits))

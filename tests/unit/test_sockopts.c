@@ -56,5 +56,32 @@ static void options__maxseg_bounds_both_ways(void)
 	CU_ASSERT_EQUAL(e.t.mss, 500);
 }
 
+static void info__of_a_connection(void)
+{
+	struct env e = env_established();
+	struct toe_flow_info i;
+
+	toe_tcp_info(&e.t, e.now, &i);
+	CU_ASSERT_EQUAL(i.state, TOE_TCP_ESTABLISHED);
+	CU_ASSERT_EQUAL(i.snd_mss, ENV_MSS);
+	CU_ASSERT(!i.unacked && !i.bytes_sent && !i.rexmit_segs && !i.options);
+	env_write(&e, 2500);
+	e.now += 100000;
+	env_in(&e, TOE_ACK | TOE_PSH, 0, 70, 1000);
+	e.now += 5000;
+	toe_tcp_info(&e.t, e.now, &i);
+	CU_ASSERT_EQUAL(i.bytes_acked, 1000);
+	CU_ASSERT_EQUAL(i.bytes_received, 70);
+	CU_ASSERT(i.unacked >= 1 && i.rcv_ms == 5);
+	CU_ASSERT(i.srtt_us == 100000);
+	env_timer(&e);
+	if (!i.rexmit_segs) /* the delayed ACK was first */
+		env_timer(&e);
+	toe_tcp_info(&e.t, e.now, &i);
+	CU_ASSERT(i.rexmit_segs >= 1 && i.bytes_rexmit > 0);
+	CU_ASSERT_EQUAL(i.bytes_sent, e.t.snd_max - e.t.snd_first + i.bytes_rexmit);
+	CU_ASSERT_EQUAL(i.recovery, TOE_INFO_LOSS);
+}
+
 UNIT_MAIN("sockopts", T(options__defaults), T(options__nonsense_is_clamped),
-	  T(options__maxseg_bounds_both_ways))
+	  T(options__maxseg_bounds_both_ways), T(info__of_a_connection))

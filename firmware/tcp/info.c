@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What TCP_INFO asks for, from what the TCB knows anyway: nothing is counted for it per segment. */
+#include "rooms.h"
+
+#include "../lib/mem.h"
+
+static uint32_t segments(const struct toe_tcb *t, uint64_t bytes)
+{
+	return t->mss ? (uint32_t)((bytes + t->mss - 1) / t->mss) : 0;
+}
+
+/* Milliseconds since `at`, 0 if that never was. */
+static uint32_t ago_ms(uint64_t at, uint64_t now)
+{
+	return at && at < now ? (uint32_t)toe_min64((now - at) / 1000, UINT32_MAX) : 0;
+}
+
+static void sending(const struct toe_tcb *t, uint64_t now, struct toe_flow_info *i)
+{
+	uint64_t sent = t->snd_max > t->snd_first ? t->snd_max - t->snd_first : 0;
+
+	i->bytes_sent = toe_min64(sent, t->snd_end - t->snd_first) + t->rexmit_bytes;
+	i->bytes_acked = toe_tcp_tx_una(t);
+	i->bytes_rexmit = t->rexmit_bytes;
+	i->rexmit_segs = t->rexmit_segs;
+	i->notsent = t->snd_max < t->snd_end ? (uint32_t)(t->snd_end - t->snd_max) : 0;
+	i->unacked = segments(t, t->snd_max - t->snd_una);
+	i->sent_ms = ago_ms(t->sent_at, now);
+	i->snd_wnd = t->snd_wnd;
+	i->cwnd = t->mss ? t->cwnd / t->mss : 0;
+	i->ssthresh = t->ssthresh ? segments(t, t->ssthresh) : INT32_MAX;
+	i->snd_mss = t->mss;
+	i->pacing_rate = t->flags & TOE_TCB_PACED ? t->pacing_rate : 0;
+	i->probes = t->flags & TOE_TCB_PERSIST ? t->rexmits : t->keep_probes;
+	i->rexmits = t->flags & TOE_TCB_PERSIST ? 0 : t->rexmits;
+	i->backoff = t->backoff;
+	if (t->flags & TOE_TCB_RTO_RECOVERY)
+		i->recovery = TOE_INFO_LOSS;
+	else if (t->flags & TOE_TCB_RECOVERY)
+		i->recovery = TOE_INFO_RECOVERY;
+	else
+		i->recovery = t->dupacks ? TOE_INFO_DISORDER : TOE_INFO_OPEN;
+}
+
+static void receiving(const struct toe_tcb *t, uint64_t now, struct toe_flow_info *i)
+{
+	if (!t->rcv_first) /* nothing was heard yet */
+		return;
+	i->bytes_received = toe_tcp_rx_end(t);
+	i->rcv_wnd = t->rcv_adv > t->rcv_nxt ? (uint32_t)(t->rcv_adv - t->rcv_nxt) : 0;
+	i->rcv_ms = ago_ms(t->rcv_at, now);
+}
+
+void toe_tcp_info(const struct toe_tcb *t, uint64_t now, struct toe_flow_info *i)
+{
+	memset(i, 0, sizeof(*i));
+	i->state = t->state;
+	i->rto_us = (uint32_t)toe_rto(t);
+	i->ato_us = TOE_DELACK_US;
+	i->srtt_us = t->srtt_us;
+	i->rttvar_us = t->rttvar_us;
+	i->mtu = t->mtu;
+	i->adv_mss = toe_own_mss(t);
+	i->snd_wscale = t->flags & TOE_TCB_WSCALE ? t->snd_wscale : 0;
+	i->rcv_wscale = t->flags & TOE_TCB_WSCALE ? t->rcv_wscale : 0;
+	i->options = (uint8_t)((t->flags & TOE_TCB_TS ? TOE_INFO_TS : 0) |
+			       (t->flags & TOE_TCB_SACK ? TOE_INFO_SACK : 0) |
+			       (t->flags & TOE_TCB_WSCALE ? TOE_INFO_WSCALE : 0) |
+			       (t->flags & TOE_TCB_ECN ? TOE_INFO_ECN : 0));
+	sending(t, now, i);
+	receiving(t, now, i);
+}
