@@ -44,7 +44,7 @@ no_main = $(filter-out %/main.o,$(call obj,$(1)))
 .DEFAULT_GOAL := all
 
 # Say what is missing before the compiler does; once it was all there, do not look again.
-ifeq ($(filter help clean deps test demo bench bench-goodput,$(MAKECMDGOALS))$(wildcard $(B)/.deps),)
+ifeq ($(filter help clean deps test test-interop demo bench bench-goodput,$(MAKECMDGOALS))$(wildcard $(B)/.deps),)
 ifneq ($(shell tests/harness/deps.sh --check && mkdir -p $(B) && touch $(B)/.deps && echo ok),ok)
 $(error nothing built)
 endif
@@ -56,6 +56,7 @@ help:
 	@echo 'make demo                    install packages, build, NGINX on Linux TCP and on the TOE, one table (root)'
 	@echo 'make test                    install packages, build, run every test (root)'
 	@echo 'make test-unit|-bpf|-sim|-e2e  parts of it; make check: format, lint, freestanding check'
+	@echo 'make test-interop            every combination of Linux TCP settings, family, MTU, congestion control (root, long)'
 	@echo 'make snapshot                write tests/sim/goodput.snapshot anew: what test-sim compares goodput with'
 	@echo 'make bench                   kernel TCP and TOE alternately, table and build/bench.json (root)'
 	@echo 'make bench-goodput           TOE and Linux over loss, delay, reordering: build/goodput.json; fairness (root, hours;'
@@ -226,6 +227,12 @@ test-sim: $(SIM_TESTS)
 	@$(RUN) $^
 test-e2e: all apps nginx
 	@$(RUN) $(E2E)
+# test-e2e has every pair of settings; this has every combination.
+.PHONY: test-interop
+test-interop: root deps
+	@$(MAKE) --no-print-directory -j2 -s all apps
+	@tests/e2e/test_interop.py full
+
 # The simulator's goodput as it is now becomes what test-sim compares with.
 .PHONY: snapshot
 snapshot: $(B)/tests/sim/sim_goodput

@@ -27,10 +27,10 @@ def start_server(bed, port=PORT, workers=0, stack="toe", side=None, addr="0.0.0.
     return p
 
 
-def client(bed, what, amount, *more, port=PORT, stack="linux", timeout=60, addr=None):
-    """tests/apps/client.c to its end: (success, last line). From the client's side unless on the TOE."""
-    side, to = (bed.client, SERVER) if stack == "linux" else (bed.server, CLIENT)
-    r = side.run(build(f"tests/apps/client_{stack}"), what, addr or to, port, amount, *more, timeout=timeout)
+def client(bed, what, amount, *more, port=PORT, stack="linux", timeout=60, addr=None, side=None):
+    """tests/apps/client.c to its end: (success, last line). From the client's side unless on the TOE, or told."""
+    there, to = (bed.client, SERVER) if stack == "linux" else (bed.server, CLIENT)
+    r = (side or there).run(build(f"tests/apps/client_{stack}"), what, addr or to, port, amount, *more, timeout=timeout)
     lines = r.stdout.strip().splitlines() or [f"status {r.returncode}"]
     return r.returncode == 0 and lines[-1].startswith("ok"), lines[-2 if what == "hold" and len(lines) > 1 else -1]
 

@@ -6,7 +6,7 @@
 set -u
 
 build="gcc libc6-dev make clang libbpf-dev libxdp-dev libmnl-dev libjansson-dev linux-libc-dev"
-test="libcunit1-dev libclang-rt-dev bpftool iproute2 ethtool iputils-ping netbase procps python3 util-linux"
+test="libcunit1-dev libclang-rt-dev bpftool iproute2 ethtool iputils-ping netbase procps python3 tshark util-linux"
 check="clang-format cppcheck shellcheck gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static"
 nginx="dpkg-dev patch zlib1g-dev libpcre2-dev wrk"
 

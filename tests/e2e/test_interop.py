@@ -1,0 +1,219 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Interoperation with Linux TCP in all its moods: address family, congestion control, timestamps, SACK, window scaling,
+ECN, MTU, and who opens. Each cell moves data both ways, compared to the byte.
+
+    test_interop.py            every pair of settings, in a few dozen cells
+    test_interop.py full       every combination (`make test-interop`)
+
+Each cell is repeated between kernels. What both leave in a capture on the peer's side is read by tshark: a warning
+or error that comes up with the TOE every time, and with the kernel never, fails the cell.
+"""
+import collections
+import itertools
+import sys
+import time
+
+from capture import Capture
+from lib import CLIENT, CLIENT6, DEV, KIB, PORT, SERVER, SERVER6, Testbed, client, counter, start_server, test_main
+
+KERNEL_PORT = PORT + 1  # on the server's side, not the TOE's
+AMOUNT = 300 * KIB
+TOE_BUFFER = 64 * KIB
+WIRE = "--rate", 300, "--delay", 200  # readers keep up with it: no zero window by chance
+OPT_WSCALE, OPT_SACK, OPT_TS = 3, 4, 8
+TRIES = 4  # a warning that does not come every time was chance
+
+
+def linux_ccs():
+    with open("/proc/sys/net/ipv4/tcp_available_congestion_control", encoding="ascii") as f:
+        return tuple(f.read().split())
+
+
+FACTORS = {
+    "mtu": (576, 1280, 1500),
+    "family": (4, 6),
+    "cc": linux_ccs(),
+    "timestamps": (1, 0),
+    "sack": (1, 0),
+    "window_scaling": (1, 0),
+    "ecn": (0, 1),
+    "opener": ("Linux", "TOE"),
+}
+Cell = collections.namedtuple("Cell", FACTORS)
+
+
+def all_cells():
+    """Every combination that exists: IPv6 needs 1280 bytes."""
+    return [c for c in map(Cell._make, itertools.product(*FACTORS.values())) if c.family == 4 or c.mtu >= 1280]
+
+
+def pairs_of(cell):
+    return set(itertools.combinations(enumerate(cell), 2))
+
+
+def pairwise():
+    """A covering array: always the cell that has the most pairs of settings which no cell had yet."""
+    cells, chosen = {c: pairs_of(c) for c in all_cells()}, []
+    missing = set().union(*cells.values())
+    while missing:
+        best = max(cells, key=lambda c: len(cells[c] & missing))
+        missing -= cells[best]
+        chosen.append(best)
+    return chosen
+
+
+def text(cell):
+    on = [f for f in ("timestamps", "sack", "window_scaling", "ecn") if getattr(cell, f)]
+    return f"MTU {cell.mtu}, IPv{cell.family}, {cell.cc}, {cell.opener} opens, {' '.join(on) or 'no options'}"
+
+
+def configure(bed, cell):
+    """The Linux side's mood. A route's congestion control needs no permission of the first namespace's."""
+    sysctl = [f"echo {getattr(cell, f)} > /proc/sys/net/ipv4/tcp_{f};" for f in
+              ("timestamps", "sack", "window_scaling", "ecn")]
+    net = "192.0.2.0/24 src 192.0.2.2" if cell.family == 4 else "2001:db8::/64"
+    route = f"ip -{cell.family} route replace {net} dev {DEV} proto kernel congctl {cell.cc}"
+    bed.client.run("sh", "-c", " ".join(sysctl) + route, check=True)
+
+
+def transfers(bed, cell, kernel):
+    """Both ways; None, or what went wrong. `kernel`: the TOE's part is the kernel's."""
+    to_server, to_client = (SERVER, CLIENT) if cell.family == 4 else (SERVER6, CLIENT6)
+    for what in ("get", "put"):
+        if cell.opener == "Linux":
+            ok, said = client(bed, what, AMOUNT, port=KERNEL_PORT if kernel else PORT, addr=to_server, timeout=30)
+        else:
+            ok, said = client(bed, what, AMOUNT, stack="linux" if kernel else "toe", addr=to_client, timeout=30,
+                              side=bed.server)
+        if not ok:
+            return f"{what}: {said}"
+    return None
+
+
+class Phase:
+    """Some transfers of a cell, between two moments of a capture."""
+
+    def __init__(self, bed, cell, kernel):
+        self.start = time.time()
+        self.error = transfers(bed, cell, kernel)
+        time.sleep(0.02)  # what TCP still has to say
+        self.end = time.time()
+
+    def of(self, rows):
+        return [r for r in rows if self.start <= r[0] < self.end]
+
+
+def opened(bed):
+    return counter(bed, "passive_opens") + counter(bed, "active_opens")
+
+
+def handshake_fault(cell, rows):
+    """Do Linux's SYNs show the cell's settings, and do answers offer only what was offered? None, or what is wrong."""
+    mood = {k for f, k in (("timestamps", OPT_TS), ("sack", OPT_SACK), ("window_scaling", OPT_WSCALE)) if getattr(cell, f)}
+    kinds = {OPT_TS, OPT_SACK, OPT_WSCALE}
+    last = None
+    for _, answer, options, ecn in rows:
+        if answer == (cell.opener == "TOE") and (options - mood) & kinds:
+            return f"Linux sent options {sorted(options & kinds)}"
+        if not answer:
+            last = options, ecn
+        elif last and ((options - last[0]) & kinds or (ecn and "E" not in last[1])):
+            return f"SYN-ACK with options {sorted(options)} {sorted(ecn)} to a SYN with {sorted(last[0])} {sorted(last[1])}"
+    return None if rows else "no SYN in the capture"
+
+
+def run_cells(bed, cells, progress):
+    """[(cell, TOE's phase, kernel's phase)], the capture of it all, and how many frames that lost."""
+    capture = Capture(bed, bed.client, f"mtu{cells[0].mtu}-{time.monotonic_ns()}")
+    done = []
+    for cell in cells:
+        configure(bed, cell)
+        before = opened(bed)
+        done.append((cell, Phase(bed, cell, False), Phase(bed, cell, True)))
+        if opened(bed) - before != 2 and not done[-1][1].error:
+            done[-1][1].error = "not the TOE's connections"
+        progress(cell)
+    return done, capture, capture.stop()
+
+
+class Opinion:
+    """What tshark has against a cell's runs: against each of the TOE's, and against any of the kernel's."""
+
+    def __init__(self):
+        self.toe, self.kernel = None, set()
+
+    def hear(self, toe, kernel):
+        self.toe = toe if self.toe is None else self.toe & toe
+        self.kernel |= kernel
+
+    def more(self):
+        return self.toe - self.kernel
+
+
+def examine(done, capture, lost, opinions):
+    """Add to `opinions` what tshark says; returns {cell: what is wrong with its handshakes}."""
+    complaints, hands = capture.complaints(), capture.handshakes()
+    if lost:  # then what tshark misses was perhaps there
+        complaints = [c for c in complaints if "captured" not in c[1]]
+    faults = {}
+    for cell, toe, kernel in done:
+        opinions.setdefault(cell, Opinion()).hear(*({t for _, t in phase.of(complaints)} for phase in (toe, kernel)))
+        fault = None if lost else handshake_fault(cell, toe.of(hands))
+        if fault:
+            faults[cell] = fault
+    return faults
+
+
+def one_mtu(c, mtu, cells, progress):
+    with Testbed("interop", middle=True) as bed:
+        for side, dev in ((bed.server, DEV), (bed.client, DEV), (bed.middle, "srv0"), (bed.middle, "cli0")):
+            side.run("ip", "link", "set", dev, "mtu", mtu, check=True)
+        bed.start_wire(*WIRE)
+        # The kernel in the TOE's place has buffers as large, so that windows fill as often.
+        bed.set(bed.server, "net.ipv4.tcp_rmem", f"4096 {2 * TOE_BUFFER} {2 * TOE_BUFFER}")
+        bed.start_toed()
+        start_server(bed, addr="::")
+        start_server(bed, addr="::", stack="linux", side=bed.client)
+        start_server(bed, addr="::", stack="linux", port=KERNEL_PORT)
+        done, capture, lost = run_cells(bed, cells, progress)
+        for cell, toe, kernel in done:
+            c.check(not toe.error, f"{text(cell)}{': ' + toe.error if toe.error else ''}")
+            if kernel.error:
+                c.check(False, f"{text(cell)}, kernel to kernel: {kernel.error}")
+        opinions = {}
+        faults = examine(done, capture, lost, opinions)
+        c.check(not faults, f"MTU {mtu}: options of SYNs" + "".join(f"\n     {text(k)}: {v}" for k, v in faults.items()))
+        for _ in range(TRIES - 1):
+            again = [cell for cell, o in opinions.items() if o.more()]
+            if again:
+                examine(*run_cells(bed, again, lambda cell: None), opinions)
+        c.check(not any(o.more() for o in opinions.values()), f"MTU {mtu}: tshark's warnings are the kernel's too" +
+                "".join(f"\n     {text(k)}: {t}" for k, o in opinions.items() for t in sorted(o.more())))
+        if lost:
+            print(f"     the capture lost {lost} frames", flush=True)
+
+
+def run(c, cells, progress=lambda cell: None):
+    for mtu, group in itertools.groupby(sorted(cells, key=lambda cell: cell.mtu), key=lambda cell: cell.mtu):
+        one_mtu(c, mtu, list(group), progress)
+
+
+def pairs(c):
+    """Every two settings meet."""
+    cells = pairwise()
+    c.check(len(cells) <= 60, f"{len(cells)} cells cover every pair of settings")
+    run(c, cells)
+
+
+def full(c):
+    cells, start, done = all_cells(), time.monotonic(), []
+
+    def progress(cell):
+        done.append(cell)
+        if len(done) % 20 == 0 or len(done) == len(cells):
+            print(f"[{len(done)}/{len(cells)}, {time.monotonic() - start:.0f} s] {text(cell)}", flush=True)
+    run(c, cells, progress)
+
+
+test_main("e2e interop", full if "full" in sys.argv[1:] else pairs)
