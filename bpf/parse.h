@@ -57,6 +57,8 @@ struct toe_vlan_tag {
 
 struct toe_ip6_ext {
 	uint8_t next, len; /* len: in units of 8 bytes, without the first 8 */
+	uint8_t type, segments_left; /* of a routing header */
+	uint32_t rest;
 };
 
 struct toe_ip6_frag {
@@ -267,8 +269,10 @@ static __always_inline bool toe_skip_ext(struct toe_cursor *c, struct toe_pkt *p
 		case IPPROTO_ROUTING:
 		case IPPROTO_DSTOPTS:
 			ext = toe_take(c, sizeof(*ext));
-			if (!ext || !toe_take(c, ext->len * 8 + 8 - sizeof(*ext)))
+			if (!ext || !toe_take(c, ext->len * 8))
 				return false;
+			if (*next == IPPROTO_ROUTING && ext->segments_left)
+				return false; /* it leads on: the kernel forwards or refuses it */
 			*next = ext->next;
 			break;
 		case IPPROTO_FRAGMENT:

@@ -9,6 +9,9 @@
  */
 #include "fpc.h"
 
+#include "../lib/flow_hash.h"
+#include "isn.h"
+
 enum {
 	TRIM_ABOVE = 256, /* free ids per FPC whose buffers may stay in memory */
 	TRIM_FLIGHT = 8, /* ids being given back at once */
@@ -184,6 +187,8 @@ void toe_flow_born(struct toe_fpc *f, struct toe_work *w)
 	soft->pend = 0;
 	soft->ctx = TOE_CTX_NONE;
 	soft->half_open = 0;
+	if (!toe_addr_is_v4(e->tuple.laddr))
+		w->t->flow_label = toe_flow_label(f->ctrl->key, &e->tuple);
 	toe_host_birth(f, w);
 	toe_cache_commit(s);
 	w->t = toe_cache_open(s);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Initial sequence numbers and timestamp offsets that nobody outside can guess (RFC 6528, RFC 7323
- * 5.4).
+ * Initial sequence numbers, timestamp offsets and flow labels that nobody outside can guess (RFC
+ * 6528, RFC 7323 5.4, RFC 6437).
  */
 #ifndef TOE_CORE_ISN_H
 #define TOE_CORE_ISN_H
@@ -10,7 +10,12 @@
 #include "../lib/mem.h"
 #include "../lib/siphash.h"
 
-enum toe_secret { TOE_SECRET_ISN = 1, TOE_SECRET_TS = 2, TOE_SECRET_COOKIE = 3 };
+enum toe_secret {
+	TOE_SECRET_ISN = 1,
+	TOE_SECRET_TS = 2,
+	TOE_SECRET_COOKIE = 3,
+	TOE_SECRET_LABEL = 4
+};
 
 static inline uint32_t toe_tuple_secret(const uint64_t key[2], const struct toe_tuple *t,
 					enum toe_secret what)
@@ -26,6 +31,14 @@ static inline uint32_t toe_tuple_secret(const uint64_t key[2], const struct toe_
 static inline uint32_t toe_isn(const uint64_t key[2], const struct toe_tuple *t, uint64_t now)
 {
 	return (uint32_t)(now >> 2) + toe_tuple_secret(key, t, TOE_SECRET_ISN);
+}
+
+/* The IPv6 flow label: 20 bits, the same for all packets of a flow, never 0 (RFC 6437 3). */
+static inline uint32_t toe_flow_label(const uint64_t key[2], const struct toe_tuple *t)
+{
+	uint32_t label = toe_tuple_secret(key, t, TOE_SECRET_LABEL) & 0xfffff;
+
+	return label ? label : 1;
 }
 
 #endif

@@ -8,11 +8,13 @@
 #include "../wire/eth.h"
 #include "../wire/ip.h"
 #include "../wire/tcp.h"
+#include "isn.h"
 
 /* Where a segment goes. */
 struct path {
 	const struct toe_tuple *t;
 	const uint8_t *mac;
+	uint32_t label; /* IPv6 flow label */
 	uint8_t dev;
 };
 
@@ -56,11 +58,12 @@ static uint64_t put_v4(struct toe_fpc *f, uint8_t *p, const struct toe_tuple *t,
 			    8);
 }
 
-static uint64_t put_v6(uint8_t *p, const struct toe_tuple *t, uint8_t ecn, uint32_t tcp_len)
+static uint64_t put_v6(uint8_t *p, const struct path *to, uint8_t ecn, uint32_t tcp_len)
 {
+	const struct toe_tuple *t = to->t;
 	struct toe_ipv6 *ip = (struct toe_ipv6 *)p;
 
-	ip->ver_tc_flow = toe_be32(6u << 28 | (uint32_t)ecn << 20);
+	ip->ver_tc_flow = toe_be32(6u << 28 | (uint32_t)ecn << 20 | to->label);
 	ip->len = toe_be16((uint16_t)tcp_len);
 	ip->next = TOE_IP_TCP;
 	ip->hops = TOE_IP_TTL;
@@ -139,7 +142,7 @@ static void build(struct toe_fpc *f, struct toe_frame *fr, const struct path *to
 		sum = put_v4(f, p, to->t, o->ecn, tcp_len);
 		p += sizeof(struct toe_ipv4);
 	} else {
-		sum = put_v6(p, to->t, o->ecn, tcp_len);
+		sum = put_v6(p, to, o->ecn, tcp_len);
 		p += sizeof(struct toe_ipv6);
 	}
 	th = (struct toe_tcph *)p;
@@ -183,7 +186,7 @@ static const uint8_t *next_mac(struct toe_fpc *f, struct toe_tcb *t)
 void toe_gen_output(struct toe_fpc *f, struct toe_work *w)
 {
 	struct toe_tcb *t = w->t;
-	struct path to = { &w->e->tuple, next_mac(f, t), t->dev };
+	struct path to = { &w->e->tuple, next_mac(f, t), t->flow_label, t->dev };
 	struct toe_place from = { w->arena, t->snd_ring, toe_arena_tx_off(w->flow), w->flow };
 	struct toe_frame fr;
 	struct toe_out o;
@@ -225,11 +228,13 @@ void toe_gen_transmit(struct toe_fpc *f)
 
 void toe_gen_reply(struct toe_fpc *f, const struct toe_rx *rx, const struct toe_out *o)
 {
-	struct path to = { &rx->tuple, rx->eth + 6, rx->dev };
+	struct path to = { &rx->tuple, rx->eth + 6, 0, rx->dev };
 	struct toe_frame fr;
 
 	if (!get_frame(f, rx->dev, &fr))
 		return;
+	if (!toe_addr_is_v4(rx->tuple.laddr))
+		to.label = toe_flow_label(f->ctrl->key, &rx->tuple);
 	build(f, &fr, &to, o, NULL);
 	transmit(f, &fr);
 	toe_count(f, TOE_CNT_tx_frames);

@@ -166,6 +166,7 @@ struct toe_tcb {
 	uint16_t listener;
 	uint16_t pad1;
 	uint32_t cookie;
+	uint32_t flow_label; /* of IPv6 packets */
 
 	/*
 	 * The tail: lists of which only the used part is copied, and only a part is kept when the

@@ -65,6 +65,7 @@
 { "IPv6 later fragment", { .ip6 = true, .exts = 1, .ext = { EXT_FRAGMENT }, .frag = 0x80 }, PASS, CNT(xdp_pass), 0 },
 { "IPv6 seven headers", { .ip6 = true, .exts = 7, .ext = { EXT_HOP, EXT_DEST, EXT_DEST, EXT_DEST, EXT_DEST, EXT_DEST, EXT_DEST } }, PASS, CNT(xdp_pass), 0 },
 { "IPv6 authentication header", { .ip6 = true, .exts = 1, .ext = { EXT_AUTH } }, PASS, CNT(xdp_pass), 0 },
+{ "IPv6 routing header that leads on", { .ip6 = true, .exts = 1, .ext = { EXT_ROUTING }, .poke = { { POKE_L3, 43, 1 } } }, PASS, CNT(xdp_pass), 0 },
 { "IPv6 extension header beyond the frame", { .ip6 = true, .exts = 1, .ext = { EXT_HOP }, .poke = { { POKE_L3, 41, 200 } } }, PASS, CNT(xdp_pass), 0 },
 { "header length beyond the frame", { .poke = { { POKE_L3, 0, 0x4f } } }, PASS, CNT(xdp_pass), 0 },
 

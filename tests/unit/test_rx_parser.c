@@ -14,6 +14,8 @@ struct spec {
 	unsigned tags, ip_opt, tcp_opt, payload;
 	bool v6;
 	bool stag; /* 802.1ad */
+	uint8_t exts, ext[8]; /* IPv6 extension headers, 8 bytes each */
+	uint8_t ext_word; /* fourth byte of each: segments left, flags of a fragment */
 };
 
 static uint8_t memory[64 + 2048], *const data = memory + 64;
@@ -61,6 +63,21 @@ static uint64_t put_ip(uint8_t *p, const struct spec *s, unsigned tcp_len)
 	return toe_csum_add(sum, ip->src, 8);
 }
 
+/* Behind the IPv6 header that ends at p. The sum over TCP does not change. */
+static uint8_t *put_ext(uint8_t *p, const struct spec *s)
+{
+	struct toe_ipv6 *ip = (struct toe_ipv6 *)p - 1;
+	uint8_t *next = &ip->next;
+
+	for (unsigned i = 0; i < s->exts; i++, p += 8) {
+		*next = s->ext[i];
+		memcpy(p, (uint8_t[]){ TOE_IP_TCP, 0, 0, s->ext_word, 0, 0, 0, 0 }, 8);
+		next = p;
+		ip->len = toe_be16((uint16_t)(toe_be16(ip->len) + 8));
+	}
+	return p;
+}
+
 static void make(const struct spec *s)
 {
 	uint8_t *p = put_eth(data, s);
@@ -69,6 +86,7 @@ static void make(const struct spec *s)
 	struct toe_tcph *th;
 
 	p += s->v6 ? 40 : 20 + s->ip_opt;
+	p = put_ext(p, s);
 	th = (struct toe_tcph *)p;
 	*th = (struct toe_tcph){ .sport = toe_be16(1234),
 				 .dport = toe_be16(80),
@@ -87,8 +105,12 @@ static const struct spec plain = { .payload = 100 };
 static void parse__all_kinds(void)
 {
 	for (unsigned i = 0; i < 2 * 3 * 3 * 3; i++) {
-		struct spec s = { i / 2 % 3 != 0, i / 6 % 3 * 8, i / 18 % 3 * 12, 61,
-				  i % 2,          i / 2 % 3 == 2 };
+		struct spec s = { .tags = i / 2 % 3 != 0,
+				  .ip_opt = i / 6 % 3 * 8,
+				  .tcp_opt = i / 18 % 3 * 12,
+				  .payload = 61,
+				  .v6 = i % 2,
+				  .stag = i / 2 % 3 == 2 };
 		uint16_t vlan = s.stag ? 7 | TOE_VLAN_STAG : 7;
 
 		if (s.v6)
@@ -105,10 +127,40 @@ static void parse__all_kinds(void)
 	}
 }
 
+static void parse__ipv6_extension_headers(void)
+{
+	static const struct {
+		struct spec s;
+		bool ok;
+	} row[] = {
+		{ { .exts = 1, .ext = { TOE_IP_HOPOPTS } }, true },
+		{ { .exts = 3, .ext = { TOE_IP_HOPOPTS, TOE_IP_DSTOPTS, TOE_IP_ROUTING } }, true },
+		{ { .exts = 6, .ext = { 0, 60, 60, 60, 60, 60 } }, true },
+		{ { .exts = 7, .ext = { 0, 60, 60, 60, 60, 60, 60 } }, false },
+		{ { .exts = 1, .ext = { TOE_IP_ROUTING }, .ext_word = 1 }, false },
+		{ { .exts = 1, .ext = { TOE_IP_FRAGMENT } }, true }, /* atomic, RFC 6946 */
+		{ { .exts = 1, .ext = { TOE_IP_FRAGMENT }, .ext_word = TOE_IP6_MF }, false },
+		{ { .exts = 1, .ext = { TOE_IP_FRAGMENT }, .ext_word = 8 }, false },
+		{ { .exts = 1, .ext = { 51 } }, false }, /* AH */
+	};
+
+	for (unsigned i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		struct spec s = row[i].s;
+
+		s.v6 = true;
+		s.payload = 33;
+		make(&s);
+		CU_ASSERT_EQUAL(!toe_rx_parse(&fr, &rx), row[i].ok);
+		if (!row[i].ok)
+			continue;
+		CU_ASSERT(rx.seg.len == 33 && rx.payload[0] == 1 && toe_rx_checksum(&rx, false));
+	}
+}
+
 /* The XDP program leaves them to the kernel. */
 static void parse__two_tags_are_refused(void)
 {
-	struct spec s = { 2, 0, 0, 61, false, false };
+	struct spec s = { .tags = 2, .payload = 61 };
 
 	make(&s);
 	CU_ASSERT_EQUAL(toe_rx_parse(&fr, &rx), TOE_CNT_drop_parse);
@@ -124,7 +176,7 @@ static void parse__two_tags_are_refused(void)
 static void parse__every_truncation(void)
 {
 	for (unsigned tags = 0; tags < 2; tags++) {
-		struct spec s = { tags, 4, 12, 50, false, false };
+		struct spec s = { .tags = tags, .ip_opt = 4, .tcp_opt = 12, .payload = 50 };
 		uint32_t full;
 
 		make(&s);
@@ -275,7 +327,8 @@ static void store__spans(void)
 	}
 }
 
-UNIT_MAIN("rx_parser", T(parse__all_kinds), T(parse__two_tags_are_refused),
-	  T(parse__every_truncation), T(parse__padding_is_not_payload), T(parse__refused_headers),
-	  T(meta__used_and_erased), T(meta__of_another_frame_is_ignored),
-	  T(checksum__every_bit_counts), T(checksum__partial_only_where_allowed), T(store__spans))
+UNIT_MAIN("rx_parser", T(parse__all_kinds), T(parse__ipv6_extension_headers),
+	  T(parse__two_tags_are_refused), T(parse__every_truncation),
+	  T(parse__padding_is_not_payload), T(parse__refused_headers), T(meta__used_and_erased),
+	  T(meta__of_another_frame_is_ignored), T(checksum__every_bit_counts),
+	  T(checksum__partial_only_where_allowed), T(store__spans))
