@@ -205,6 +205,11 @@ $(B)/packetdrill_toe.so: $(PIC_OBJ)
 	@printf '  LD  %s\n' $@
 	$(Q)$(CC) -shared $(CONF_WRAP) -o $@ $^ -lpthread
 
+CONF_OBJ := $(call obj,$(filter-out tests/conformance/packetdrill.c,$(CONF_SRC)))
+$(B)/tests/conformance/conformance: $(CONF_OBJ) $(B)/sim.a $(B)/libtoefw.a $(B)/libtoe.a
+	@printf '  LD  %s\n' $@
+	$(Q)$(CC) $(SANFLAGS) $(CONF_WRAP) -o $@ $(CONF_OBJ) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lpthread
+
 # Running them
 RUN = tests/harness/run -l $(B)/logs
 E2E := $(wildcard tests/e2e/test_*.py)

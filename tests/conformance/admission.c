@@ -331,11 +331,7 @@ int toed_open(struct toe_port *p, const struct stack_conf *conf)
 	err = make_arena();
 	if (err)
 		return err;
-	if (conf->port_lo) {
-		p->ctrl->port_lo = conf->port_lo;
-		p->ctrl->port_hi = conf->port_hi;
-	}
-	d.next_port = p->ctrl->port_lo;
+	d.next_port = p->ctrl->port_lo = STACK_PORT_LO;
 	d.fpc_evfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	p->ctrl->nh[NEXT_HOP] = toe_nh_word(gateway, TOE_NH_VALID, 0);
 	p->ctrl->app_gone[APP][0] = 0;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/isn.h"
 #include "port/sim/sim.h"
 #include "manager/toe.h"
 #include "wire/endian.h"
@@ -254,6 +255,73 @@ bool stack_wait(int epfd, uint64_t deadline)
 	return stack_now() < deadline;
 }
 
+/* A thread that makes calls for the driver. */
+struct worker {
+	struct stack_call *call;
+	struct worker *next;
+};
+
+static struct worker *workers;
+
+static void *work(void *arg)
+{
+	struct worker *me = arg;
+
+	pthread_mutex_lock(&s.lock);
+	depth = 1;
+	for (;;) {
+		while (!me->call)
+			pthread_cond_wait(&s.turn, &s.lock);
+		woken = true;
+		me->call->f(me->call->arg);
+		stack_settle();
+		me->call->at = stack_now();
+		me->call->done = true;
+		me->call = NULL;
+		s.returned = true;
+		rest();
+	}
+	return NULL;
+}
+
+static struct worker *idle_worker(void)
+{
+	struct worker *w = workers;
+	pthread_t t;
+
+	while (w && w->call)
+		w = w->next;
+	if (w)
+		return w;
+	w = calloc(1, sizeof(*w));
+	w->next = workers;
+	workers = w;
+	if (pthread_create(&t, NULL, work, w))
+		abort();
+	pthread_detach(t);
+	return w;
+}
+
+void stack_call(struct stack_call *c)
+{
+	stack_enter();
+	c->done = false;
+	s.running++;
+	idle_worker()->call = c;
+	pthread_cond_broadcast(&s.turn);
+	while (s.running)
+		pthread_cond_wait(&s.turn, &s.lock);
+	stack_leave();
+}
+
+static void make_world(const struct sim_conf *c, uint64_t later)
+{
+	s.w = sim_new(1);
+	s.w->now += later;
+	s.start = s.w->now;
+	s.p = sim_host(s.w, c);
+}
+
 int stack_open(const struct stack_conf *conf)
 {
 	struct sim_conf c = {
@@ -267,10 +335,15 @@ int stack_open(const struct stack_conf *conf)
 	int err;
 
 	s.driver = pthread_self();
-	s.w = sim_new(1);
-	s.start = s.w->now;
 	s.last = &s.first;
-	s.p = sim_host(s.w, &c);
+	make_world(&c, 0);
+	if (conf->isn_of) {
+		uint32_t isn = toe_isn(s.p->ctrl->key, conf->isn_of, s.start);
+
+		/* It counts 4 us; the second world has the same key. */
+		sim_free(s.w);
+		make_world(&c, (uint64_t)(conf->isn - isn) * 4);
+	}
 	s.p->sink = take_frame;
 	err = toed_open(s.p, conf);
 	if (err)

@@ -19,14 +19,22 @@
 #include <sys/types.h>
 
 struct toe_port;
+struct toe_tuple;
 
 struct stack_conf {
 	uint8_t local4[4]; /* all zero: none */
 	uint8_t local6[16];
 	unsigned mtu; /* bytes of an IP packet */
 	unsigned nfpcs;
-	uint16_t port_lo, port_hi; /* of active opens; 0: the usual */
+	/*
+	 * The clock starts so that this connection, opened at time 0, gets the initial sequence
+	 * number `isn`. NULL: anything.
+	 */
+	const struct toe_tuple *isn_of;
+	uint32_t isn;
 };
+
+enum { STACK_PORT_LO = 32768 }; /* source port of the first active open */
 
 enum { STACK_PACKET = 65536 };
 
@@ -47,6 +55,17 @@ void stack_leave(void);
  * thread that was waiting returns, or, when `packet` is set, a packet has left.
  */
 void stack_run(uint64_t t, bool packet);
+
+/* A call on a thread of its own. */
+struct stack_call {
+	void (*f)(void *arg);
+	void *arg;
+	bool done;
+	uint64_t at; /* when it returned */
+};
+
+/* The driver: start it, and come back when it has returned or waits. `c` must stay until it has. */
+void stack_call(struct stack_call *c);
 
 /* An IP packet arrives now. False: the engine had no room for it. Driver. */
 bool stack_inject(const void *ip, size_t len);
