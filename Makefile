@@ -55,7 +55,7 @@ help:
 	@echo 'make                         build everything into build/'
 	@echo 'make demo                    install packages, build, NGINX on Linux TCP and on the TOE, one table (root)'
 	@echo 'make test                    install packages, build, run every test (root)'
-	@echo 'make test-unit|-bpf|-sim|-e2e  parts of it; make check: format, lint, freestanding check'
+	@echo 'make test-unit|-bpf|-sim|-conformance|-e2e  parts of it; make check: format, lint, freestanding check'
 	@echo 'make test-interop            every combination of Linux TCP settings, family, MTU, congestion control (root, long)'
 	@echo 'make snapshot                write tests/sim/goodput.snapshot anew: what test-sim compares goodput with'
 	@echo 'make bench                   kernel TCP and TOE alternately, table and build/bench.json (root)'
@@ -206,7 +206,8 @@ $(B)/packetdrill_toe.so: $(PIC_OBJ)
 	$(Q)$(CC) -shared $(CONF_WRAP) -o $@ $^ -lpthread
 
 CONF_OBJ := $(call obj,$(filter-out tests/conformance/packetdrill.c,$(CONF_SRC)))
-$(B)/tests/conformance/conformance: $(CONF_OBJ) $(B)/sim.a $(B)/libtoefw.a $(B)/libtoe.a
+CONF_BIN := $(B)/tests/conformance/conformance
+$(CONF_BIN): $(CONF_OBJ) $(B)/sim.a $(B)/libtoefw.a $(B)/libtoe.a
 	@printf '  LD  %s\n' $@
 	$(Q)$(CC) $(SANFLAGS) $(CONF_WRAP) -o $@ $(CONF_OBJ) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lpthread
 
@@ -222,8 +223,8 @@ $(CHECK): Makefile
 
 export TOE_BUILD := $(abspath $(B))
 
-.PHONY: tests test-run test test-unit test-bpf test-sim test-e2e check
-tests: all apps $(UNIT_BIN) $(SIM_BIN) $(BPFTEST_BIN)
+.PHONY: tests test-run test test-unit test-bpf test-sim test-conformance test-e2e check
+tests: all apps $(UNIT_BIN) $(SIM_BIN) $(BPFTEST_BIN) $(CONF_BIN) $(B)/packetdrill_toe.so
 test-unit: $(UNIT_BIN)
 	@$(RUN) $^
 test-bpf: $(BPFTEST_BIN)
@@ -242,10 +243,12 @@ test-interop: root deps
 .PHONY: snapshot
 snapshot: $(B)/tests/sim/sim_goodput
 	@$< -w && git --no-pager diff --stat tests/sim/goodput.snapshot
+test-conformance: $(CONF_BIN)
+	@$(RUN) $^
 check: $(B)/libtoefw.a $(B)/libtoe.so $(CHECK)
 	@$(RUN) $(CHECK)
 test-run: tests nginx $(CHECK)
-	@$(RUN) $(CHECK) $(UNIT_BIN) $(BPFTEST_BIN) $(SIM_TESTS) $(E2E)
+	@$(RUN) $(CHECK) $(UNIT_BIN) $(BPFTEST_BIN) $(SIM_TESTS) $(CONF_BIN) $(E2E)
 test: root deps
 	@$(MAKE) --no-print-directory -j2 -s tests nginx
 	@$(MAKE) --no-print-directory -s test-run

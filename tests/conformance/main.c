@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * conformance [SCRIPT|DIRECTORY...]: run scripts, each in a process of its own. Without arguments,
+ * conformance [-v] [SCRIPT|DIRECTORY...]: run scripts, each in a process of its own. Without arguments,
  * all of tests/conformance/scripts, and those of tests/conformance/failing, which must fail in the
- * way that their first line tells ("// fails: TEXT").
+ * way that their first line tells ("// fails: TEXT"). -v shows the packets that leave the stack.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -23,7 +23,11 @@ static unsigned npaths;
 
 static void add_path(const char *path)
 {
-	paths = realloc(paths, (npaths + 1) * sizeof(*paths));
+	char **more = realloc(paths, (npaths + 1) * sizeof(*paths));
+
+	if (!more)
+		exit(2);
+	paths = more;
 	paths[npaths++] = strdup(path);
 }
 
@@ -128,8 +132,8 @@ static bool run_one(const char *path, bool must_fail)
 	int status = run_child(path, text, sizeof(text));
 
 	if (!must_fail) {
-		if (status)
-			printf("FAIL %s", text[0] ? text : path);
+		if (status || run_verbose)
+			printf("%s%s", status ? "FAIL " : "", text[0] ? text : path);
 		return !status;
 	}
 	expected_failure(path, want, sizeof(want));
@@ -157,6 +161,11 @@ int main(int argc, char **argv)
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	own_network();
+	if (argc > 1 && !strcmp(argv[1], "-v")) {
+		run_verbose = true;
+		argv++;
+		argc--;
+	}
 	for (int i = 1; i < argc; i++)
 		collect(argv[i]);
 	if (argc > 1)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct {
 	const char *path;
@@ -24,7 +25,7 @@ void script_fail(int line, const char *fmt, ...)
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
 	fputc('\n', stderr);
-	exit(1);
+	_exit(1); /* libtoe would wait for what was sent to be acknowledged */
 }
 
 int parse_line(void)
@@ -115,8 +116,7 @@ char *parse_word(void)
 bool parse_is_number(void)
 {
 	skip();
-	return isdigit((unsigned char)*in.p) ||
-	       (*in.p == '-' && isdigit((unsigned char)in.p[1]));
+	return isdigit((unsigned char)*in.p) || (*in.p == '-' && isdigit((unsigned char)in.p[1]));
 }
 
 int64_t parse_number(void)
@@ -349,7 +349,9 @@ static void parse_option(struct script *s)
 	if (!strcmp(name, "--tolerance_usecs")) {
 		s->tolerance = strtoul(value, NULL, 0);
 	} else if (!strcmp(name, "--ip_version")) {
-		s->family = !strcmp(value, "ipv6") ? F_V6 : !strcmp(value, "ipv4") ? F_V4 : F_MAPPED;
+		s->family = !strcmp(value, "ipv6")   ? F_V6
+			    : !strcmp(value, "ipv4") ? F_V4
+						     : F_MAPPED;
 	} else if (!strcmp(name, "--mtu")) {
 		s->mtu = (unsigned)strtoul(value, NULL, 0);
 	} else if (!strcmp(name, "--local_isn")) {

@@ -18,6 +18,8 @@ static struct {
 	uint64_t base; /* what the next relative time counts from */
 } run;
 
+bool run_verbose;
+
 static double seconds(uint64_t us)
 {
 	return (double)us / 1e6;
@@ -48,8 +50,7 @@ static void look_at_calls(void)
 			continue;
 		}
 		if (stack_now() > r->end + run.script->tolerance)
-			script_fail(r->e->line,
-				    "%s: expected to return at %.6f, has not at %.6f",
+			script_fail(r->e->line, "%s: expected to return at %.6f, has not at %.6f",
 				    r->e->call.name, seconds(r->end), seconds(stack_now()));
 		p = &r->next;
 	}
@@ -90,6 +91,22 @@ static void run_inbound(const struct event *e)
 	run_to(stack_now());
 }
 
+enum { AFTER_US = 5000000 };
+
+/* For whoever writes a script: what the stack would have sent next. */
+static void show_more(void)
+{
+	uint8_t buf[STACK_PACKET];
+	uint64_t at, end = stack_now() + AFTER_US;
+	size_t n;
+
+	do {
+		while ((n = stack_packet(buf, sizeof(buf), &at)))
+			fprintf(stderr, "%10.6f %s\n", seconds(at), wire_text(run.script, buf, n));
+		stack_run(end, true);
+	} while (stack_now() < end);
+}
+
 /* The next packet, waited for until `limit`. */
 static void run_outbound(const struct event *e, uint64_t from, uint64_t limit)
 {
@@ -104,16 +121,20 @@ static void run_outbound(const struct event *e, uint64_t from, uint64_t limit)
 		look_at_calls();
 	}
 	snprintf(want, sizeof(want), "%s", wire_spec_text(&e->pkt));
+	bad = n ? wire_compare(run.script, &e->pkt, buf, n) : NULL;
+	if (run_verbose && n)
+		fprintf(stderr, "%10.6f %s\n", seconds(at), wire_text(run.script, buf, n));
+	if (run_verbose && (bad || !n || at < from || at > limit))
+		show_more();
 	if (!n)
 		script_fail(e->line, "expected %s, got nothing until %.6f", want,
 			    seconds(stack_now()));
-	bad = wire_compare(run.script, &e->pkt, buf, n);
 	if (bad)
 		script_fail(e->line, "%s: expected %s, got %s (at %.6f)", bad, want,
 			    wire_text(run.script, buf, n), seconds(at));
 	if (at < from || at > limit)
-		script_fail(e->line, "time: expected %s between %.6f and %.6f, got it at %.6f", want,
-			    seconds(from), seconds(limit), seconds(at));
+		script_fail(e->line, "time: expected %s between %.6f and %.6f, got it at %.6f",
+			    want, seconds(from), seconds(limit), seconds(at));
 }
 
 enum { FOREVER_US = 600000000 }; /* a packet at any time comes by then */
@@ -173,8 +194,8 @@ static void run_end(void)
 		run_to(r->end + run.script->tolerance + 1);
 	n = stack_packet(buf, sizeof(buf), &at);
 	if (n)
-		script_fail(last, "after the end: got %s (at %.6f)",
-			    wire_text(run.script, buf, n), seconds(at));
+		script_fail(last, "after the end: got %s (at %.6f)", wire_text(run.script, buf, n),
+			    seconds(at));
 	if (bad)
 		script_fail(last, "TCB: %s", bad);
 }

@@ -269,8 +269,8 @@ static bool same_opt(const struct script *s, struct conn *c, const struct opt *w
 	       !memcmp(want->cookie, got->cookie, sizeof(want->cookie));
 }
 
-static const char *compare_opts(const struct script *s, struct conn *c,
-				const struct packet_spec *p, const struct seen *k)
+static const char *compare_opts(const struct script *s, struct conn *c, const struct packet_spec *p,
+				const struct seen *k)
 {
 	if (p->any_opts)
 		return NULL;
@@ -305,8 +305,8 @@ const char *wire_compare(const struct script *s, const struct packet_spec *p, co
 	if (p->flags != k.flags)
 		return "flags";
 	c = wire_conn(k.dport, k.sport);
-	if (p->sport ? p->sport != k.sport || p->dport != k.dport :
-		       k.flags != TH_S && c != wire_conn_of(p))
+	if (p->sport ? p->sport != k.sport || p->dport != k.dport
+		     : k.flags != TH_S && c != wire_conn_of(p))
 		return "ports";
 	if (k.flags & TH_S && !c->has_isn) {
 		c->active = !(k.flags & TH_A);

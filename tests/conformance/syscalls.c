@@ -121,9 +121,8 @@ static socklen_t address(const struct running *r, struct expr *x, bool local,
 	memset(ss, 0, sizeof(*ss));
 	if (x->kind == X_STRUCT) {
 		a4->sin_family = (sa_family_t)field_num(r, x, "sa_family");
-		a4->sin_port = htons((uint16_t)(field(x, "sin_port") ?
-							field_num(r, x, "sin_port") :
-							0));
+		a4->sin_port =
+		    htons((uint16_t)(field(x, "sin_port") ? field_num(r, x, "sin_port") : 0));
 		if (field(x, "sin_addr"))
 			inet_pton(AF_INET, field(x, "sin_addr")->str, &a4->sin_addr);
 		return sizeof(*a4);
@@ -178,8 +177,8 @@ static int64_t call_send(struct running *r, int64_t n, int flags, bool plain)
 	int64_t ret;
 
 	fill(r, b, (size_t)n);
-	ret = plain ? toe_write(fd_arg(r, 0), b, (size_t)n) :
-		      toe_send(fd_arg(r, 0), b, (size_t)n, flags);
+	ret = plain ? toe_write(fd_arg(r, 0), b, (size_t)n)
+		    : toe_send(fd_arg(r, 0), b, (size_t)n, flags);
 	sent(r, ret);
 	free(b);
 	return ret;
@@ -191,8 +190,8 @@ static int64_t call_recv(struct running *r, int64_t n, int flags, bool plain)
 	int64_t ret;
 	int err;
 
-	ret = plain ? toe_read(fd_arg(r, 0), b, (size_t)n) :
-		      toe_recv(fd_arg(r, 0), b, (size_t)n, flags);
+	ret = plain ? toe_read(fd_arg(r, 0), b, (size_t)n)
+		    : toe_recv(fd_arg(r, 0), b, (size_t)n, flags);
 	err = errno;
 	check_read(r, b, ret, flags);
 	free(b);
@@ -221,8 +220,8 @@ static int64_t sys_sendto(struct running *r)
 	fill(r, b, n);
 	if (arg(r, 4)->kind != X_INT)
 		len = address(r, arg(r, 4), false, &ss);
-	ret = call_sendto(fd_arg(r, 0), b, n, (int)num(r, 3),
-			  len ? (struct sockaddr *)&ss : NULL, len);
+	ret = call_sendto(fd_arg(r, 0), b, n, (int)num(r, 3), len ? (struct sockaddr *)&ss : NULL,
+			  len);
 	sent(r, ret);
 	free(b);
 	return ret;
@@ -312,7 +311,7 @@ static int64_t sys_recvmsg(struct running *r)
 
 static int64_t sys_socket(struct running *r)
 {
-	int64_t domain = arg(r, 0)->kind == X_INT   ? num(r, 0)
+	int64_t domain = arg(r, 0)->kind == X_INT    ? num(r, 0)
 			 : r->script->family == F_V4 ? AF_INET
 						     : AF_INET6;
 	int fd = toe_socket((int)domain, (int)num(r, 1), (int)num(r, 2));
@@ -456,8 +455,7 @@ static int64_t sys_getsockopt(struct running *r)
 	size_t n = option_value(r, arg(r, 3), want);
 	struct expr *x = arg(r, 4);
 	socklen_t len = (socklen_t)(x->kind == X_LIST ? x->child->num : x->num);
-	int64_t ret =
-	    toe_getsockopt(fd_arg(r, 0), (int)num(r, 1), (int)num(r, 2), got, &len);
+	int64_t ret = toe_getsockopt(fd_arg(r, 0), (int)num(r, 1), (int)num(r, 2), got, &len);
 	int err = errno;
 
 	if (!ret)
@@ -529,8 +527,8 @@ static int64_t sys_epoll_wait(struct running *r)
 	int64_t ret = toe_epoll_wait(fd_arg(r, 0), &ev, 1, (int)num(r, 3));
 
 	if (ret > 0 && x->kind == X_STRUCT && ev.events != field_num(r, x, "events"))
-		wrong(r, "events: expected 0x%x, got 0x%x",
-		      (unsigned)field_num(r, x, "events"), ev.events);
+		wrong(r, "events: expected 0x%x, got 0x%x", (unsigned)field_num(r, x, "events"),
+		      ev.events);
 	if (ret > 0 && x->kind == X_STRUCT && field(x, "fd") &&
 	    ev.data.u64 != (uint64_t)field_num(r, x, "fd"))
 		wrong(r, "fd: got %u", ev.data.u32);

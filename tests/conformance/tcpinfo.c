@@ -12,22 +12,59 @@
 #include "manager/toe.h"
 #include "stack.h"
 
-#define F(name) { #name, offsetof(struct tcp_info, name), sizeof(((struct tcp_info *)0)->name) }
+#define F(name) \
+	{ \
+#name, offsetof(struct tcp_info, name), sizeof(((struct tcp_info *)0)->name) \
+	}
 
 static const struct {
 	const char *name;
 	size_t offset, size;
 } fields[] = {
-	F(tcpi_state), F(tcpi_ca_state), F(tcpi_retransmits), F(tcpi_probes), F(tcpi_backoff),
-	F(tcpi_options), F(tcpi_rto), F(tcpi_ato), F(tcpi_snd_mss), F(tcpi_rcv_mss),
-	F(tcpi_unacked), F(tcpi_sacked), F(tcpi_lost), F(tcpi_retrans), F(tcpi_fackets),
-	F(tcpi_last_data_sent), F(tcpi_last_data_recv), F(tcpi_last_ack_recv), F(tcpi_pmtu),
-	F(tcpi_rcv_ssthresh), F(tcpi_rtt), F(tcpi_rttvar), F(tcpi_snd_ssthresh), F(tcpi_snd_cwnd),
-	F(tcpi_advmss), F(tcpi_reordering), F(tcpi_rcv_rtt), F(tcpi_rcv_space),
-	F(tcpi_total_retrans), F(tcpi_pacing_rate), F(tcpi_bytes_acked), F(tcpi_bytes_received),
-	F(tcpi_segs_out), F(tcpi_segs_in), F(tcpi_notsent_bytes), F(tcpi_min_rtt),
-	F(tcpi_data_segs_in), F(tcpi_data_segs_out), F(tcpi_delivery_rate), F(tcpi_delivered),
-	F(tcpi_delivered_ce), F(tcpi_bytes_sent), F(tcpi_bytes_retrans), F(tcpi_dsack_dups),
+	F(tcpi_state),
+	F(tcpi_ca_state),
+	F(tcpi_retransmits),
+	F(tcpi_probes),
+	F(tcpi_backoff),
+	F(tcpi_options),
+	F(tcpi_rto),
+	F(tcpi_ato),
+	F(tcpi_snd_mss),
+	F(tcpi_rcv_mss),
+	F(tcpi_unacked),
+	F(tcpi_sacked),
+	F(tcpi_lost),
+	F(tcpi_retrans),
+	F(tcpi_fackets),
+	F(tcpi_last_data_sent),
+	F(tcpi_last_data_recv),
+	F(tcpi_last_ack_recv),
+	F(tcpi_pmtu),
+	F(tcpi_rcv_ssthresh),
+	F(tcpi_rtt),
+	F(tcpi_rttvar),
+	F(tcpi_snd_ssthresh),
+	F(tcpi_snd_cwnd),
+	F(tcpi_advmss),
+	F(tcpi_reordering),
+	F(tcpi_rcv_rtt),
+	F(tcpi_rcv_space),
+	F(tcpi_total_retrans),
+	F(tcpi_pacing_rate),
+	F(tcpi_bytes_acked),
+	F(tcpi_bytes_received),
+	F(tcpi_segs_out),
+	F(tcpi_segs_in),
+	F(tcpi_notsent_bytes),
+	F(tcpi_min_rtt),
+	F(tcpi_data_segs_in),
+	F(tcpi_data_segs_out),
+	F(tcpi_delivery_rate),
+	F(tcpi_delivered),
+	F(tcpi_delivered_ce),
+	F(tcpi_bytes_sent),
+	F(tcpi_bytes_retrans),
+	F(tcpi_dsack_dups),
 	F(tcpi_reord_seen),
 };
 

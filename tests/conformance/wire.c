@@ -52,9 +52,9 @@ struct conn *wire_conn_of(const struct packet_spec *p)
 {
 	if (p->sport)
 		return p->out ? wire_conn(p->dport, p->sport) : wire_conn(p->sport, p->dport);
-	return conns && (conns->active || !(p->flags & TH_S) || p->flags & TH_A) ?
-		       conns :
-		       wire_conn(REMOTE_PORT, LOCAL_PORT);
+	return conns && (conns->active || !(p->flags & TH_S) || p->flags & TH_A)
+		   ? conns
+		   : wire_conn(REMOTE_PORT, LOCAL_PORT);
 }
 
 static void put16(uint8_t *p, uint32_t v)
