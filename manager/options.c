@@ -21,12 +21,12 @@ enum {
 	MAXSEG_MAX = 32767,
 };
 
-enum opt_type { O_INT, O_TIMEVAL, O_LINGER, O_FIELD };
+enum opt_type { O_INT, O_TIMEVAL, O_LINGER, O_FIELD, O_CC };
 
 struct opt {
 	int level, name;
 	enum opt_type type;
-	/* New value (int, or microseconds); 0 or -errno. NULL: cannot be set. */
+	/* New value (int, microseconds, enum toe_cc_id); 0 or -errno. NULL: cannot be set. */
 	int (*set)(struct tm_sock *s, int64_t v);
 	int64_t (*get)(struct tm_sock *s);
 	/* Or a field of opt.so: where it is, what it may be, and what 0 there stands for. */
@@ -262,6 +262,43 @@ static int64_t get_maxseg(struct tm_sock *s)
 	return s->opt.so.maxseg ? s->opt.so.maxseg : MAXSEG_DEFAULT;
 }
 
+enum { CC_NAME = 16 }; /* TCP_CA_NAME_MAX of Linux */
+
+static const char cc_name[TOE_CC_COUNT][CC_NAME] = {
+#define TOE_CC(id, object, name) [TOE_CC_##id] = name,
+#include "abi/cc.def"
+#undef TOE_CC
+};
+
+static int set_cc(struct tm_sock *s, int64_t v)
+{
+	s->opt.so.cc = (uint8_t)(1 + v);
+	return tell(s, TOE_OPT_CC, (uint64_t)v);
+}
+
+static int64_t get_cc(struct tm_sock *s)
+{
+	uint32_t cc = tm_proc.hdr ? tm_proc.hdr->cc : TOE_CC_CUBIC;
+
+	if (s->opt.so.cc)
+		return s->opt.so.cc - 1;
+	return cc < TOE_CC_COUNT ? cc : TOE_CC_NEWRENO;
+}
+
+/* A name, whose end may be the end of the value. */
+static int parse_cc(const void *value, socklen_t len, int64_t *v)
+{
+	char name[CC_NAME] = { 0 };
+
+	if (len < 1)
+		return -EINVAL;
+	memcpy(name, value, len < CC_NAME ? len : CC_NAME - 1);
+	for (*v = 0; *v < TOE_CC_COUNT; ++*v)
+		if (!strncmp(name, cc_name[*v], CC_NAME))
+			return 0;
+	return -ENOENT;
+}
+
 static const struct opt opts[] = {
 	{ SOL_SOCKET, SO_ERROR, O_INT, .get = get_error },
 	{ SOL_SOCKET, SO_TYPE, O_INT, .get = get_type },
@@ -294,6 +331,7 @@ static const struct opt opts[] = {
 	{ IPPROTO_TCP, TCP_USER_TIMEOUT, O_FIELD,
 	  .field = { TOE_OPT_USER_TIMEOUT, FIELD(user_timeout_ms), 0, INT32_MAX, 0 } },
 	{ IPPROTO_TCP, TCP_MAXSEG, O_INT, .set = set_maxseg, .get = get_maxseg },
+	{ IPPROTO_TCP, TCP_CONGESTION, O_CC, .set = set_cc, .get = get_cc },
 };
 
 /*
@@ -335,6 +373,8 @@ static int parse(const struct opt *o, const void *value, socklen_t len, int64_t 
 	int i;
 
 	switch (o->type) {
+	case O_CC:
+		return parse_cc(value, len, v);
 	case O_TIMEVAL:
 		if (len < sizeof(tv))
 			return -EINVAL;
@@ -390,6 +430,10 @@ static int set_kernel(struct tm_sock *s, int fd, int level, int name, const void
 	tm_big_unlock();
 	if (!err)
 		err = (int)tm_sys(setsockopt(fd, level, name, value, len));
+	/* A congestion control that this kernel lacks does not concern a listener of the TOE. */
+	if (err && level == IPPROTO_TCP && name == TCP_CONGESTION && !tm_has(s, TM_S_KERNEL_ONLY) &&
+	    !set_toe(s, level, name, value, len))
+		return 0;
 	if (!err && !is_harmless(level, name) && set_toe(s, level, name, value, len) &&
 	    tm_kind(s) == TM_FRESH)
 		tm_set(s, TM_S_KERNEL_ONLY);
@@ -423,11 +467,13 @@ static void give(const struct opt *o, int64_t v, void *value, socklen_t *len)
 	struct timeval tv = { (time_t)(v / 1000000), (suseconds_t)(v % 1000000) };
 	struct linger l = { v >= 0, v >= 0 ? (int)v : 0 };
 	int i = (int)v;
-	const void *from = o->type == O_TIMEVAL  ? (void *)&tv
-			   : o->type == O_LINGER ? (void *)&l
-						 : (void *)&i;
+	const void *from = o->type == O_TIMEVAL  ? (const void *)&tv
+			   : o->type == O_LINGER ? (const void *)&l
+			   : o->type == O_CC     ? (const void *)cc_name[v]
+						 : (const void *)&i;
 	socklen_t n = o->type == O_TIMEVAL  ? sizeof(tv)
 		      : o->type == O_LINGER ? sizeof(l)
+		      : o->type == O_CC     ? CC_NAME
 					    : sizeof(i);
 
 	if (*len > n)

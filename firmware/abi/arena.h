@@ -30,6 +30,7 @@ struct toe_arena_hdr {
 	     * context slots in use: set and cleared by toed, once the firmware has their eventfds
 	     */
 	    ctxs;
+	uint32_t cc; /* enum toe_cc_id of connections that do not choose */
 	struct toe_sleep fpc
 	    [TOE_MAX_FPCS]; /* written by each FPC before it sleeps, read by producers of SW CMDs */
 };

@@ -63,6 +63,8 @@ static void attach_state(struct toe_fpc *f, uint8_t *state)
 	f->wheel.node = (struct toe_node *)(state + m.wheel);
 	f->wheel.due = (uint64_t *)(state + m.due);
 	f->wheel.at = (uint64_t *)(state + m.at);
+	f->pacer.n = m.nflows;
+	f->pacer.node = (struct toe_node *)(state + m.pacer);
 	f->tw.n = m.ntw;
 	f->tw.nhash = m.ntw_hash;
 	f->tw.high = (uint32_t *)(state + m.tw_high);
@@ -83,6 +85,7 @@ static void clear_derived(struct toe_fpc *f)
 		toe_list_init(f->retry, i);
 	toe_ids_init(f);
 	toe_wheel_init(&f->wheel, f->now);
+	toe_pacer_init(&f->pacer, f->now);
 	toe_cache_init(&f->cache);
 	toe_tw_rebuild(&f->tw, f->now);
 	toe_index_tidy(f);

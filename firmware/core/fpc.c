@@ -214,6 +214,8 @@ static void settle(struct toe_fpc *f, struct toe_work *w)
 	if (w->act & TOE_ACT_FREE)
 		t->state = TOE_TCP_CLOSED;
 	toe_wheel_set(&f->wheel, i, toe_tcp_deadline(t));
+	if (t->pace_at)
+		toe_pacer_set(&f->pacer, i, t->pace_at);
 	toe_cache_commit(&f->cache.slot[w->slot]);
 	f->cache.work[w->slot] = TOE_WORK_NONE;
 	f->cache.mark[w->slot] = TOE_SLOT_REF | (t->snd_una == t->snd_max ? TOE_SLOT_IDLE : 0);
@@ -280,23 +282,32 @@ static unsigned receive(struct toe_fpc *f)
 	return n;
 }
 
+/* What is due of the flow's deadlines. */
+static void timer(struct toe_fpc *f, uint32_t i)
+{
+	struct toe_work *w;
+	uint32_t act;
+
+	if (f->soft[i].kind != TOE_SOFT_LIVE)
+		return;
+	w = toe_fpc_open(f, i + f->first);
+	if (!w)
+		return;
+	act = toe_tcp_timer(w->t, f->now);
+	w->act |= act;
+	count_acts(f, act);
+}
+
 static unsigned run_timers(struct toe_fpc *f)
 {
 	unsigned budget = TOE_TIMER_BURST, n = 0;
 	uint32_t i;
 
-	while ((i = toe_wheel_next(&f->wheel, f->now, &budget)) != TOE_WHEEL_NONE) {
-		struct toe_work *w;
-
-		n++;
-		if (f->soft[i].kind != TOE_SOFT_LIVE)
-			continue;
-		w = toe_fpc_open(f, i + f->first);
-		if (!w)
-			continue;
-		w->act |= toe_tcp_timer(w->t, f->now);
-		count_acts(f, w->act);
-	}
+	for (; (i = toe_wheel_next(&f->wheel, f->now, &budget)) != TOE_WHEEL_NONE; n++)
+		timer(f, i);
+	for (budget = TOE_TIMER_BURST;
+	     budget && (i = toe_pacer_next(&f->pacer, f->now)) != TOE_PACER_NONE; budget--, n++)
+		timer(f, i);
 	return n + toe_sched_time_wait(f);
 }
 
@@ -416,7 +427,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 uint64_t toe_fpc_deadline(const struct toe_fpc *f)
 {
-	uint64_t d = toe_wheel_deadline(&f->wheel);
+	uint64_t d = earlier(toe_wheel_deadline(&f->wheel), toe_pacer_deadline(&f->pacer));
 	uint32_t tw = toe_tw_oldest(&f->tw);
 
 	if (tw != TOE_TW_NONE)

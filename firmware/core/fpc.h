@@ -16,6 +16,7 @@
 #include "../port/port.h"
 #include "../tcp/tcp.h"
 #include "engine.h"
+#include "pacer.h"
 #include "rx_parser.h"
 #include "state.h"
 #include "syn_cookie.h"
@@ -108,6 +109,7 @@ struct toe_fpc {
 	struct toe_cache cache;
 	struct toe_tw_table tw;
 	struct toe_wheel wheel;
+	struct toe_pacer pacer;
 	struct toe_soft *soft;
 	struct toe_node *ids; /* free flow ids; heads: by application, then never used */
 	struct toe_node *retry; /* flows with pend; heads: retry, next hop */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "state.h"
 
+#include "pacer.h"
 #include "timer.h"
 
 enum { PAGE = 4096 };
@@ -43,6 +44,7 @@ static void layout_one(unsigned nfpcs, unsigned tcb_cache, unsigned nflows, unsi
 	m->due = part(&off, sizeof(uint64_t) * m->nflows);
 	m->at = part(&off, sizeof(uint64_t) * m->nflows);
 	m->wheel = part(&off, sizeof(struct toe_node) * (m->nflows + TOE_WHEEL_SLOTS));
+	m->pacer = part(&off, sizeof(struct toe_node) * (m->nflows + TOE_PACER_SLOTS));
 	m->ids = part(&off, sizeof(struct toe_node) * (m->nflows + TOE_MAX_APPS + 1));
 	m->retry = part(&off, sizeof(struct toe_node) * (m->nflows + 2));
 	m->tw_list = part(&off, sizeof(struct toe_node) * (m->ntw + 2));

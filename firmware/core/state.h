@@ -73,8 +73,8 @@ struct toe_state_map {
 	uint32_t first, nflows; /* the FPC's flow ids */
 	uint32_t ntw, ntw_hash; /* TIME_WAIT entries and hash chains */
 	size_t listen, slots, tw, tw_high, cookie;
-	size_t pending, soft, due, at, wheel, ids, retry, tw_list, tw_chain, tw_hash, slot_owner,
-	    slot_work, slot_mark;
+	size_t pending, soft, due, at, wheel, pacer, ids, retry, tw_list, tw_chain, tw_hash,
+	    slot_owner, slot_work, slot_mark;
 	size_t end;
 };
 

@@ -359,6 +359,32 @@ static void options__before_connect(void)
 	fake_step();
 }
 
+/* By name, as Linux spells them; what a listener has, its connections inherit. */
+static void options__congestion(void)
+{
+	int fd = toe_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	char name[16] = "";
+	socklen_t len = sizeof(name);
+	uint32_t flow;
+
+	CU_ASSERT_EQUAL(err(toe_setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "no-such-thing", 13)),
+			ENOENT);
+	CU_ASSERT_EQUAL(err(toe_setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "", 0)), EINVAL);
+	CU_ASSERT_EQUAL(toe_setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "dctcp", 5), 0);
+	CU_ASSERT_EQUAL(toe_getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &len), 0);
+	CU_ASSERT_EQUAL(len, 16);
+	CU_ASSERT_STRING_EQUAL(name, "dctcp");
+	CU_ASSERT_EQUAL(do_connect(fd, "192.0.2.2", 80), EINPROGRESS);
+	fake_step();
+	flow = newest();
+	CU_ASSERT_EQUAL(fake.flow[flow].born.cc, 1 + TOE_CC_DCTCP);
+	len = 3;
+	CU_ASSERT_EQUAL(toe_getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &len), 0);
+	CU_ASSERT_EQUAL(len, 3);
+	toe_close(fd);
+	fake_step();
+}
+
 static void control__flags_and_counts(void)
 {
 	uint32_t flow;
@@ -441,5 +467,6 @@ static void fork__child_exits(void)
 
 FAKE_MAIN("libtoe_socket", T(connect__nonblocking), T(connect__refused), T(connect__blocking),
 	  T(connect__orphan), T(connect__through_the_kernel), T(socket__others_are_the_kernels),
-	  T(options__of_a_connection), T(options__before_connect), T(info__many_threads),
-	  T(control__flags_and_counts), T(fork__last_one_closes), T(fork__child_exits))
+	  T(options__of_a_connection), T(options__before_connect), T(options__congestion),
+	  T(info__many_threads), T(control__flags_and_counts), T(fork__last_one_closes),
+	  T(fork__child_exits))

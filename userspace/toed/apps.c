@@ -33,6 +33,7 @@ static int make_arena(struct toed *t, struct app *a, unsigned index)
 	h->version = TOE_ABI_VERSION;
 	h->app = index;
 	h->nfpcs = t->nfpcs;
+	h->cc = t->opt.cc;
 	h->size = TOE_ARENA_SIZE;
 	h->procs = 1;
 	for (unsigned i = 0; i < t->nfpcs; i++) {

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* firmware/tcp/pace.c and its place in send.c. */
+#include "tcp_env.h"
+
+/* An established connection with much to send, and nothing but its pace to hold it back. */
+static struct env eager(uint64_t rate)
+{
+	struct env e = env_established();
+
+	e.t.cwnd = 1000000;
+	e.t.snd_wnd = e.t.max_snd_wnd = 1000000;
+	toe_pace_set(&e.t, rate);
+	return e;
+}
+
+/* Bytes that leave in `us` microseconds from a second's end on, looked at every `step`. */
+static double rate_over(struct env *e, uint64_t us, uint64_t step)
+{
+	uint64_t sent = e->t.snd_nxt, end = e->now + us;
+
+	while (e->now < end) {
+		struct toe_out o;
+
+		toe_tcp_send(&e->t, e->t.snd_una - e->t.snd_first + 60000, 0, e->now);
+		for (unsigned n = 0; n < 1000 && toe_tcp_output(&e->t, e->now, &o); n++)
+			e->t.snd_una = e->t.snd_nxt; /* all arrives at once */
+		CU_ASSERT(!toe_send_pending(&e->t) || e->t.pace_at > e->now);
+		e->now += step;
+	}
+	return (double)(e->t.snd_nxt - sent) * 1e6 / (double)us;
+}
+
+/* The rate is kept (headers included), also when the timer comes late by a tick of the wheel. */
+static void output__keeps_the_rate(void)
+{
+	static const struct {
+		uint64_t rate, us, step;
+	} row[] = { { 125000000, 20000, 16 },   { 125000000, 20000, 100 },
+		    { 12500000, 100000, 120 },  { 1250000, 1000000, 100 },
+		    { 125000, 10000000, 1000 }, { 1250, 60000000, 1000 } };
+
+	for (unsigned i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		struct env e = eager(row[i].rate);
+		double got = rate_over(&e, row[i].us, row[i].step) * 1040 / 1000;
+
+		CU_ASSERT(got > 0.97 * (double)row[i].rate);
+		CU_ASSERT(got < 1.05 * (double)row[i].rate);
+	}
+}
+
+/* At 1 Gbit/s no burst is longer than a quarter of a millisecond. */
+static void output__bursts_are_short(void)
+{
+	struct env e = eager(125000000);
+	struct toe_out o;
+	unsigned n = 0;
+
+	toe_tcp_send(&e.t, 60000, 0, e.now);
+	while (toe_tcp_output(&e.t, e.now, &o))
+		n += o.len;
+	CU_ASSERT(n <= 33000);
+	CU_ASSERT(e.t.pace_at > e.now && e.t.pace_at <= e.now + 260);
+	CU_ASSERT_EQUAL(toe_tcp_deadline(&e.t), e.t.pace_at);
+	e.now = e.t.pace_at;
+	CU_ASSERT(toe_tcp_timer(&e.t, e.now) & TOE_ACT_OUTPUT);
+	CU_ASSERT(toe_tcp_output(&e.t, e.now, &o));
+}
+
+/* ACKs do not wait, and neither does a flow that has nothing to say. */
+static void output__acks_are_not_paced(void)
+{
+	struct env e = eager(1000);
+
+	env_write(&e, 10000);
+	CU_ASSERT(e.n >= 1 && e.t.pace_at);
+	env_in(&e, TOE_ACK | TOE_FIN, 0, 1000, 0);
+	CU_ASSERT(env_only_ack(&e, 1001));
+	e = eager(1000);
+	env_write(&e, 1000);
+	CU_ASSERT_EQUAL(e.t.pace_at, 0);
+}
+
+static void set__off_again(void)
+{
+	struct env e = eager(1000);
+
+	env_write(&e, 10000);
+	toe_pace_set(&e.t, 0);
+	CU_ASSERT_EQUAL(e.t.pace_at, 0);
+	env_run(&e, TOE_ACT_OUTPUT);
+	CU_ASSERT(e.n >= 8);
+}
+
+/* 1 kbit/s to 400 Gbit/s, any segment: no overflow, and the wait is bounded. */
+static void charge__extremes(void)
+{
+	static const uint64_t rate[] = { 1, 125, 50000000000ull, UINT64_MAX };
+
+	for (unsigned i = 0; i < 4; i++) {
+		struct env e = eager(rate[i]);
+
+		e.now = 1ull << 50;
+		toe_pace_charge(&e.t, 65535, e.now);
+		toe_pace_charge(&e.t, 65535, e.now);
+		CU_ASSERT(e.t.pace_ns <= e.now * 1000 + 120000000000ull);
+	}
+}
+
+UNIT_MAIN("pace", T(output__keeps_the_rate), T(output__bursts_are_short),
+	  T(output__acks_are_not_paced), T(set__off_again), T(charge__extremes))
