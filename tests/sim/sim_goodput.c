@@ -128,7 +128,7 @@ static void row_name(char *to, size_t n, const struct path *p, const struct harm
 
 static void print_head(FILE *f)
 {
-	fprintf(f, "%-38s", "rate, round trip, queue, harm");
+	fprintf(f, "%-39s", "rate, round trip, queue, harm");
 	for (unsigned cc = 0; cc < TOE_CC_COUNT; cc++)
 		fprintf(f, "%*s", FIELD, toe_cc_table[cc]->name);
 	fprintf(f, "\n");
