@@ -14,6 +14,8 @@
 struct tm_ctx tm_ctxs[TOE_MAX_CTXS];
 __thread struct tm_ctx *tm_self;
 
+enum { GLANCE_EVERY = 1024 };
+
 static pthread_key_t key;
 
 void tm_ctx_drain(struct tm_ctx *c)
@@ -284,6 +286,15 @@ void tm_toed_lost(struct tm_ctx *c)
 		if (end_by_reset(tm_sock_at(i)))
 			sock_news(c, tm_sock_at(i), ~0u);
 	tm_big_unlock();
+}
+
+void tm_glance(struct tm_ctx *c)
+{
+	if (++c->glances % GLANCE_EVERY)
+		return;
+	tm_ctx_poll(c);
+	if (!toe_load(&tm_proc.lost) && toed_hung_up())
+		tm_toed_lost(c);
 }
 
 static void listener_news(struct tm_ctx *c, const struct toe_cmd *cmd)

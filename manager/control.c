@@ -11,6 +11,7 @@
 #include <linux/sockios.h>
 
 #include "ctx.h"
+#include "info.h"
 #include "toe.h"
 
 static void set_nonblock(struct tm_sock *s, bool on)
@@ -86,13 +87,20 @@ int toe_fcntl(int fd, int cmd, ...)
 /* Values that a connection answers by itself. */
 static int flow_ioctl(struct tm_sock *s, unsigned long request, int *v)
 {
+	struct toe_flow_info info;
+	int err;
+
 	switch (request) {
-	case FIONREAD:
+	case FIONREAD: /* SIOCINQ is the same */
 		*v = (int)tm_rx_avail(s);
 		return 0;
 	case SIOCOUTQ:
 		*v = (int)tm_tx_used(s);
 		return 0;
+	case SIOCOUTQNSD:
+		err = tm_flow_info(s, &info);
+		*v = (int)info.notsent;
+		return err;
 	case SIOCATMARK:
 		*v = 0;
 		return 0;

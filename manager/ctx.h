@@ -26,6 +26,7 @@ struct tm_ctx {
 	struct tm_ring r[TOE_MAX_FPCS];
 	uint32_t nfpcs;
 	uint32_t id;
+	uint32_t glances; /* calls that found nothing */
 	uint32_t info_token; /* of the last TOE_SW_INFO */
 	uint32_t
 	    defer; /* commands that may still be pushed without looking whether the FPC sleeps */
@@ -121,6 +122,11 @@ void tm_ctx_forget_fd(int fd);
  * context is given back.
  */
 void tm_ctx_drain(struct tm_ctx *c);
+/*
+ * A call found nothing and does not wait: now and then, look whether toed is still there, and take
+ * what has come. Who never waits would not learn of either.
+ */
+void tm_glance(struct tm_ctx *c);
 /* toed's end of the control connection has closed: every connection ends with ECONNRESET. */
 void tm_toed_lost(struct tm_ctx *c);
 void tm_ctx_init(void);

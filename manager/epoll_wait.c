@@ -219,6 +219,8 @@ static int wait_toe(struct tm_ctx *c, struct tm_ep *ep, int epfd, struct epoll_e
 	}
 	if (!n && r == -EINTR)
 		n = r;
+	if (!n && poll)
+		tm_glance(c);
 	others = toe_load(&ep->waiters);
 	if (tm_unlikely(others))
 		leave(c, ep, others);

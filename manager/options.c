@@ -14,6 +14,8 @@
 #include "transfer.h"
 
 enum {
+	TTL_DEFAULT = 64,
+	SYNACK_MAX_S = 120,
 	LINGER2_DEFAULT_S = 60,
 	LINGER2_MAX_S = 120,
 	MAXSEG_DEFAULT = 536, /* RFC 9293 3.7.1 */
@@ -39,6 +41,12 @@ struct opt {
 
 #define FIELD(name) sizeof(((struct toe_sock_opts *)0)->name), offsetof(struct toe_sock_opts, name)
 
+static void inherit(struct tm_sock *s)
+{
+	if (tm_kind(s) == TM_LISTEN)
+		toe_arena_listener(tm_proc.arena, s->listener)->opts = s->opt.so;
+}
+
 /*
  * An option in opt.so has changed: a listener's connections inherit it from now on; a connection's
  * FPC is told.
@@ -48,8 +56,7 @@ static int tell(struct tm_sock *s, uint8_t option, uint64_t v)
 	int err = 0;
 	struct tm_ctx *c = tm_kind(s) == TM_FLOW ? tm_ctx_get(&err) : NULL;
 
-	if (tm_kind(s) == TM_LISTEN)
-		toe_arena_listener(tm_proc.arena, s->listener)->opts = s->opt.so;
+	inherit(s);
 	if (c)
 		tm_push_flow(c, s, TOE_SW_OPTION, option, v);
 	return err;
@@ -100,13 +107,13 @@ static int64_t get_cork(struct tm_sock *s)
 
 static int set_quickack(struct tm_sock *s, int64_t v)
 {
-	s->opt.quickack = v != 0;
+	s->opt.delack = !v;
 	return tell(s, TOE_OPT_QUICKACK, v != 0);
 }
 
 static int64_t get_quickack(struct tm_sock *s)
 {
-	return s->opt.quickack;
+	return !s->opt.delack;
 }
 
 static int set_keepalive(struct tm_sock *s, int64_t v)
@@ -253,6 +260,65 @@ static int64_t get_linger(struct tm_sock *s)
 	return s->opt.linger_s;
 }
 
+/*
+ * TCP_DEFER_ACCEPT counts in SYN-ACK timeouts, as Linux does: 1, 3, 7 ... seconds. It concerns a
+ * listener's connections only.
+ */
+static int set_defer(struct tm_sock *s, int64_t v)
+{
+	int64_t period = 1, timeout = 1;
+	uint8_t n = v > 0;
+
+	for (; n && v > period && n < UINT8_MAX; n++) {
+		timeout = timeout * 2 < SYNACK_MAX_S ? timeout * 2 : SYNACK_MAX_S;
+		period += timeout;
+	}
+	s->opt.so.defer_accept = n;
+	inherit(s);
+	return 0;
+}
+
+static int64_t get_defer(struct tm_sock *s)
+{
+	int64_t period = 0, timeout = 1;
+
+	for (uint8_t n = s->opt.so.defer_accept; n; n--) {
+		period += timeout;
+		timeout = timeout * 2 < SYNACK_MAX_S ? timeout * 2 : SYNACK_MAX_S;
+	}
+	return period;
+}
+
+/* Linux cuts to a byte and keeps the ECN field for itself. */
+static int set_tos(struct tm_sock *s, int64_t v)
+{
+	s->opt.so.tos = (uint8_t)(v & 0xfc);
+	return tell(s, TOE_OPT_TOS, s->opt.so.tos);
+}
+
+static int set_tclass(struct tm_sock *s, int64_t v)
+{
+	return v < -1 || v > 255 ? -EINVAL : set_tos(s, v < 0 ? 0 : v);
+}
+
+static int64_t get_tos(struct tm_sock *s)
+{
+	return s->opt.so.tos;
+}
+
+static int set_ttl(struct tm_sock *s, int64_t v)
+{
+	if (v < -1 || v == 0 || v > 255)
+		return -EINVAL;
+	s->opt.so.ttl = v < 0 ? 0 : (uint8_t)v;
+	return tell(s, TOE_OPT_TTL, s->opt.so.ttl);
+}
+
+static int64_t get_ttl(struct tm_sock *s)
+{
+	return s->opt.so.ttl ? s->opt.so.ttl : TTL_DEFAULT;
+}
+
 static int64_t get_maxseg(struct tm_sock *s)
 {
 	struct toe_flow_info info;
@@ -330,6 +396,11 @@ static const struct opt opts[] = {
 	{ IPPROTO_TCP, TCP_SYNCNT, O_FIELD, .field = { TOE_OPT_SYNCNT, FIELD(syncnt), 1, 127, 7 } },
 	{ IPPROTO_TCP, TCP_USER_TIMEOUT, O_FIELD,
 	  .field = { TOE_OPT_USER_TIMEOUT, FIELD(user_timeout_ms), 0, INT32_MAX, 0 } },
+	{ IPPROTO_TCP, TCP_DEFER_ACCEPT, O_INT, .set = set_defer, .get = get_defer },
+	{ IPPROTO_IP, IP_TOS, O_INT, .set = set_tos, .get = get_tos },
+	{ IPPROTO_IP, IP_TTL, O_INT, .set = set_ttl, .get = get_ttl },
+	{ IPPROTO_IPV6, IPV6_TCLASS, O_INT, .set = set_tclass, .get = get_tos },
+	{ IPPROTO_IPV6, IPV6_UNICAST_HOPS, O_INT, .set = set_ttl, .get = get_ttl },
 	{ IPPROTO_TCP, TCP_MAXSEG, O_INT, .set = set_maxseg, .get = get_maxseg },
 	{ IPPROTO_TCP, TCP_CONGESTION, O_CC, .set = set_cc, .get = get_cc },
 };
@@ -343,8 +414,6 @@ static const struct {
 } harmless[] = {
 	{ SOL_SOCKET, SO_REUSEADDR },
 	{ SOL_SOCKET, SO_REUSEPORT },
-	{ IPPROTO_TCP,
-	  TCP_DEFER_ACCEPT }, /* data on the last ACK of the handshake is there at accept anyway */
 	{ IPPROTO_IPV6, IPV6_V6ONLY },
 };
 

@@ -10,6 +10,8 @@
 
 enum { TWO_SEGMENTS = 2 * 1460 };
 
+static __thread uint64_t peek_goal; /* for peek_ready */
+
 /*
  * Tell the FPC when a quarter of the buffer was read, so that a stream of small messages costs no
  * command each. A peer that has little window left hears of it after two segments' worth.
@@ -79,6 +81,29 @@ static bool rx_ready(struct tm_sock *s)
 	       tm_has(s, TM_S_SHUT_RD);
 }
 
+/* As much as is asked for, and can be there at once; or no more will come. */
+static bool peek_ready(struct tm_sock *s)
+{
+	uint8_t fl = toe_load_acquire(&s->fb->dev.flags);
+
+	return tm_rx_avail(s) >= peek_goal ||
+	       fl & (TOE_FLOW_ERROR | TOE_FLOW_RX_FIN | TOE_FLOW_CLOSED) || tm_has(s, TM_S_SHUT_RD);
+}
+
+/* MSG_PEEK with MSG_WAITALL takes nothing, so all has to lie there first. 0: look. */
+static int peek_wait(struct tm_ctx *c, struct tm_sock *s, int fd, size_t want)
+{
+	uint64_t most = toe_load(&s->fb->dev.rx_limit);
+	uint64_t deadline = s->opt.rcvtimeo_us ? tm_now_us() + s->opt.rcvtimeo_us : 0;
+	int err;
+
+	peek_goal = want < most ? want : most;
+	if (peek_ready(s))
+		return 0;
+	err = tm_sock_wait(c, s, fd, peek_ready, -1, deadline);
+	return tm_rx_avail(s) && err != -EBADF ? 0 : err;
+}
+
 /* The socket is no flow: wait until a connect has an outcome. */
 static int rx_begin(struct tm_ctx *c, struct tm_sock *s, int fd, int flags)
 {
@@ -108,6 +133,11 @@ ssize_t tm_rx(struct tm_sock *s, int fd, struct tm_iter *it, int flags)
 		return err;
 	if (tm_unlikely(!it->left))
 		return 0;
+	if (tm_unlikely(flags & MSG_PEEK) && flags & MSG_WAITALL && !(flags & MSG_DONTWAIT) &&
+	    !tm_has(s, TM_S_NONBLOCK))
+		err = peek_wait(c, s, fd, it->left);
+	if (tm_unlikely(err))
+		return err;
 	for (;;) {
 		tm_spin_lock(&s->rlock);
 		r = rx_some(c, s, it, flags);
@@ -119,8 +149,10 @@ ssize_t tm_rx(struct tm_sock *s, int fd, struct tm_iter *it, int flags)
 			return done;
 		if (r <= 0 && r != -EAGAIN)
 			return done ? done : r;
-		if (tm_has(s, TM_S_NONBLOCK) || flags & MSG_DONTWAIT)
+		if (tm_has(s, TM_S_NONBLOCK) || flags & MSG_DONTWAIT) {
+			tm_glance(c);
 			return done ? done : -EAGAIN;
+		}
 		if (!deadline && s->opt.rcvtimeo_us)
 			deadline = tm_now_us() + s->opt.rcvtimeo_us;
 		err = tm_sock_wait(c, s, fd, rx_ready, -1, deadline);

@@ -166,8 +166,10 @@ ssize_t tm_tx(struct tm_sock *s, int fd, struct tm_iter *it, int flags)
 			return done;
 		if (r < 0 && r != -EAGAIN)
 			return done ? done : tm_tx_error(r, flags);
-		if (tm_has(s, TM_S_NONBLOCK) || flags & MSG_DONTWAIT)
+		if (tm_has(s, TM_S_NONBLOCK) || flags & MSG_DONTWAIT) {
+			tm_glance(c);
 			return done ? done : -EAGAIN;
+		}
 		if (!deadline && s->opt.sndtimeo_us)
 			deadline = tm_now_us() + s->opt.sndtimeo_us;
 		err = tm_tx_wait(c, s, fd, deadline);

@@ -49,7 +49,7 @@ struct tm_opts {
 	uint64_t changed; /* rows of the table of options that were set */
 	uint64_t rcvtimeo_us, sndtimeo_us; /* 0 = none */
 	int32_t linger_s; /* -1 = off */
-	uint8_t quickack;
+	uint8_t delack; /* TCP_QUICKACK was switched off */
 	struct toe_sock_opts so; /* those that the firmware honours */
 };
 

@@ -13,6 +13,8 @@
 #include "connect.h"
 #include "toe.h"
 
+enum { LINGER_STEP_US = 20000 };
+
 static void dup_over(int fd, void *arg)
 {
 	int flags = fcntl(fd, F_GETFD);
@@ -172,21 +174,38 @@ int toe_socket(int domain, int type, int protocol)
 	return -1;
 }
 
-static bool acked(struct tm_sock *s)
+/* The peer has everything, our FIN too, or never will. */
+static bool lingered(struct tm_sock *s)
 {
-	return toe_load_acquire(&s->fb->dev.tx_una) >= toe_load(&s->fb->app.tx_end) ||
-	       toe_load_acquire(&s->fb->dev.flags) & (TOE_FLOW_ERROR | TOE_FLOW_CLOSED);
+	uint8_t state = toe_load_acquire(&s->fb->dev.state);
+
+	if (toe_load_acquire(&s->fb->dev.flags) & (TOE_FLOW_ERROR | TOE_FLOW_CLOSED))
+		return true;
+	return state == TOE_TCP_FIN_WAIT_2 || state == TOE_TCP_TIME_WAIT || state == TOE_TCP_CLOSED;
 }
 
-/* SO_LINGER with a time: close waits until the data is acknowledged. */
+/*
+ * SO_LINGER with a time: the last close waits until all is acknowledged, also of a non-blocking
+ * socket, as Linux has it. Acknowledgements are not notified, so it looks again now and then.
+ */
 static void linger(struct tm_sock *s, int fd)
 {
+	uint64_t end = tm_now_us() + (uint64_t)s->opt.linger_s * 1000000, step = 100, now;
 	int err;
 	struct tm_ctx *c = tm_ctx_get(&err);
 
-	if (c && !tm_has(s, TM_S_NONBLOCK))
-		tm_sock_wait(c, s, fd, acked, -1,
-			     tm_now_us() + (uint64_t)s->opt.linger_s * 1000000);
+	if (!c || toe_load(&s->fb->app.holders) != tm_proc.bit || tm_rx_avail(s))
+		return;
+	tm_flow_lock(s);
+	tm_set(s, TM_S_SHUT_WR);
+	tm_push_flow(c, s, TOE_SW_SHUTDOWN, 0, toe_load(&s->fb->app.tx_end));
+	tm_flow_unlock(s);
+	while (!lingered(s) && (now = tm_now_us()) < end) {
+		err = tm_sock_wait(c, s, fd, lingered, -1, now + step < end ? now + step : end);
+		if (err != -EAGAIN)
+			return;
+		step = step < LINGER_STEP_US ? step * 2 : LINGER_STEP_US;
+	}
 }
 
 static void find_fd(int fd, void *arg)

@@ -103,8 +103,7 @@ struct toe_sock_opts {
 	uint32_t user_timeout_ms; /* TCP_USER_TIMEOUT */
 	int32_t linger2_ms; /* TCP_LINGER2; -1: no FIN_WAIT_2 after close */
 	uint32_t fastopen; /* TCP_FASTOPEN: queue length; TCP_FASTOPEN_CONNECT: 1 */
-	uint32_t window_clamp; /* TCP_WINDOW_CLAMP: bytes */
-	uint32_t spare[6];
+	uint32_t spare[7];
 };
 _Static_assert(sizeof(struct toe_sock_opts) == TOE_CACHELINE, "one line");
 

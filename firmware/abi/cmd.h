@@ -74,9 +74,8 @@ enum toe_option {
 	TOE_OPT_RCVBUF = 12, /* pos = bytes */
 	TOE_OPT_SNDBUF = 13, /* pos = bytes */
 	TOE_OPT_SYNCNT = 14, /* pos = retransmissions of a SYN */
-	TOE_OPT_WINDOW_CLAMP = 15, /* pos = bytes, 0 = none */
-	TOE_OPT_TOS = 16, /* pos = the byte in the IP header */
-	TOE_OPT_TTL = 17, /* pos = hops */
+	TOE_OPT_TOS = 15, /* pos = the byte in the IP header */
+	TOE_OPT_TTL = 16, /* pos = hops, 0 = default */
 };
 
 /* Congestion controls, for toe_ctrl, sockets and TCBs. */

@@ -16,6 +16,7 @@ struct path {
 	const uint8_t *mac;
 	uint32_t label; /* IPv6 flow label */
 	uint8_t dev;
+	uint8_t tos, ttl; /* IP_TOS, IP_TTL; ttl 0 = default */
 };
 
 static uint8_t *put_eth(struct toe_fpc *f, uint8_t *p, const struct path *to, uint16_t type)
@@ -38,17 +39,18 @@ static uint8_t *put_eth(struct toe_fpc *f, uint8_t *p, const struct path *to, ui
 }
 
 /* IPv4 header; returns the pseudo-header's sum. */
-static uint64_t put_v4(struct toe_fpc *f, uint8_t *p, const struct toe_tuple *t, uint8_t ecn,
+static uint64_t put_v4(struct toe_fpc *f, uint8_t *p, const struct path *to, uint8_t ecn,
 		       uint32_t tcp_len)
 {
+	const struct toe_tuple *t = to->t;
 	struct toe_ipv4 *ip = (struct toe_ipv4 *)p;
 
 	ip->ver_ihl = 0x45;
-	ip->tos = ecn;
+	ip->tos = to->tos | ecn;
 	ip->len = toe_be16((uint16_t)(sizeof(*ip) + tcp_len));
 	ip->id = toe_be16(f->ip_id++);
 	ip->frag = toe_be16(TOE_IP_DF);
-	ip->ttl = TOE_IP_TTL;
+	ip->ttl = to->ttl ? to->ttl : TOE_IP_TTL;
 	ip->proto = TOE_IP_TCP;
 	ip->check = 0;
 	memcpy(ip->src, t->laddr + 12, 4);
@@ -63,10 +65,10 @@ static uint64_t put_v6(uint8_t *p, const struct path *to, uint8_t ecn, uint32_t 
 	const struct toe_tuple *t = to->t;
 	struct toe_ipv6 *ip = (struct toe_ipv6 *)p;
 
-	ip->ver_tc_flow = toe_be32(6u << 28 | (uint32_t)ecn << 20 | to->label);
+	ip->ver_tc_flow = toe_be32(6u << 28 | (uint32_t)(to->tos | ecn) << 20 | to->label);
 	ip->len = toe_be16((uint16_t)tcp_len);
 	ip->next = TOE_IP_TCP;
-	ip->hops = TOE_IP_TTL;
+	ip->hops = to->ttl ? to->ttl : TOE_IP_TTL;
 	memcpy(ip->src, t->laddr, 16);
 	memcpy(ip->dst, t->raddr, 16);
 	return toe_csum_add(toe_be16(TOE_IP_TCP) + (uint64_t)toe_be16((uint16_t)tcp_len), ip->src,
@@ -139,7 +141,7 @@ static void build(struct toe_fpc *f, struct toe_frame *fr, const struct path *to
 	uint8_t *data;
 
 	if (v4) {
-		sum = put_v4(f, p, to->t, o->ecn, tcp_len);
+		sum = put_v4(f, p, to, o->ecn, tcp_len);
 		p += sizeof(struct toe_ipv4);
 	} else {
 		sum = put_v6(p, to, o->ecn, tcp_len);
@@ -186,7 +188,7 @@ static const uint8_t *next_mac(struct toe_fpc *f, struct toe_tcb *t)
 void toe_gen_output(struct toe_fpc *f, struct toe_work *w)
 {
 	struct toe_tcb *t = w->t;
-	struct path to = { &w->e->tuple, next_mac(f, t), t->flow_label, t->dev };
+	struct path to = { &w->e->tuple, next_mac(f, t), t->flow_label, t->dev, t->tos, t->ttl };
 	struct toe_place from = { w->arena, t->snd_ring, toe_arena_tx_off(w->flow), w->flow };
 	struct toe_frame fr;
 	struct toe_out o;
@@ -228,7 +230,7 @@ void toe_gen_transmit(struct toe_fpc *f)
 
 void toe_gen_reply(struct toe_fpc *f, const struct toe_rx *rx, const struct toe_out *o)
 {
-	struct path to = { &rx->tuple, rx->eth + 6, 0, rx->dev };
+	struct path to = { &rx->tuple, rx->eth + 6, 0, rx->dev, 0, 0 };
 	struct toe_frame fr;
 
 	if (!get_frame(f, rx->dev, &fr))

@@ -62,6 +62,7 @@ enum toe_tcb_flags {
 enum toe_tcb_opts {
 	TOE_TCB_KEEPALIVE = 1 << 0,
 	TOE_TCB_KEEP_PROBE = 1 << 1, /* with TOE_TCB_PROBE: the probe is keepalive's */
+	TOE_TCB_DEFERRED = 1 << 2, /* the handshake's last ACK came, data did not */
 };
 
 struct toe_range {
@@ -124,6 +125,7 @@ struct toe_tcb {
 	uint64_t keep_at; /* deadline of keepalive */
 	uint64_t stall_at; /* nothing was acknowledged since, if snd_una still is ... */
 	uint64_t stall_una;
+	uint64_t quick_end; /* TCP_QUICKACK holds up to here */
 	uint64_t snd_first, rcv_first; /* sequence numbers of position 0 */
 	uint64_t rcv_ring, snd_ring; /* where the buffers lie (toe_ring_*, abi/arena.h) */
 	uint64_t rexmit_bytes; /* sent again, in all */
@@ -135,6 +137,8 @@ struct toe_tcb {
 	uint16_t keep_idle_s, keep_intvl_s; /* TCP_KEEPIDLE, TCP_KEEPINTVL */
 	uint8_t keep_cnt; /* TCP_KEEPCNT */
 	uint8_t keep_probes; /* sent since the peer was last heard */
+	uint8_t tos, ttl; /* of the IP header, without ECN; ttl 0 = default */
+	uint8_t defer; /* SYN-ACK timeouts that data is waited for (TCP_DEFER_ACCEPT) */
 	uint8_t syn_max; /* retransmissions of our SYN or SYN-ACK, at most */
 	uint16_t maxseg; /* TCP_MAXSEG, 0 = not set */
 	uint16_t mss_peer; /* MSS option received */

@@ -159,6 +159,19 @@ uint32_t toe_tcp_open_active(struct toe_tcb *t, const struct toe_open *o, uint64
 	return TOE_ACT_OUTPUT;
 }
 
+/*
+ * TCP_DEFER_ACCEPT: a handshake's last ACK without data is taken note of, and no more: data or the
+ * end of the time, by then with another SYN-ACK, makes the connection.
+ */
+bool toe_defers(struct toe_tcb *t, const struct toe_seg *seg)
+{
+	if (!(t->flags & TOE_TCB_PASSIVE) || seg->len || seg->flags & TOE_FIN ||
+	    t->rexmits >= t->defer)
+		return false;
+	t->opts |= TOE_TCB_DEFERRED;
+	return true;
+}
+
 /* Our SYN is acknowledged; the ACK itself is still to be processed. FIN may be waiting already. */
 uint32_t toe_fsm_established(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now)
 {

@@ -124,6 +124,8 @@ static bool input_ack(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now
 			*act |= TOE_ACT_RST;
 			return false;
 		}
+		if (t->defer && toe_defers(t, seg))
+			return false;
 		*act |= toe_fsm_established(t, seg, now);
 	}
 	/* RFC 5961 5.2: an ACK from too far below was made up. */

@@ -55,6 +55,9 @@ void toe_tcp_options(struct toe_tcb *t, const struct toe_sock_opts *o)
 	t->keep_cnt = count(o->keep_cnt, TOE_KEEP_CNT);
 	t->syn_max = count(o->syncnt, TOE_MAX_SYN_REXMITS);
 	t->user_timeout_ms = o->user_timeout_ms;
+	t->tos = o->tos & (uint8_t)~TOE_ECN_MASK;
+	t->ttl = o->ttl;
+	t->defer = o->defer_accept;
 	set_linger2(t, o->linger2_ms);
 	set_maxseg(t, o->maxseg);
 }
@@ -67,8 +70,10 @@ static uint32_t set_cork(struct toe_tcb *t, bool on)
 	return TOE_ACT_OUTPUT;
 }
 
+/* tcp(7): not for good. It ends when data is sent, or after so many segments. */
 static uint32_t set_quickack(struct toe_tcb *t, bool on)
 {
+	t->quick_end = t->rcv_nxt + TOE_FRESH_SEGS * t->mss;
 	set_flag(t, TOE_TCB_QUICKACK, on);
 	if (on && t->flags & TOE_TCB_ACK_DELAYED)
 		t->flags |= TOE_TCB_ACK_NOW;
@@ -101,6 +106,12 @@ int64_t toe_tcp_option(struct toe_tcb *t, uint8_t option, uint64_t value, uint64
 		return 0;
 	case TOE_OPT_USER_TIMEOUT:
 		t->user_timeout_ms = (uint32_t)toe_min64(value, UINT32_MAX);
+		return 0;
+	case TOE_OPT_TOS:
+		t->tos = (uint8_t)value & (uint8_t)~TOE_ECN_MASK;
+		return 0;
+	case TOE_OPT_TTL:
+		t->ttl = (uint8_t)value;
 		return 0;
 	case TOE_OPT_LINGER2:
 		set_linger2(t, (int64_t)value);

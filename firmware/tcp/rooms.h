@@ -22,6 +22,9 @@ enum {
 	TOE_RTO_SYN_LOST_US = 3000000, /* RFC 6298 5.7 */
 	TOE_RTT_MAX_US = 60000000, /* longer samples are taken for this */
 	TOE_FRESH_SEGS = 16,
+	TOE_CORK_US =
+	    200000, /* tcp(7): longest that a corked segment waits with nothing in flight */
+	TOE_ECN_MASK = 3, /* of the IP header's TOS */
 	TOE_OOW_US = 100000, /* pause between answers to bare segments outside the window */
 };
 
@@ -127,6 +130,7 @@ static inline bool toe_wnd_update(struct toe_tcb *t, const struct toe_seg *seg)
 uint32_t toe_own_mss(const struct toe_tcb *t);
 uint32_t toe_fsm_fail(struct toe_tcb *t, int error);
 uint32_t toe_fsm_syn_sent(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now);
+bool toe_defers(struct toe_tcb *t, const struct toe_seg *seg);
 uint32_t toe_fsm_established(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now);
 uint32_t toe_fsm_fin_acked(struct toe_tcb *t, uint64_t now);
 uint32_t toe_fsm_fin_received(struct toe_tcb *t, uint64_t now);
@@ -154,8 +158,13 @@ static inline uint32_t toe_recv_ack_policy(struct toe_tcb *t, const struct toe_s
 	bool rest = seg->flags & TOE_PSH || seg->len < TOE_MSS_V4;
 	uint32_t full = rest ? t->mss : toe_min32(seg->len, t->mss);
 
-	if ((uint32_t)t->rcv_nxt - t->last_ack_sent >= 2 * full || t->flags & TOE_TCB_QUICKACK)
+	if ((uint32_t)t->rcv_nxt - t->last_ack_sent >= 2 * full)
 		return toe_ack_now(t);
+	if (TOE_UNLIKELY(t->flags & TOE_TCB_QUICKACK)) {
+		if (t->rcv_nxt <= t->quick_end)
+			return toe_ack_now(t);
+		t->flags &= ~(uint32_t)TOE_TCB_QUICKACK;
+	}
 	if (TOE_UNLIKELY(t->flags & TOE_TCB_FRESH)) {
 		if (t->rcv_nxt - t->rcv_first <= TOE_FRESH_SEGS * t->mss)
 			return toe_ack_now(t);

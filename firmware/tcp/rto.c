@@ -47,7 +47,10 @@ static uint32_t syn_timeout(struct toe_tcb *t)
 {
 	bool passive = t->flags & TOE_TCB_PASSIVE;
 
-	if (t->rexmits > t->syn_max) {
+	/* The peer has our SYN-ACK; it gets another when the time for data is over. */
+	if (t->opts & TOE_TCB_DEFERRED && t->rexmits < t->defer)
+		return 0;
+	if (t->rexmits > toe_max32(t->syn_max, t->opts & TOE_TCB_DEFERRED ? t->defer : 0)) {
 		if (passive) /* the application never saw it */
 			t->flags |= TOE_TCB_CLOSED_BY_APP;
 		return toe_fsm_fail(t, ETIMEDOUT);

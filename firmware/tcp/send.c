@@ -78,7 +78,7 @@ static void make_data(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint64
 		t->rexmit_bytes += len;
 	}
 	t->sent_at = now;
-	t->flags &= ~(uint32_t)TOE_TCB_FRESH;
+	t->flags &= ~(uint32_t)(TOE_TCB_FRESH | TOE_TCB_QUICKACK);
 }
 
 /* The next data, and FIN, leave in the regular way: snd_nxt moves on. */
@@ -163,6 +163,12 @@ static uint32_t next_len(const struct toe_tcb *t)
 	return (uint32_t)toe_min64(toe_min64(unsent(t), room(t)), t->mss);
 }
 
+/* By the application's wish, not by the peer's window. */
+static bool held_back(const struct toe_tcb *t)
+{
+	return t->flags & (TOE_TCB_CORK | TOE_TCB_MORE) && t->snd_wnd >= unsent(t);
+}
+
 static bool send_data(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 {
 	uint32_t len;
@@ -175,7 +181,7 @@ static bool send_data(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 	if (t->snd_nxt == t->snd_una && !(t->flags & TOE_TCB_PERSIST)) {
 		t->flags |= TOE_TCB_PERSIST;
 		if (!t->rto_at)
-			t->rto_at = now + toe_rto(t);
+			t->rto_at = now + (held_back(t) ? TOE_CORK_US : toe_rto(t));
 	}
 	return false;
 }

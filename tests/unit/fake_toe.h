@@ -236,6 +236,8 @@ FAKE uint32_t fake_birth(uint8_t flags)
 	toe_store(&b->dev.rx_end, 0);
 	toe_store(&b->dev.tx_una, 0);
 	toe_store(&b->dev.error, 0);
+	toe_store(&b->dev.state,
+		  flags & TOE_FLOW_ESTABLISHED ? TOE_TCP_ESTABLISHED : TOE_TCP_SYN_SENT);
 	toe_store(&b->dev.flags, flags);
 	memset(b->con.laddr + 10, 0xff, 2);
 	memset(b->con.raddr + 10, 0xff, 2);

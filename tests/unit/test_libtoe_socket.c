@@ -275,6 +275,59 @@ static void options__of_a_connection(void)
 	CU_ASSERT(fake.flow[flow].aborted);
 }
 
+static void *acker(void *arg)
+{
+	uint32_t flow = *(uint32_t *)arg;
+
+	usleep(30000);
+	pthread_mutex_lock(&fake.lock);
+	toe_store(&fake_block(flow)->dev.state, TOE_TCP_FIN_WAIT_2);
+	pthread_mutex_unlock(&fake.lock);
+	return NULL;
+}
+
+static double seconds_to_close(int fd)
+{
+	struct timespec a, b;
+
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	toe_close(fd);
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	return (double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9;
+}
+
+/* A close with a linger time waits, also of a non-blocking socket, until the FIN is acknowledged. */
+static void linger__waits(void)
+{
+	struct linger l = { 1, 1 };
+	uint32_t flow;
+	int fd = fake_pair(&flow, SOCK_NONBLOCK);
+	pthread_t t;
+	double s;
+
+	fake_start();
+	toe_setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
+	toe_send(fd, "x", 1, 0);
+	pthread_create(&t, NULL, acker, &flow);
+	s = seconds_to_close(fd);
+	CU_ASSERT(s >= 0.025 && s < 0.5);
+	pthread_join(t, NULL);
+	fake_stop();
+	fake_step();
+	CU_ASSERT(fake.flow[flow].closed && !fake.flow[flow].aborted);
+	toe_store(&fake_block(flow)->dev.state, TOE_TCP_ESTABLISHED);
+
+	fd = fake_pair(&flow, 0);
+	fake_start();
+	toe_setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
+	toe_store(&fake_block(flow)->dev.state, TOE_TCP_ESTABLISHED);
+	s = seconds_to_close(fd);
+	CU_ASSERT(s >= 0.99);
+	fake_stop();
+	fake_step();
+	CU_ASSERT(fake.flow[flow].closed && !fake.flow[flow].aborted);
+}
+
 static void *ask_info(void *arg)
 {
 	const int *fd = arg;
@@ -332,7 +385,8 @@ static void options__before_connect(void)
 	static const struct {
 		int name, bad, good;
 	} t[] = { { TCP_MAXSEG, 87, 1000 },    { TCP_LINGER2, -1, 7 },  { TCP_KEEPIDLE, 32768, 5 },
-		  { TCP_KEEPINTVL, 32768, 6 }, { TCP_KEEPCNT, 128, 3 }, { TCP_SYNCNT, 128, 4 } };
+		  { TCP_KEEPINTVL, 32768, 6 }, { TCP_KEEPCNT, 128, 3 }, { TCP_SYNCNT, 128, 4 },
+		  { TCP_DEFER_ACCEPT, -1, 7 } };
 	socklen_t len = sizeof(v);
 	uint32_t flow;
 
@@ -468,5 +522,5 @@ static void fork__child_exits(void)
 FAKE_MAIN("libtoe_socket", T(connect__nonblocking), T(connect__refused), T(connect__blocking),
 	  T(connect__orphan), T(connect__through_the_kernel), T(socket__others_are_the_kernels),
 	  T(options__of_a_connection), T(options__before_connect), T(options__congestion),
-	  T(info__many_threads), T(control__flags_and_counts), T(fork__last_one_closes),
-	  T(fork__child_exits))
+	  T(info__many_threads), T(linger__waits), T(control__flags_and_counts),
+	  T(fork__last_one_closes), T(fork__child_exits))

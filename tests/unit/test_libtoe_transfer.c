@@ -380,8 +380,39 @@ static void transfer__two_threads(void)
 	fake_stop();
 }
 
-FAKE_MAIN("libtoe_transfer", T(transfer__wraps), T(recv__empty_fin_and_reset),
-	  T(send__after_shutdown_is_a_broken_pipe), T(recv__peek_trunc_waitall),
-	  T(recv__tells_seldom), T(send__full_buffer), T(send__blocks_until_there_is_room),
-	  T(recv__blocks_and_times_out), T(vector__scatter_gather),
-	  T(sendfile__reads_into_the_buffer), T(push__full_ring), T(transfer__two_threads))
+static void *in_two_parts(void *arg)
+{
+	usleep(10000);
+	fake_peer_send(*(uint32_t *)arg, "abc", 3);
+	usleep(30000);
+	fake_peer_send(*(uint32_t *)arg, "def", 3);
+	return NULL;
+}
+
+/* Nothing is taken, but all is waited for. */
+static void recv__peek_waits_for_all(void)
+{
+	uint32_t flow;
+	int fd = fake_pair(&flow, 0);
+	pthread_t t;
+	char b[6];
+
+	fake_start();
+	pthread_create(&t, NULL, in_two_parts, &flow);
+	CU_ASSERT_EQUAL(toe_recv(fd, b, 6, MSG_PEEK | MSG_WAITALL), 6);
+	pthread_join(t, NULL);
+	CU_ASSERT_EQUAL(toe_recv(fd, b, 6, 0), 6);
+	fake_peer_send(flow, "gh", 2);
+	fake_peer_fin(flow);
+	CU_ASSERT_EQUAL(toe_recv(fd, b, 6, MSG_PEEK | MSG_WAITALL), 2);
+	toe_close(fd);
+	fake_stop();
+	fake_step();
+}
+
+FAKE_MAIN("libtoe_transfer", T(recv__peek_waits_for_all), T(transfer__wraps),
+	  T(recv__empty_fin_and_reset), T(send__after_shutdown_is_a_broken_pipe),
+	  T(recv__peek_trunc_waitall), T(recv__tells_seldom), T(send__full_buffer),
+	  T(send__blocks_until_there_is_room), T(recv__blocks_and_times_out),
+	  T(vector__scatter_gather), T(sendfile__reads_into_the_buffer), T(push__full_ring),
+	  T(transfer__two_threads))

@@ -83,5 +83,92 @@ static void info__of_a_connection(void)
 	CU_ASSERT_EQUAL(i.recovery, TOE_INFO_LOSS);
 }
 
+/* tcp(7): a corked segment waits 200 ms at most, however long the round trip. */
+static void cork__has_a_ceiling(void)
+{
+	struct env e = env_established();
+
+	e.t.rto_us = 900000;
+	toe_tcp_option(&e.t, TOE_OPT_CORK, 1, e.now);
+	env_write(&e, 100);
+	CU_ASSERT_EQUAL(e.n, 0);
+	env_timer(&e);
+	CU_ASSERT_EQUAL(e.now, ENV_T0 + 200000);
+	CU_ASSERT(e.n == 1 && e.o[0].len == 100);
+	/* Also with TCP_NODELAY: cork is the stronger; and letting go sends. */
+	e = env_established();
+	toe_tcp_option(&e.t, TOE_OPT_NODELAY, 1, e.now);
+	toe_tcp_option(&e.t, TOE_OPT_CORK, 1, e.now);
+	env_write(&e, 100);
+	CU_ASSERT_EQUAL(e.n, 0);
+	env_run(&e, (uint32_t)toe_tcp_option(&e.t, TOE_OPT_CORK, 0, e.now));
+	CU_ASSERT(e.n == 1 && e.o[0].len == 100);
+}
+
+static void quickack__is_not_for_good(void)
+{
+	struct env e = env_established();
+	uint32_t seq = 0;
+
+	toe_tcp_option(&e.t, TOE_OPT_QUICKACK, 1, e.now);
+	for (; seq < 1000; seq += 100) {
+		env_in(&e, TOE_ACK | TOE_PSH, seq, 100, 0);
+		CU_ASSERT(env_only_ack(&e, seq + 100));
+	}
+	env_write(&e, 10);
+	env_in(&e, TOE_ACK | TOE_PSH, seq, 100, 10);
+	CU_ASSERT_EQUAL(e.n, 0);
+	/* What was delayed leaves when it is switched on. */
+	env_run(&e, (uint32_t)toe_tcp_option(&e.t, TOE_OPT_QUICKACK, 1, e.now));
+	CU_ASSERT(env_only_ack(&e, seq + 100));
+}
+
+static struct env deferring(uint8_t timeouts)
+{
+	struct env e = { .now = ENV_T0 };
+	struct toe_open how = env_how();
+	struct toe_seg syn = env_syn(&e);
+
+	how.opts.defer_accept = timeouts;
+	env_run(&e, toe_tcp_open_passive(&e.t, &how, &syn, e.now));
+	env_in(&e, TOE_ACK, 0, 0, 0);
+	CU_ASSERT(e.n == 0 && !e.act && e.t.state == TOE_TCP_SYN_RECEIVED);
+	return e;
+}
+
+static void defer_accept__data_makes_the_connection(void)
+{
+	struct env e = deferring(3);
+
+	env_in(&e, TOE_ACK | TOE_PSH, 0, 100, 0);
+	CU_ASSERT(e.act & TOE_ACT_ESTABLISHED && e.act & TOE_ACT_RX);
+	e = deferring(3);
+	env_in(&e, TOE_ACK | TOE_FIN, 0, 0, 0);
+	CU_ASSERT(e.act & TOE_ACT_ESTABLISHED && e.act & TOE_ACT_PEER_FIN);
+}
+
+static void defer_accept__until_the_time_is_over(void)
+{
+	struct env e = deferring(3);
+
+	for (unsigned i = 0; i < 2; i++) {
+		env_timer(&e); /* the SYN-ACK arrived: it is not sent again */
+		CU_ASSERT_EQUAL(e.n, 0);
+		env_in(&e, TOE_ACK, 0, 0, 0);
+		CU_ASSERT_EQUAL(e.t.state, TOE_TCP_SYN_RECEIVED);
+	}
+	env_timer(&e);
+	CU_ASSERT_EQUAL(e.now, ENV_T0 + 7000000);
+	CU_ASSERT(e.n == 1 && e.o[0].flags == (TOE_SYN | TOE_ACK));
+	env_in(&e, TOE_ACK, 0, 0, 0);
+	CU_ASSERT(e.act & TOE_ACT_ESTABLISHED);
+	e = deferring(1);
+	while (!e.t.error && e.now < ENV_T0 + 1000000000ull)
+		env_timer(&e);
+	CU_ASSERT_EQUAL(e.t.error, ETIMEDOUT); /* a peer that has gone is not waited for */
+}
+
 UNIT_MAIN("sockopts", T(options__defaults), T(options__nonsense_is_clamped),
-	  T(options__maxseg_bounds_both_ways), T(info__of_a_connection))
+	  T(options__maxseg_bounds_both_ways), T(info__of_a_connection), T(cork__has_a_ceiling),
+	  T(quickack__is_not_for_good), T(defer_accept__data_makes_the_connection),
+	  T(defer_accept__until_the_time_is_over))
