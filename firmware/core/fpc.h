@@ -17,6 +17,7 @@
 #include "../tcp/tcp.h"
 #include "engine.h"
 #include "pacer.h"
+#include "path.h"
 #include "rx_parser.h"
 #include "state.h"
 #include "syn_cookie.h"
@@ -31,6 +32,8 @@ enum {
 	TOE_RETRY_BURST = 32, /* flows of the retry list per batch */
 	TOE_BATCH_FLOWS = 64, /* flows open at once */
 	TOE_FLOW_BURST = 32, /* frames per flow and batch */
+	/* bytes of IP packet. A route may say less: then there is no room beside the headers */
+	TOE_MTU_MIN = 128,
 	TOE_TAKEN = 64, /* rings whose tail waits for the commits */
 	TOE_SWEEP_STEP = 4096, /* flow ids looked at per batch of a sweep */
 	TOE_SWEEP_FLOWS = 32, /* flows aborted per batch of a sweep */
@@ -142,6 +145,7 @@ struct toe_fpc {
 	struct toe_ctx_view ctx[TOE_MAX_APPS * TOE_MAX_CTXS];
 	uint16_t bells[TOE_MAX_APPS * TOE_MAX_CTXS]; /* contexts with queued commands */
 	uint32_t nbells;
+	struct toe_path path[TOE_PATHS];
 	struct toe_tcb scratch; /* of a connection that nothing is kept of (SYN cookies) */
 };
 
@@ -188,6 +192,16 @@ int toe_sched_connect(struct toe_fpc *f, unsigned app, unsigned ctx, uint32_t gr
 unsigned toe_sched_time_wait(struct toe_fpc *f);
 /* The work's connection goes on in the TIME_WAIT table. */
 void toe_sched_enter_time_wait(struct toe_fpc *f, const struct toe_work *w);
+
+/* The frame is for another FPC. True: it took it. */
+bool toe_sched_hand_on(struct toe_fpc *f, const struct toe_frame *fr, unsigned to);
+
+/* icmp.c: a frame that toe_rx_parse calls TOE_CNT_drop_icmp. True: the frame was handed on. */
+bool toe_icmp_frame(struct toe_fpc *f, const struct toe_frame *fr, const struct toe_rx *rx);
+
+/* path.c: a path's MTU was heard of; and what is known, at most `link`. */
+void toe_path_learn(struct toe_fpc *f, const struct toe_tuple *t, uint16_t mtu);
+uint16_t toe_path_mtu(struct toe_fpc *f, const struct toe_tuple *t, uint16_t link);
 
 /* flow_index.c */
 uint32_t toe_index_find(const struct toe_fpc *f, uint64_t hash, const struct toe_tuple *t);

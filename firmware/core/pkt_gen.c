@@ -184,6 +184,21 @@ static const uint8_t *next_mac(struct toe_fpc *f, struct toe_tcb *t)
 	return t->peer_mac;
 }
 
+/*
+ * The link's MTU is not what it was. A route's that is smaller stays as it is, until the link's is
+ * smaller still.
+ */
+static void follow_link(struct toe_fpc *f, struct toe_work *w)
+{
+	uint32_t mtu = toe_link_mtu(f->ctrl, w->t->dev, w->e->tuple.vlan);
+
+	if (mtu < TOE_MTU_MIN)
+		mtu = TOE_MTU_MIN;
+	if (w->t->link_mtu && (mtu < w->t->mtu_link || w->t->mtu_link == w->t->link_mtu))
+		w->act |= toe_tcp_link_mtu(w->t, mtu, f->now);
+	w->t->link_mtu = (uint16_t)mtu;
+}
+
 /* Everything the flow may send now, into frames that wait for the commit. */
 void toe_gen_output(struct toe_fpc *f, struct toe_work *w)
 {
@@ -195,6 +210,8 @@ void toe_gen_output(struct toe_fpc *f, struct toe_work *w)
 
 	if (toe_soft(f, w->flow)->pend & TOE_PEND_NH)
 		return;
+	if (t->link_mtu != toe_link_mtu(f->ctrl, t->dev, w->e->tuple.vlan))
+		follow_link(f, w);
 	while (f->nout < TOE_FLOW_BURST && get_frame(f, t->dev, &fr)) {
 		if (!toe_tcp_output(t, f->now, &o)) {
 			keep_frame(f, t->dev, &fr);

@@ -51,18 +51,20 @@ static uint16_t parse_eth(struct cursor *c, struct toe_rx *rx)
 	return type;
 }
 
-static void map_v4(uint8_t dst[16], const uint8_t src[4])
-{
-	memset(dst, 0, 10);
-	dst[10] = dst[11] = 0xff;
-	memcpy(dst + 12, src, 4);
-}
-
-static uint64_t pseudo_sum(const uint8_t *addrs, unsigned n, uint32_t tcp_len)
+static uint64_t pseudo_sum(const uint8_t *addrs, unsigned n, uint8_t proto, uint32_t len)
 {
 	uint64_t sum = toe_csum_add(0, addrs, n);
 
-	return toe_csum_plus(sum, (uint64_t)toe_be16(TOE_IP_TCP) + toe_be16((uint16_t)tcp_len));
+	return toe_csum_plus(sum, (uint64_t)toe_be16(proto) + toe_be16((uint16_t)len));
+}
+
+/* An ICMP message of `n` bytes; ICMPv6 sums a pseudo-header, too. */
+static int icmp(struct toe_rx *rx, uint8_t *p, uint32_t n, uint64_t pseudo)
+{
+	rx->payload = p;
+	rx->seg.len = n;
+	rx->pseudo = pseudo;
+	return TOE_CNT_drop_icmp;
 }
 
 static int parse_v4(struct cursor *c, struct toe_rx *rx)
@@ -80,14 +82,14 @@ static int parse_v4(struct cursor *c, struct toe_rx *rx)
 		return TOE_CNT_drop_checksum;
 	if (toe_be16(ip->frag) & (TOE_IP_MF | TOE_IP_OFFSET))
 		return TOE_CNT_drop_parse;
+	toe_map_v4(rx->tuple.laddr, ip->dst);
+	toe_map_v4(rx->tuple.raddr, ip->src);
 	if (ip->proto == TOE_IP_ICMP)
-		return TOE_CNT_drop_icmp;
+		return icmp(rx, c->p + hdr, len - hdr, 0);
 	if (ip->proto != TOE_IP_TCP)
 		return TOE_CNT_drop_parse;
 	rx->ce = (ip->tos & TOE_CE) == TOE_CE;
-	map_v4(rx->tuple.laddr, ip->dst);
-	map_v4(rx->tuple.raddr, ip->src);
-	rx->pseudo = pseudo_sum(ip->src, 8, len - hdr);
+	rx->pseudo = pseudo_sum(ip->src, 8, ip->proto, len - hdr);
 	take(c, hdr);
 	c->left = len - hdr; /* what follows is padding */
 	return 0;
@@ -133,14 +135,14 @@ static int parse_v6(struct cursor *c, struct toe_rx *rx)
 	next = ip->next;
 	if (!skip_ext(c, &next))
 		return TOE_CNT_drop_parse;
+	memcpy(rx->tuple.laddr, ip->dst, 16);
+	memcpy(rx->tuple.raddr, ip->src, 16);
+	rx->pseudo = pseudo_sum(ip->src, 32, next, c->left);
 	if (next == TOE_IP_ICMPV6)
-		return TOE_CNT_drop_icmp;
+		return icmp(rx, c->p, c->left, rx->pseudo);
 	if (next != TOE_IP_TCP)
 		return TOE_CNT_drop_parse;
 	rx->ce = (toe_be32(ip->ver_tc_flow) >> 20 & TOE_CE) == TOE_CE;
-	memcpy(rx->tuple.laddr, ip->dst, 16);
-	memcpy(rx->tuple.raddr, ip->src, 16);
-	rx->pseudo = pseudo_sum(ip->src, 32, c->left);
 	return 0;
 }
 

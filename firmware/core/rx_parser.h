@@ -8,11 +8,12 @@
 #ifndef TOE_CORE_RX_PARSER_H
 #define TOE_CORE_RX_PARSER_H
 
+#include "../lib/mem.h"
 #include "../port/port.h"
 #include "../tcp/tcp.h"
 
 struct toe_rx {
-	struct toe_seg seg;
+	struct toe_seg seg; /* of an ICMP message (TOE_CNT_drop_icmp) only its length */
 	struct toe_tuple tuple;
 	uint8_t *payload;
 	const uint8_t *tcp; /* header */
@@ -29,7 +30,7 @@ struct toe_rx {
 
 /*
  * 0, or the counter (enum toe_counter) under which the frame is dropped. The metadata's magic is
- * erased.
+ * erased. TOE_CNT_drop_icmp: `payload` is an ICMP message to tuple.laddr, for core/icmp.c.
  */
 int toe_rx_parse(const struct toe_frame *fr, struct toe_rx *rx);
 
@@ -49,5 +50,13 @@ struct toe_place {
 /* The same, and store the payload's spans into the receive buffer in the same pass. */
 bool toe_rx_store(const struct toe_rx *rx, bool partial_ok, const struct toe_span *span, unsigned n,
 		  const struct toe_place *to);
+
+/* ::ffff:a.b.c.d */
+static inline void toe_map_v4(uint8_t dst[16], const uint8_t src[4])
+{
+	memset(dst, 0, 10);
+	dst[10] = dst[11] = 0xff;
+	memcpy(dst + 12, src, 4);
+}
 
 #endif

@@ -9,10 +9,6 @@
 #include "../lib/errno.h"
 #include "isn.h"
 
-enum {
-	MTU_MIN = 128
-}; /* a route may say less: then there is no room for data beside the headers */
-
 static bool tuple_is(const struct toe_flow_ent *e, const struct toe_tuple *t)
 {
 	return !memcmp(&e->tuple, t, sizeof(*t));
@@ -77,7 +73,8 @@ static void open_params(struct toe_fpc *f, const struct toe_tuple *t, uint16_t m
 	o->isn = isn;
 	o->ts_offset = toe_tuple_secret(f->ctrl->key, t, TOE_SECRET_TS);
 	o->rcv_size = o->snd_size = TOE_BUF_DEFAULT;
-	o->mtu = mtu < MTU_MIN ? MTU_MIN : mtu;
+	o->mtu = mtu < TOE_MTU_MIN ? TOE_MTU_MIN : mtu;
+	o->path_mtu = toe_path_mtu(f, t, o->mtu);
 	o->ip_hdr = toe_addr_is_v4(t->laddr) ? 20 : 40;
 	o->cc = f->ctrl->cc;
 	o->ecn = f->ctrl->ecn;
@@ -288,7 +285,7 @@ static void no_flow(struct toe_fpc *f, struct toe_rx *rx, uint64_t hash)
 }
 
 /* To the FPC that the hash names. */
-static bool hand_on(struct toe_fpc *f, const struct toe_frame *fr, unsigned to)
+bool toe_sched_hand_on(struct toe_fpc *f, const struct toe_frame *fr, unsigned to)
 {
 	if (!toe_port_forward(f->port, f->id, to, fr)) {
 		toe_count(f, TOE_CNT_drop_forward_full);
@@ -306,6 +303,8 @@ bool toe_sched_frame(struct toe_fpc *f, struct toe_frame *fr)
 	int drop;
 
 	drop = fr->dev < TOE_MAX_DEVS ? toe_rx_parse(fr, &rx) : TOE_CNT_drop_parse;
+	if (drop == TOE_CNT_drop_icmp)
+		return toe_icmp_frame(f, fr, &rx);
 	if (drop) {
 		toe_count(f, (enum toe_counter)drop);
 		return false;
@@ -319,7 +318,7 @@ bool toe_sched_frame(struct toe_fpc *f, struct toe_frame *fr)
 		hash = toe_flow_hash(f->ctrl->key, &rx.tuple);
 		to = toe_hash_fpc(hash, f->nfpcs);
 		if (to != f->id)
-			return hand_on(f, fr, to);
+			return toe_sched_hand_on(f, fr, to);
 		flow = toe_index_find(f, hash, &rx.tuple);
 		if (flow == TOE_FLOW_NONE) {
 			no_flow(f, &rx, hash);

@@ -142,7 +142,12 @@ struct toe_tcb {
 	uint8_t syn_max; /* retransmissions of our SYN or SYN-ACK, at most */
 	uint16_t maxseg; /* TCP_MAXSEG, 0 = not set */
 	uint16_t mss_peer; /* MSS option received */
-	uint16_t mtu;
+	uint16_t mtu; /* bytes of IP packet that the path takes, as far as is known (tcp/pmtu.c) */
+	uint16_t mtu_link; /* that the link and the route take */
+	uint16_t mtu_probe; /* size that is being tried, 0 = none */
+	uint8_t soft_error; /* errno that routers reported: why it timed out, if it does */
+	uint32_t probe_end; /* wire, end of the probe that is under way, 0 = none */
+	uint64_t mtu_at; /* deadline of the next try of a larger one */
 	uint64_t fin_at; /* sequence number of the peer's FIN, with TOE_TCB_FIN_OOO */
 	uint64_t oow_at; /* last answer to a segment without data outside the window */
 	uint32_t
@@ -168,7 +173,7 @@ struct toe_tcb {
 	uint16_t endpoint;
 	uint32_t notified; /* toe_flow_dev.notify_seq */
 	uint16_t listener;
-	uint16_t pad1;
+	uint16_t link_mtu; /* of the link when it was last looked at */
 	uint32_t cookie;
 	uint32_t flow_label; /* of IPv6 packets */
 

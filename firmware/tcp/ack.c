@@ -52,6 +52,8 @@ uint32_t toe_ack_advance(struct toe_tcb *t, const struct toe_seg *seg, uint64_t 
 		t->snd_nxt = ack;
 	t->rexmits = 0;
 	t->dupacks = 0;
+	if (TOE_UNLIKELY(t->probe_end))
+		toe_pmtu_acked(t, now);
 	measure(t, seg, ack, now);
 	toe_cc(t)->ack(t, &(struct toe_ack_sample){
 			      .now = now,

@@ -19,7 +19,7 @@
 static uint32_t end(struct toe_tcb *t)
 {
 	t->state = TOE_TCP_CLOSED;
-	t->rto_at = t->ack_at = t->life_at = t->keep_at = t->pace_at = 0;
+	t->rto_at = t->ack_at = t->life_at = t->keep_at = t->pace_at = t->mtu_at = 0;
 	return t->flags & TOE_TCB_CLOSED_BY_APP ? TOE_ACT_FREE : 0;
 }
 
@@ -29,6 +29,12 @@ uint32_t toe_fsm_fail(struct toe_tcb *t, int error)
 	end(t);
 	t->error = (uint8_t)error;
 	return TOE_ACT_FREE | (t->flags & TOE_TCB_CLOSED_BY_APP ? 0 : TOE_ACT_ERROR);
+}
+
+/* Nobody answers: that it timed out, or what routers had to say about it (RFC 1122 4.2.3.9). */
+uint32_t toe_fsm_give_up(struct toe_tcb *t)
+{
+	return toe_fsm_fail(t, t->soft_error ? t->soft_error : ETIMEDOUT);
 }
 
 /* A RST leaves with the next output, and that is the end. */
@@ -42,7 +48,7 @@ static uint32_t reset_peer(struct toe_tcb *t)
 static uint32_t enter_time_wait(struct toe_tcb *t, uint64_t now)
 {
 	t->state = TOE_TCP_TIME_WAIT;
-	t->rto_at = t->keep_at = t->pace_at = 0;
+	t->rto_at = t->keep_at = t->pace_at = t->mtu_at = 0;
 	t->life_at = now + 2000ull * TOE_MSL_MS;
 	return t->flags & TOE_TCB_CLOSED_BY_APP ? TOE_ACT_TIME_WAIT : 0;
 }
@@ -77,19 +83,20 @@ static void init(struct toe_tcb *t, const struct toe_open *o)
 	t->rcv_size = o->rcv_size;
 	t->snd_size = o->snd_size;
 	t->rcv_wscale = choose_wscale(o->rcv_size);
-	t->mtu = o->mtu;
+	t->mtu_link = o->mtu;
+	t->mtu = o->path_mtu ? o->path_mtu : o->mtu;
 	t->ip_hdr = o->ip_hdr;
 	t->cc = o->cc < TOE_CC_COUNT ? o->cc : TOE_CC_NEWRENO;
 	t->rto_us = TOE_RTO_INIT_US;
 	toe_tcp_options(t, &o->opts);
 }
 
-/* The MSS that the path and the application allow, as it is offered to the peer. */
+/* The MSS that the link and the application allow, as it is offered to the peer. */
 uint32_t toe_own_mss(const struct toe_tcb *t)
 {
-	uint32_t path = t->mtu - t->ip_hdr - 20u;
+	uint32_t link = t->mtu_link - t->ip_hdr - 20u;
 
-	return t->maxseg ? toe_min32(path, t->maxseg) : path;
+	return t->maxseg ? toe_min32(link, t->maxseg) : link;
 }
 
 /*
@@ -103,13 +110,12 @@ static void learn_syn(struct toe_tcb *t, const struct toe_seg *syn, uint64_t now
 	if (syn->opts & TOE_SEG_MSS)
 		mss = toe_max32(syn->mss, TOE_MSS_MIN);
 	t->mss_peer = (uint16_t)mss;
-	t->mss = (uint16_t)toe_min32(t->mss_peer, toe_own_mss(t));
 	if (syn->opts & TOE_SEG_TS) {
 		t->flags |= TOE_TCB_TS;
 		t->ts_recent = syn->tsval;
 		t->ts_recent_age_s = toe_age_s(now);
-		t->mss -= TOE_TS_OPT_LEN;
 	}
+	toe_pmtu_begin(t, now);
 	if (syn->opts & TOE_SEG_WSCALE) {
 		t->flags |= TOE_TCB_WSCALE;
 		t->snd_wscale = (uint8_t)toe_min32(syn->wscale, TOE_WSCALE_MAX);

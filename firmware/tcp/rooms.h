@@ -129,6 +129,7 @@ static inline bool toe_wnd_update(struct toe_tcb *t, const struct toe_seg *seg)
 /* fsm.c */
 uint32_t toe_own_mss(const struct toe_tcb *t);
 uint32_t toe_fsm_fail(struct toe_tcb *t, int error);
+uint32_t toe_fsm_give_up(struct toe_tcb *t);
 uint32_t toe_fsm_syn_sent(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now);
 bool toe_defers(struct toe_tcb *t, const struct toe_seg *seg);
 uint32_t toe_fsm_established(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now);
@@ -201,6 +202,14 @@ void toe_ecn_reduced(struct toe_tcb *t);
 uint32_t toe_ecn_echo(struct toe_tcb *t, uint64_t ack, uint64_t now);
 uint32_t toe_ecn_data(struct toe_tcb *t, const struct toe_seg *seg);
 bool toe_ecn_edge(struct toe_tcb *t, struct toe_out *o);
+
+/* pmtu.c */
+void toe_pmtu_begin(struct toe_tcb *t, uint64_t now);
+void toe_pmtu_timeout(struct toe_tcb *t, uint64_t now);
+void toe_pmtu_timer(struct toe_tcb *t);
+uint32_t toe_pmtu_probe(struct toe_tcb *t, uint32_t len, uint64_t room);
+void toe_pmtu_resent(struct toe_tcb *t, uint64_t seq, uint64_t now);
+void toe_pmtu_acked(struct toe_tcb *t, uint64_t now);
 
 /* rto.c */
 void toe_rto_sample(struct toe_tcb *t, uint64_t rtt_us);

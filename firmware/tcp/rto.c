@@ -5,6 +5,7 @@
  *   rto_at   retransmission (RFC 6298), or persist (RFC 9293 3.8.6.1) with TOE_TCB_PERSIST
  *   ack_at   delayed ACK
  *   pace_at  data waits for the pacing rate (pace.c)
+ *   mtu_at   try a larger segment (pmtu.c)
  *   life_at  FIN_WAIT_2 that nobody holds; TIME_WAIT that the application has not closed
  *   keep_at  keepalive (keepalive.c)
  */
@@ -39,7 +40,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 uint64_t toe_tcp_deadline(const struct toe_tcb *t)
 {
 	return earlier(earlier(earlier(t->rto_at, t->ack_at), t->pace_at),
-		       earlier(t->life_at, t->keep_at));
+		       earlier(earlier(t->life_at, t->keep_at), t->mtu_at));
 }
 
 /* A SYN was not answered in time. */
@@ -53,7 +54,7 @@ static uint32_t syn_timeout(struct toe_tcb *t)
 	if (t->rexmits > toe_max32(t->syn_max, t->opts & TOE_TCB_DEFERRED ? t->defer : 0)) {
 		if (passive) /* the application never saw it */
 			t->flags |= TOE_TCB_CLOSED_BY_APP;
-		return toe_fsm_fail(t, ETIMEDOUT);
+		return toe_fsm_give_up(t);
 	}
 	t->snd_nxt = t->snd_una;
 	return TOE_ACT_OUTPUT | TOE_ACT_C_RTO;
@@ -65,6 +66,7 @@ static uint32_t syn_timeout(struct toe_tcb *t)
  */
 static uint32_t data_timeout(struct toe_tcb *t, uint64_t now)
 {
+	toe_pmtu_timeout(t, now);
 	if (t->rexmits == 1)
 		t->ssthresh = toe_cc(t)->loss(t, (uint32_t)(t->snd_max - t->snd_una), now);
 	t->cwnd = t->mss;
@@ -98,7 +100,7 @@ static uint32_t rto_fired(struct toe_tcb *t, uint64_t now)
 {
 	t->rexmits++;
 	if (gives_up(t, now))
-		return toe_fsm_fail(t, ETIMEDOUT);
+		return toe_fsm_give_up(t);
 	t->flags &= ~(uint32_t)TOE_TCB_RTT_TIMING;
 	if (toe_rto(t) < TOE_RTO_MAX_US)
 		t->backoff++;
@@ -128,12 +130,14 @@ uint32_t toe_tcp_timer(struct toe_tcb *t, uint64_t now)
 		act |= TOE_ACT_OUTPUT;
 	}
 	if (due(t->life_at, now)) {
-		t->life_at = t->rto_at = t->ack_at = t->keep_at = t->pace_at = 0;
+		t->life_at = t->mtu_at = t->rto_at = t->ack_at = t->keep_at = t->pace_at = 0;
 		t->state = TOE_TCP_CLOSED;
 		return t->flags & TOE_TCB_CLOSED_BY_APP ? TOE_ACT_FREE : 0;
 	}
 	if (due(t->rto_at, now))
 		act |= rto_fired(t, now);
+	if (due(t->mtu_at, now))
+		toe_pmtu_timer(t);
 	if (due(t->keep_at, now))
 		act |= toe_keep_timer(t, now);
 	return act;

@@ -76,6 +76,8 @@ static void make_data(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint64
 	if (TOE_UNLIKELY(o->rexmit)) {
 		t->rexmit_segs++;
 		t->rexmit_bytes += len;
+		if (t->probe_end)
+			toe_pmtu_resent(t, seq, now);
 	}
 	t->sent_at = now;
 	t->flags &= ~(uint32_t)(TOE_TCB_FRESH | TOE_TCB_QUICKACK);
@@ -175,7 +177,9 @@ static bool send_data(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 
 	restart_after_idle(t, now);
 	len = next_len(t);
-	if (len == t->mss || may_send_short(t, len, len == unsent(t)))
+	if (TOE_UNLIKELY(t->mtu_probe))
+		len = toe_pmtu_probe(t, len, toe_min64(unsent(t), room(t)));
+	if (len >= t->mss || may_send_short(t, len, len == unsent(t)))
 		return send_next(t, now, o, len);
 	/* With nothing in flight no ACK will come to ask again. */
 	if (t->snd_nxt == t->snd_una && !(t->flags & TOE_TCB_PERSIST)) {

@@ -93,7 +93,8 @@ struct toe_open {
 	uint32_t isn; /* RFC 6528, made by the engine */
 	uint32_t ts_offset; /* added to the clock in timestamps (RFC 7323 5.4) */
 	uint32_t rcv_size, snd_size; /* bytes, powers of two */
-	uint16_t mtu; /* bytes of IP packet on the path */
+	uint16_t mtu; /* bytes of IP packet that link and route take */
+	uint16_t path_mtu; /* that the path takes, if it was heard before; 0 = as mtu */
 	uint8_t ip_hdr; /* bytes of IP header: 20 or 40 */
 	uint8_t cc; /* enum toe_cc_id */
 	uint8_t ecn; /* enum toe_ecn_policy */
@@ -170,6 +171,17 @@ int64_t toe_tcp_option(struct toe_tcb *t, uint8_t option, uint64_t value, uint64
  */
 uint64_t toe_tcp_deadline(const struct toe_tcb *t);
 uint32_t toe_tcp_timer(struct toe_tcb *t, uint64_t now);
+
+/*
+ * An ICMP error quotes the segment with the number `seq`: no way for it (`error`, RFC 9293 3.9.2.2),
+ * or it is larger (`quoted`, bytes of IP packet) than the `mtu` of some link (0 = not said; RFC 1191,
+ * RFC 8201). TOE_ACT_C_UNACCEPTABLE: it is not believed.
+ */
+uint32_t toe_tcp_unreachable(struct toe_tcb *t, uint32_t seq, int error, uint64_t now);
+uint32_t toe_tcp_too_big(struct toe_tcb *t, uint32_t seq, uint32_t mtu, uint32_t quoted,
+			 uint64_t now);
+/* The link's MTU is another now. */
+uint32_t toe_tcp_link_mtu(struct toe_tcb *t, uint32_t mtu, uint64_t now);
 
 /*
  * What the flow block shows (abi/arena.h): stream position up to which data was received in order /

@@ -135,7 +135,7 @@ static inline void pair_send(struct pair *p, int from, const struct toe_out *o)
 	e->sent_segments += o->len > 0;
 	e->acks += !o->len;
 	e->rexmits += o->rexmit;
-	if (o->len + o->opt_len + e->t.ip_hdr + 20u > e->t.mtu)
+	if (o->len + o->opt_len + e->t.ip_hdr + 20u > (e->t.mtu_probe ? e->t.mtu_probe : e->t.mtu))
 		PAIR_FAIL(p, "end %d sends %u bytes, mtu %u", from, o->len, e->t.mtu);
 	if (o->pos + o->len > e->wrote && o->len)
 		PAIR_FAIL(p, "end %d sends beyond what was written", from);

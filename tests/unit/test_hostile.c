@@ -74,8 +74,8 @@ static void check_out(struct war *w, const struct toe_out *o)
 	const struct toe_tcb *t = &w->t;
 	uint64_t seq = toe_seq_expand(t->snd_una, o->seq), ack, right;
 
-	HOLDS(w, o->len <= t->mss);
-	HOLDS(w, o->len + o->opt_len + 20u + t->ip_hdr <= t->mtu);
+	HOLDS(w, o->len <= t->mss || (t->mtu_probe && o->len + o->opt_len <= t->mss_peer));
+	HOLDS(w, o->len + o->opt_len + 20u + t->ip_hdr <= toe_max32(t->mtu, t->mtu_probe));
 	HOLDS(w, o->opt_len <= 40 && o->opt_len % 4 == 0);
 	HOLDS(w, !o->len || o->pos + o->len <= t->snd_end - t->snd_first);
 	HOLDS(w, !o->len || (uint32_t)(t->snd_first + o->pos) == o->seq);
@@ -378,6 +378,24 @@ static void after(struct war *w)
 	}
 }
 
+/* An ICMP error, which may quote anything. */
+static void router(struct war *w)
+{
+	uint32_t span = (uint32_t)(w->t.snd_max - w->t.snd_una) + 3;
+	uint32_t seq = (uint32_t)w->t.snd_una - 1 + rnd(w, span);
+	uint32_t size = rnd(w, 3) ? rnd(w, 10000) : w->t.mtu;
+
+	if (w->t.state == TOE_TCP_CLOSED)
+		return;
+	if (chance(w, 95))
+		act(w,
+		    toe_tcp_too_big(&w->t, seq, chance(w, 20) ? 0 : rnd(w, 10000), size, w->now));
+	else
+		act(w, toe_tcp_unreachable(&w->t, seq, EHOSTUNREACH, w->now));
+	if (chance(w, 10) && !w->over)
+		act(w, toe_tcp_link_mtu(&w->t, 128 + rnd(w, 9000), w->now));
+}
+
 static bool war(uint64_t seed)
 {
 	static struct war w;
@@ -392,7 +410,7 @@ static bool war(uint64_t seed)
 		struct toe_seg s;
 
 		w.now += rnd(&w, 1000);
-		switch (rnd(&w, 8)) {
+		switch (rnd(&w, 9)) {
 		case 0:
 			timers(&w);
 			break;
@@ -402,6 +420,9 @@ static bool war(uint64_t seed)
 			break;
 		case 3:
 			settle(&w);
+			break;
+		case 4:
+			router(&w);
 			break;
 		default:
 			s = random_seg(&w);

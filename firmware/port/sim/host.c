@@ -166,13 +166,17 @@ static bool steer(struct toe_port *p, struct toe_frame *f, unsigned *fpc)
 	struct toe_meta m = { .magic = TOE_META_WORD };
 	struct toe_rx rx;
 	uint64_t hash;
+	int drop;
 
 	if (p->conf.steer == SIM_STEER_RAW) {
 		*fpc = sim_below(p->w, p->conf.nfpcs);
 		return true;
 	}
-	if (toe_rx_parse(f, &rx))
-		return false;
+	drop = toe_rx_parse(f, &rx);
+	if (drop == TOE_CNT_drop_icmp) /* to any: they hand it on */
+		*fpc = sim_below(p->w, p->conf.nfpcs);
+	if (drop)
+		return drop == TOE_CNT_drop_icmp;
 	if (p->conf.steer == SIM_STEER_PARTIAL)
 		make_partial(&rx);
 	hash = toe_flow_hash(p->ctrl->key, &rx.tuple);

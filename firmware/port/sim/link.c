@@ -118,6 +118,12 @@ void sim_send(struct toe_port *to, struct sim_link *l, const uint8_t *frame, uin
 		return;
 	}
 	l->number++;
+	if (l->mtu && len > l->mtu + SIM_ETH) {
+		w->lost++;
+		if (l->tells && to->peer)
+			sim_too_big(to->peer, frame, len, l->mtu);
+		return;
+	}
 	if (chance(l, DIE_LOSS, l->loss) || !enqueue_rate(w, l, len, &wait)) {
 		w->lost++;
 		return;

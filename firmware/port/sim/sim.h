@@ -20,6 +20,7 @@ enum {
 	SIM_HEADROOM = 64,
 	SIM_QUEUE = 1024, /* received frames waiting for an FPC */
 	SIM_HOSTS = 4,
+	SIM_ETH = 14, /* bytes in front of the IP packet */
 };
 
 /* Chances are in 1/65536. */
@@ -28,6 +29,8 @@ struct sim_link {
 	uint32_t reorder; /* chance that a frame takes `late_us` longer */
 	uint32_t late_us, delay_us;
 	uint32_t kbit; /* rate, 0 = unlimited */
+	uint32_t mtu; /* larger IP packets are dropped, 0 = unlimited */
+	bool tells; /* and an ICMP error says so */
 	uint32_t queue; /* bytes that wait for the rate, at most; 0 = unlimited */
 	/* The link's own: when the rate is free again (ns), its dice, the frame's number. */
 	uint64_t busy_until, seed, number;
@@ -105,6 +108,8 @@ void sim_drop_frames(struct sim_world *w);
 struct toe_port *sim_host(struct sim_world *w, const struct sim_conf *conf);
 /* Join two hosts by a link of the same kind both ways. */
 void sim_join(struct toe_port *a, struct toe_port *b, const struct sim_link *link);
+/* What a router would answer to a frame that `mtu` is too small for; nothing for those without IPv4. */
+void sim_too_big(struct toe_port *sender, const uint8_t *frame, uint32_t len, uint32_t mtu);
 /* A frame for `to` arrives after `link`; NULL: at once, unharmed. */
 void sim_send(struct toe_port *to, struct sim_link *link, const uint8_t *frame, uint32_t len);
 /* Give the arrived frame to an FPC now. */

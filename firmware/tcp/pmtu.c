@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the path says: its MTU (RFC 1191, RFC 8201), and that something cannot be reached (RFC 5461).
+ *
+ *   mtu_link   what the link and the route allow: never exceeded, offered to the peer
+ *   mtu        what is used; lower if a router said so, or if only smaller segments arrive
+ *   mtu_at     when a larger one is tried again
+ *   mtu_probe  the size of the next full segment, once, or of the one up to probe_end that is under
+ *              way (RFC 4821): it arrives, and mtu is raised; or it is sent again, smaller
+ *
+ * Who cannot see the connection cannot know its sequence numbers, so only an error that quotes one
+ * of those under way is believed (RFC 5927 4.1).
+ */
+#include "rooms.h"
+
+#include "../lib/errno.h"
+
+enum {
+	LEAST_V4 = 552, /* below, the claim is more likely false than true */
+	LEAST_V6 = 1280, /* RFC 8200 5 */
+	RAISE_US = 600 * 1000000, /* RFC 1191 6.3, RFC 8201 4 */
+	HOLE_US = 10 * 1000000, /* the same where nobody said anything */
+	NEXT_US = 1000000, /* a probe arrived: the next one */
+	HOLE_REXMITS = 2, /* timeouts in a row that look like a black hole (RFC 8899 4.3) */
+};
+
+/* Sizes that paths have (RFC 1191 7.1, brought up to date), to climb and to fall. */
+static const uint16_t plateau[] = { LEAST_V4, 1006, LEAST_V6, 1400, 1492, 1500, 4352, 9000 };
+enum { NPLATEAU = sizeof(plateau) / sizeof(plateau[0]) };
+
+static uint32_t least(const struct toe_tcb *t)
+{
+	return toe_min32(t->ip_hdr == 20 ? LEAST_V4 : LEAST_V6, t->mtu_link);
+}
+
+/* The largest plateau below `mtu`. */
+static uint32_t below(uint32_t mtu)
+{
+	for (unsigned i = NPLATEAU; i--;)
+		if (plateau[i] < mtu)
+			return plateau[i];
+	return 0;
+}
+
+static uint32_t above(uint32_t mtu)
+{
+	for (unsigned i = 0; i < NPLATEAU; i++)
+		if (plateau[i] > mtu)
+			return plateau[i];
+	return UINT16_MAX;
+}
+
+/* Payload of a full segment, as both ends and the path have it. */
+static uint32_t full_segment(const struct toe_tcb *t)
+{
+	uint32_t mss = toe_min32(t->mss_peer, t->mtu - t->ip_hdr - 20u);
+
+	if (t->maxseg)
+		mss = toe_min32(mss, t->maxseg);
+	return mss - (t->flags & TOE_TCB_TS ? TOE_TS_OPT_LEN : 0);
+}
+
+/* The peer's SYN has come. */
+void toe_pmtu_begin(struct toe_tcb *t, uint64_t now)
+{
+	t->mss = (uint16_t)full_segment(t);
+	if (t->mtu < t->mtu_link)
+		t->mtu_at = now + RAISE_US;
+}
+
+static void use(struct toe_tcb *t, uint32_t mtu)
+{
+	t->mtu = (uint16_t)mtu;
+	t->mtu_probe = 0;
+	t->probe_end = 0;
+	if (!t->mss_peer)
+		return;
+	t->mss = (uint16_t)full_segment(t);
+	t->cwnd = toe_max32(t->cwnd, t->mss);
+}
+
+/*
+ * What is under way was too large for the path, which says nothing about its load: all goes again,
+ * with cwnd as it is.
+ */
+static uint32_t resend(struct toe_tcb *t, uint64_t now)
+{
+	t->recover = t->snd_max;
+	t->snd_nxt = t->snd_una;
+	t->dupacks = 0;
+	t->flags &= ~(uint32_t)(TOE_TCB_RECOVERY | TOE_TCB_REXMIT | TOE_TCB_RTT_TIMING);
+	t->flags |= TOE_TCB_RTO_RECOVERY;
+	t->rto_at = now + toe_rto(t);
+	return TOE_ACT_OUTPUT;
+}
+
+static bool under_way(const struct toe_tcb *t, uint32_t seq)
+{
+	uint64_t at = toe_seq_expand(t->snd_una, seq);
+
+	return at >= t->snd_una && at < t->snd_max;
+}
+
+uint32_t toe_tcp_too_big(struct toe_tcb *t, uint32_t seq, uint32_t mtu, uint32_t quoted,
+			 uint64_t now)
+{
+	if (!under_way(t, seq) || t->state < TOE_TCP_SYN_SENT)
+		return TOE_ACT_C_UNACCEPTABLE;
+	if (!mtu || mtu >= quoted) /* routers older than RFC 1191 say nothing */
+		mtu = below(toe_min32(quoted, t->mtu));
+	mtu = toe_max32(mtu, least(t));
+	if (t->probe_end && mtu >= t->mtu && mtu < t->mtu_probe) {
+		use(t, mtu); /* the probe was too large, but it says how much is not */
+		t->mtu_at = now + RAISE_US;
+		return t->state >= TOE_TCP_ESTABLISHED ? resend(t, now) : TOE_ACT_OUTPUT;
+	}
+	if (mtu >= t->mtu)
+		return TOE_ACT_C_UNACCEPTABLE;
+	use(t, mtu);
+	t->mtu_at = now + RAISE_US;
+	return t->state >= TOE_TCP_ESTABLISHED && !(t->flags & TOE_TCB_PERSIST) ? resend(t, now)
+										: 0;
+}
+
+uint32_t toe_tcp_unreachable(struct toe_tcb *t, uint32_t seq, int error, uint64_t now)
+{
+	if (!under_way(t, seq))
+		return TOE_ACT_C_UNACCEPTABLE;
+	switch (t->state) {
+	case TOE_TCP_CLOSED:
+		return TOE_ACT_C_UNACCEPTABLE;
+	case TOE_TCP_SYN_RECEIVED:
+		if (t->flags & TOE_TCB_PASSIVE) /* the application never saw it */
+			t->flags |= TOE_TCB_CLOSED_BY_APP;
+		return toe_fsm_fail(t, error);
+	case TOE_TCP_SYN_SENT:
+		return toe_fsm_fail(t, error);
+	default:
+		t->soft_error = (uint8_t)error;
+		return 0;
+	}
+}
+
+uint32_t toe_tcp_link_mtu(struct toe_tcb *t, uint32_t mtu, uint64_t now)
+{
+	bool limited = t->mtu < t->mtu_link;
+
+	t->mtu_link = (uint16_t)mtu;
+	if (t->mtu > mtu || !limited) {
+		use(t, mtu);
+		t->mtu_at = 0;
+	} else if (!t->mtu_at) {
+		t->mtu_at = now + NEXT_US;
+	}
+	return TOE_ACT_OUTPUT;
+}
+
+/* IP packet of the segment that is sent again first. */
+static uint32_t segment_size(const struct toe_tcb *t)
+{
+	uint32_t len = (uint32_t)toe_min64(t->snd_max - t->snd_una, t->mss);
+
+	return len + t->mtu - full_segment(t);
+}
+
+/*
+ * A timeout. Full segments that never arrive may be those that are too long for a path that does
+ * not say so (RFC 2923 2.1): try shorter ones.
+ */
+void toe_pmtu_timeout(struct toe_tcb *t, uint64_t now)
+{
+	uint32_t mtu = toe_max32(below(segment_size(t)), least(t));
+
+	if (t->rexmits == 1)
+		t->soft_error = 0; /* of an earlier trouble */
+	if (t->rexmits >= HOLE_REXMITS && mtu < segment_size(t)) {
+		/* One large step first: what is common is a tunnel. */
+		if (mtu > LEAST_V6 && t->rexmits == HOLE_REXMITS)
+			mtu = LEAST_V6;
+		use(t, mtu);
+		t->mtu_at = now;
+	}
+	if (t->mtu_at) /* not before this trouble is over */
+		t->mtu_at = toe_max64(t->mtu_at, t->rto_at + HOLE_US);
+}
+
+/* Time to try a larger segment: it leaves with the next data. */
+void toe_pmtu_timer(struct toe_tcb *t)
+{
+	t->mtu_at = 0;
+	if (t->mtu < t->mtu_link)
+		t->mtu_probe = (uint16_t)toe_min32(above(t->mtu), t->mtu_link);
+}
+
+/* A full segment of `len` is about to leave, of `room` bytes that may go: is it the probe? */
+uint32_t toe_pmtu_probe(struct toe_tcb *t, uint32_t len, uint64_t room)
+{
+	uint32_t probe = toe_min32(t->mss_peer - (t->flags & TOE_TCB_TS ? TOE_TS_OPT_LEN : 0),
+				   t->mss + t->mtu_probe - t->mtu);
+
+	if (t->maxseg || probe <= t->mss) {
+		t->mtu_probe = 0; /* the peer or the application want no more */
+		return len;
+	}
+	if (t->probe_end || len < t->mss || room < probe || t->snd_nxt < t->snd_max)
+		return len;
+	t->probe_end = (uint32_t)(t->snd_nxt + probe);
+	return probe;
+}
+
+/* Something is sent again, from `seq` on: the probe is lost if it is not behind that. */
+void toe_pmtu_resent(struct toe_tcb *t, uint64_t seq, uint64_t now)
+{
+	if (!toe_seq_lt((uint32_t)seq, t->probe_end))
+		return;
+	t->mtu_probe = 0;
+	t->probe_end = 0;
+	t->mtu_at = now + RAISE_US;
+}
+
+/* Everything up to snd_una has arrived: the probe too? */
+void toe_pmtu_acked(struct toe_tcb *t, uint64_t now)
+{
+	if (toe_seq_lt((uint32_t)t->snd_una, t->probe_end))
+		return;
+	use(t, t->mtu_probe);
+	t->mtu_at = t->mtu < t->mtu_link ? now + NEXT_US : 0;
+}

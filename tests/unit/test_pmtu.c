@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "tcp_env.h"
+
+/* Four full segments of 1000 bytes under way. */
+static struct env sending(void)
+{
+	struct env e = env_established();
+
+	env_write(&e, 4000);
+	CU_ASSERT_EQUAL(e.n, 4);
+	return e;
+}
+
+static void too_big(struct env *e, uint32_t seq, uint32_t mtu)
+{
+	env_run(e, toe_tcp_too_big(&e->t, ENV_ISN + 1 + seq, mtu, ENV_MSS + 40, e->now));
+}
+
+/* All that is under way goes again in segments that fit, and cwnd is what it was. */
+static void too_big__resends_at_once(void)
+{
+	struct env e = sending();
+	uint32_t cwnd = e.t.cwnd, ssthresh = e.t.ssthresh, at = 0;
+
+	too_big(&e, 1000, 640);
+	CU_ASSERT_EQUAL(e.t.mtu, 640);
+	CU_ASSERT_EQUAL(e.t.mss, 600);
+	CU_ASSERT_EQUAL(e.t.cwnd, cwnd);
+	CU_ASSERT_EQUAL(e.t.ssthresh, ssthresh);
+	for (unsigned i = 0; i < e.n; at += e.o[i++].len) {
+		CU_ASSERT_EQUAL(env_out_seq(&e, i), at);
+		CU_ASSERT(e.o[i].len <= 600);
+	}
+	CU_ASSERT_EQUAL(at, 4000);
+	/* The same from the other segments' errors: nothing new. */
+	too_big(&e, 2000, 640);
+	CU_ASSERT_EQUAL(e.n, 0);
+	env_in(&e, TOE_ACK, 0, 0, 4000);
+	CU_ASSERT_EQUAL(e.t.ssthresh, ssthresh);
+}
+
+/* RFC 5927 4.1: what quotes nothing that is under way was made up. */
+static void too_big__outside_the_window(void)
+{
+	struct env e = sending();
+
+	env_in(&e, TOE_ACK, 0, 0, 1000);
+	too_big(&e, 999, 640);
+	CU_ASSERT_EQUAL(e.act, TOE_ACT_C_UNACCEPTABLE);
+	too_big(&e, 4000, 640);
+	CU_ASSERT_EQUAL(e.act, TOE_ACT_C_UNACCEPTABLE);
+	CU_ASSERT_EQUAL(e.t.mss, ENV_MSS);
+	CU_ASSERT_EQUAL(e.n, 0);
+	too_big(&e, 3999, 640);
+	CU_ASSERT_EQUAL(e.t.mss, 600);
+}
+
+static void too_big__not_below_the_least(void)
+{
+	struct env e = sending();
+
+	too_big(&e, 0, 68);
+	CU_ASSERT_EQUAL(e.t.mtu, 552);
+}
+
+/* An old router does not say how large: the next size that is common. */
+static void too_big__without_a_size(void)
+{
+	struct env e = sending();
+
+	too_big(&e, 0, 0);
+	CU_ASSERT_EQUAL(e.t.mtu, 1006);
+}
+
+/* A path never gets larger by an error. */
+static void too_big__larger(void)
+{
+	struct env e = sending();
+
+	too_big(&e, 0, 640);
+	too_big(&e, 0, 900);
+	CU_ASSERT_EQUAL(e.t.mtu, 640);
+}
+
+/* Ten minutes later one segment is larger, and if it arrives, all are. */
+static void probe__arrives(void)
+{
+	struct env e = sending();
+
+	too_big(&e, 0, 640);
+	env_in(&e, TOE_ACK, 0, 0, 4000);
+	CU_ASSERT_EQUAL(toe_tcp_deadline(&e.t), e.now + 600000000);
+	env_timer(&e);
+	env_write(&e, 7966);
+	CU_ASSERT_EQUAL(e.o[0].len, 966);
+	CU_ASSERT_EQUAL(e.o[1].len, 600);
+	CU_ASSERT_EQUAL(e.t.mtu, 640);
+	env_in(&e, TOE_ACK, 0, 0, 4965);
+	CU_ASSERT_EQUAL(e.t.mtu, 640);
+	env_in(&e, TOE_ACK, 0, 0, 7966);
+	CU_ASSERT_EQUAL(e.t.mtu, 1006);
+	CU_ASSERT_EQUAL(e.t.mss, 966);
+	/* And on, to what the link takes. */
+	env_timer(&e);
+	env_write(&e, 8966);
+	CU_ASSERT_EQUAL(e.o[0].len, 1000);
+	env_in(&e, TOE_ACK, 0, 0, 8966);
+	CU_ASSERT_EQUAL(e.t.mtu, ENV_MSS + 40);
+	CU_ASSERT_EQUAL(e.t.mtu_at, 0);
+}
+
+static void probe__is_lost(void)
+{
+	struct env e = sending();
+
+	too_big(&e, 0, 640);
+	env_in(&e, TOE_ACK, 0, 0, 4000);
+	env_timer(&e);
+	env_write(&e, 5000);
+	CU_ASSERT_EQUAL(e.o[0].len, 966);
+	while (!e.n || !e.o[0].rexmit)
+		env_timer(&e);
+	CU_ASSERT_EQUAL(env_out_seq(&e, 0), 4000);
+	CU_ASSERT_EQUAL(e.o[0].len, 600);
+	env_in(&e, TOE_ACK, 0, 0, 5000);
+	CU_ASSERT_EQUAL(e.t.mtu, 640);
+	CU_ASSERT(e.t.mtu_at > e.now + 500000000);
+}
+
+/* Full segments vanish, nobody says why: shorter ones are tried, and longer ones later. */
+static void timeout__black_hole(void)
+{
+	struct env e = { .now = ENV_T0 };
+	struct toe_open how = env_how();
+	struct toe_seg syn = env_syn(&e);
+
+	how.mtu = 1500;
+	syn.mss = 1460;
+	env_run(&e, toe_tcp_open_passive(&e.t, &how, &syn, e.now));
+	env_in(&e, TOE_ACK, 0, 0, 0);
+	env_write(&e, 5000);
+	do
+		env_timer(&e);
+	while (e.t.rexmits < 1);
+	CU_ASSERT_EQUAL(e.t.mtu, 1500);
+	do
+		env_timer(&e);
+	while (e.t.rexmits < 2);
+	CU_ASSERT_EQUAL(e.t.mtu, 1280);
+	CU_ASSERT_EQUAL(e.o[0].len, 1240);
+	do
+		env_timer(&e);
+	while (e.t.rexmits < 3);
+	CU_ASSERT_EQUAL(e.t.mtu, 1006);
+	do
+		env_timer(&e);
+	while (e.t.rexmits < 6);
+	CU_ASSERT_EQUAL(e.t.mtu, 552);
+	CU_ASSERT_NOT_EQUAL(e.t.mtu_at, 0);
+}
+
+/* A short segment that is lost says nothing about the size. */
+static void timeout__short_segments(void)
+{
+	struct env e = env_established();
+
+	env_write(&e, 100);
+	while (e.t.rexmits < 6)
+		env_timer(&e);
+	CU_ASSERT_EQUAL(e.t.mtu, ENV_MSS + 40);
+}
+
+static void unreachable__ends_a_connect(void)
+{
+	struct env e = env_syn_sent();
+
+	env_run(&e, toe_tcp_unreachable(&e.t, ENV_ISN + 1, EHOSTUNREACH, e.now));
+	CU_ASSERT_EQUAL(e.act, TOE_ACT_C_UNACCEPTABLE);
+	env_run(&e, toe_tcp_unreachable(&e.t, ENV_ISN, EHOSTUNREACH, e.now));
+	CU_ASSERT(e.act & TOE_ACT_ERROR && e.act & TOE_ACT_FREE);
+	CU_ASSERT_EQUAL(e.t.error, EHOSTUNREACH);
+}
+
+/* RFC 9293 3.9.2.2: it may be a route that changes; but if nothing helps, it was the reason. */
+static void unreachable__is_soft_later(void)
+{
+	struct env e = sending();
+
+	while (e.t.rexmits < 2)
+		env_timer(&e);
+	env_run(&e, toe_tcp_unreachable(&e.t, ENV_ISN + 1, EHOSTUNREACH, e.now));
+	CU_ASSERT_EQUAL(e.t.state, TOE_TCP_ESTABLISHED);
+	while (e.t.state != TOE_TCP_CLOSED)
+		env_timer(&e);
+	CU_ASSERT_EQUAL(e.t.error, EHOSTUNREACH);
+}
+
+/* What was said before the peer answered again is forgotten. */
+static void unreachable__is_over(void)
+{
+	struct env e = sending();
+
+	env_run(&e, toe_tcp_unreachable(&e.t, ENV_ISN + 1, EHOSTUNREACH, e.now));
+	env_in(&e, TOE_ACK, 0, 0, 1000);
+	while (e.t.state != TOE_TCP_CLOSED)
+		env_timer(&e);
+	CU_ASSERT_EQUAL(e.t.error, ETIMEDOUT);
+}
+
+static void unreachable__half_open(void)
+{
+	struct env e = env_syn_received();
+
+	env_run(&e, toe_tcp_unreachable(&e.t, ENV_ISN, ENETUNREACH, e.now));
+	CU_ASSERT(e.act & TOE_ACT_FREE && !(e.act & TOE_ACT_ERROR));
+}
+
+static void link_mtu__both_ways(void)
+{
+	struct env e = sending();
+
+	env_run(&e, toe_tcp_link_mtu(&e.t, 700, e.now));
+	CU_ASSERT_EQUAL(e.t.mss, 660);
+	env_in(&e, TOE_ACK, 0, 0, 4000);
+	env_run(&e, toe_tcp_link_mtu(&e.t, 9000, e.now));
+	CU_ASSERT_EQUAL(e.t.mss, ENV_MSS); /* the peer's bound */
+}
+
+UNIT_MAIN("pmtu", T(too_big__resends_at_once), T(too_big__outside_the_window),
+	  T(too_big__not_below_the_least), T(too_big__without_a_size), T(too_big__larger),
+	  T(probe__arrives), T(probe__is_lost), T(timeout__black_hole), T(timeout__short_segments),
+	  T(unreachable__ends_a_connect), T(unreachable__is_soft_later), T(unreachable__is_over),
+	  T(unreachable__half_open), T(link_mtu__both_ways))
