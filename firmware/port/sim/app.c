@@ -304,6 +304,10 @@ static bool read_some(struct sim_app *a, struct sim_conn *c, uint64_t end)
 
 	if (end > c->rx_goal)
 		a->broken = "more bytes than were sent";
+	if (a->manner.bulk) {
+		a->rx_bytes += end - c->rx_read;
+		c->rx_read = end;
+	}
 	for (; c->rx_read < end && max--; c->rx_read++, a->rx_bytes++) {
 		toe_ring_piece(ring, c->flow, toe_arena_rx_off(c->flow), c->rx_read, 1, &off);
 		if (((uint8_t *)a->arena)[off] != sim_byte(c->port, !c->client, c->rx_read))
@@ -324,7 +328,9 @@ static bool write_some(struct sim_app *a, struct sim_conn *c, uint64_t una)
 
 	if (a->manner.max_write && n > a->manner.max_write)
 		n = 1 + sim_below(a->host->w, a->manner.max_write);
-	for (uint64_t i = 0; i < n; i++, c->tx_end++) {
+	if (a->manner.bulk)
+		c->tx_end += n;
+	for (uint64_t i = 0; i < n && !a->manner.bulk; i++, c->tx_end++) {
 		toe_ring_piece(ring, c->flow, toe_arena_tx_off(c->flow), c->tx_end, 1, &off);
 		((uint8_t *)a->arena)[off] = sim_byte(c->port, c->client, c->tx_end);
 	}
