@@ -232,7 +232,7 @@ static uint32_t flow_news(struct tm_sock *s)
 
 	if (rx != toe_load(&s->ev_rx)) {
 		toe_store(&s->ev_rx, rx);
-		what = EPOLLIN | EPOLLRDNORM;
+		what = EPOLLIN | EPOLLRDNORM | EPOLLPRI;
 	}
 	if (tm_unlikely(fl != toe_load(&s->ev_flags))) {
 		toe_store(&s->ev_flags, fl);

@@ -88,11 +88,15 @@ int toe_fcntl(int fd, int cmd, ...)
 static int flow_ioctl(struct tm_sock *s, unsigned long request, int *v)
 {
 	struct toe_flow_info info;
+	uint64_t at;
 	int err;
 
 	switch (request) {
 	case FIONREAD: /* SIOCINQ is the same */
 		*v = (int)tm_rx_avail(s);
+		at = tm_urg_at(s);
+		if (at != UINT64_MAX && !s->opt.oobinline)
+			*v = (int)(at - toe_load(&s->fb->app.rx_read));
 		return 0;
 	case SIOCOUTQ:
 		*v = (int)tm_tx_used(s);
@@ -102,7 +106,7 @@ static int flow_ioctl(struct tm_sock *s, unsigned long request, int *v)
 		*v = (int)info.notsent;
 		return err;
 	case SIOCATMARK:
-		*v = 0;
+		*v = tm_urg_at(s) == toe_load(&s->fb->app.rx_read);
 		return 0;
 	case FIOASYNC:
 		return *v ? -EOPNOTSUPP : 0;

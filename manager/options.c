@@ -227,6 +227,17 @@ static int set_one_only(struct tm_sock *s, int64_t v)
 	return v > 1 ? -ENOPROTOOPT : 0;
 }
 
+static int set_oobinline(struct tm_sock *s, int64_t v)
+{
+	s->opt.oobinline = v != 0;
+	return 0;
+}
+
+static int64_t get_oobinline(struct tm_sock *s)
+{
+	return s->opt.oobinline;
+}
+
 static int set_rcvtimeo(struct tm_sock *s, int64_t v)
 {
 	s->opt.rcvtimeo_us = (uint64_t)v;
@@ -379,7 +390,7 @@ static const struct opt opts[] = {
 	{ SOL_SOCKET, SO_RCVLOWAT, O_INT, .set = set_one_only, .get = get_one },
 	{ SOL_SOCKET, SO_SNDLOWAT, O_INT, .get = get_one },
 	{ SOL_SOCKET, SO_KEEPALIVE, O_INT, .set = set_keepalive, .get = get_keepalive },
-	{ SOL_SOCKET, SO_OOBINLINE, O_INT, .set = set_off_only, .get = get_zero },
+	{ SOL_SOCKET, SO_OOBINLINE, O_INT, .set = set_oobinline, .get = get_oobinline },
 	{ SOL_SOCKET, SO_BROADCAST, O_INT, .set = set_nothing,
 	  .get = get_zero }, /* means nothing on TCP */
 	{ SOL_SOCKET, SO_DONTROUTE, O_INT, .set = set_off_only, .get = get_zero },

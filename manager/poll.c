@@ -19,8 +19,11 @@ static uint32_t poll_flow(struct tm_sock *s)
 		ev |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
 	if (tm_unlikely(rd && wr))
 		ev |= EPOLLHUP;
-	if (tm_rx_avail(s))
+	if (tm_readable(s))
 		ev |= EPOLLIN | EPOLLRDNORM;
+	if (tm_unlikely(toe_load(&s->fb->dev.rx_urg)) && tm_urg_at(s) != UINT64_MAX &&
+	    toe_load(&s->oob_taken) != toe_load(&s->fb->dev.rx_urg))
+		ev |= EPOLLPRI;
 	if (wr || tm_writable(s))
 		ev |= EPOLLOUT | EPOLLWRNORM;
 	if (tm_unlikely(fl & TOE_FLOW_ERROR) && !tm_has(s, TM_S_ERROR_TAKEN))

@@ -41,6 +41,44 @@ static void rx_copy(struct tm_sock *s, struct tm_iter *it, uint64_t pos, uint32_
 	}
 }
 
+/*
+ * tcp(7): reading stops before the urgent byte, and starting there leaves it out, or with
+ * SO_OOBINLINE does not. What of `avail` bytes from *read on may be read.
+ */
+static uint64_t to_the_mark(struct tm_ctx *c, struct tm_sock *s, uint64_t *read, uint64_t avail)
+{
+	uint64_t at = tm_urg_at(s);
+
+	if (at == UINT64_MAX || at >= *read + avail)
+		return avail;
+	if (at > *read)
+		return at - *read;
+	if (s->opt.oobinline)
+		return avail;
+	++*read;
+	toe_store_release(&s->fb->app.rx_read, *read);
+	rx_tell(c, s, *read);
+	return avail - 1;
+}
+
+/* recv with MSG_OOB: 1, 0 or -errno. */
+static ssize_t rx_oob(struct tm_sock *s, struct tm_iter *it, int flags)
+{
+	uint64_t urg = toe_load(&s->fb->dev.rx_urg), at = tm_urg_at(s);
+	uint32_t n = 1;
+
+	if (s->opt.oobinline || !urg || toe_load(&s->oob_taken) == urg)
+		return -EINVAL;
+	if (at == UINT64_MAX)
+		return urg > toe_load(&s->fb->app.rx_read) ? -EAGAIN : -EINVAL;
+	if (!it->left)
+		return 0;
+	if (!(flags & MSG_PEEK))
+		toe_store(&s->oob_taken, at + 1);
+	tm_iter_in(it, tm_rx_at(s, at, &n), 1);
+	return 1;
+}
+
 /* What is there. Bytes; 0: the stream has ended; -errno, among them -EAGAIN. */
 static ssize_t rx_some(struct tm_ctx *c, struct tm_sock *s, struct tm_iter *it, int flags)
 {
@@ -51,6 +89,8 @@ static ssize_t rx_some(struct tm_ctx *c, struct tm_sock *s, struct tm_iter *it, 
 	uint32_t n;
 	int err;
 
+	if (tm_unlikely(toe_load(&s->fb->dev.rx_urg) > read) && avail && avail <= TOE_BUF_MAX)
+		avail = to_the_mark(c, s, &read, avail);
 	if (tm_unlikely(!avail || avail > TOE_BUF_MAX)) {
 		err = fl & TOE_FLOW_ERROR ? tm_take_error(s) : 0;
 		if (err)
@@ -125,12 +165,18 @@ ssize_t tm_rx(struct tm_sock *s, int fd, struct tm_iter *it, int flags)
 	int err = 0;
 	struct tm_ctx *c = tm_ctx_get(&err);
 
-	if (tm_unlikely(flags & (MSG_OOB | MSG_ERRQUEUE)))
-		return flags & MSG_OOB ? -EINVAL : -EAGAIN;
+	if (tm_unlikely(flags & MSG_ERRQUEUE))
+		return -EAGAIN;
 	if (c && tm_unlikely(tm_kind(s) != TM_FLOW))
 		err = rx_begin(c, s, fd, flags);
 	if (tm_unlikely(err))
 		return err;
+	if (tm_unlikely(flags & MSG_OOB)) {
+		tm_spin_lock(&s->rlock);
+		r = rx_oob(s, it, flags);
+		tm_spin_unlock(&s->rlock);
+		return r;
+	}
 	if (tm_unlikely(!it->left))
 		return 0;
 	if (tm_unlikely(flags & MSG_PEEK) && flags & MSG_WAITALL && !(flags & MSG_DONTWAIT) &&

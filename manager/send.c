@@ -77,6 +77,16 @@ static void tx_copy(struct tm_sock *s, struct tm_iter *it, uint64_t pos, uint32_
 	}
 }
 
+/* The same as tm_tx_commit for data whose last byte is urgent. */
+static void tx_urgent(struct tm_ctx *c, struct tm_sock *s, size_t n)
+{
+	uint64_t end = toe_load(&s->fb->app.tx_end) + n;
+
+	toe_store(&s->fb->app.tx_end, end);
+	s->tx_ctx = (uint8_t)c->id;
+	tm_push_flow(c, s, TOE_SW_SEND, TOE_SEND_OOB, end);
+}
+
 /* As much as fits. Bytes, or -errno; *full: it did not all fit. */
 static ssize_t tx_some(struct tm_ctx *c, struct tm_sock *s, struct tm_iter *it, int flags,
 		       bool *full)
@@ -90,7 +100,10 @@ static ssize_t tx_some(struct tm_ctx *c, struct tm_sock *s, struct tm_iter *it, 
 	n = *full ? room : (uint32_t)it->left;
 	if (n || err == -EAGAIN) {
 		tx_copy(s, it, toe_load(&s->fb->app.tx_end), n);
-		tm_tx_commit(c, s, n, flags & MSG_MORE, *full);
+		if (tm_unlikely(flags & MSG_OOB) && !*full)
+			tx_urgent(c, s, n);
+		else
+			tm_tx_commit(c, s, n, flags & MSG_MORE, *full);
 	}
 	tm_flow_unlock(s);
 	return n ? (ssize_t)n : err;
@@ -150,8 +163,6 @@ ssize_t tm_tx(struct tm_sock *s, int fd, struct tm_iter *it, int flags)
 	int err = 0;
 	struct tm_ctx *c = tm_ctx_get(&err);
 
-	if (tm_unlikely(flags & MSG_OOB))
-		return -EOPNOTSUPP;
 	if (c && tm_unlikely(!established(s)))
 		err = tm_tx_begin(c, s, fd, flags);
 	if (tm_unlikely(err))

@@ -49,6 +49,7 @@ struct tm_opts {
 	uint64_t changed; /* rows of the table of options that were set */
 	uint64_t rcvtimeo_us, sndtimeo_us; /* 0 = none */
 	int32_t linger_s; /* -1 = off */
+	uint8_t oobinline; /* SO_OOBINLINE */
 	uint8_t delack; /* TCP_QUICKACK was switched off */
 	struct toe_sock_opts so; /* those that the firmware honours */
 };
@@ -76,6 +77,7 @@ struct tm_sock {
 	uint32_t bind_pos; /* ... and that ring's head after it */
 	uint32_t refs; /* descriptors of this process */
 	uint32_t serial; /* life of the object: part of a connect's cookie */
+	uint64_t oob_taken; /* rx_urg of the urgent byte that MSG_OOB has read */
 	int32_t error; /* errno of a connect that failed before it had a flow */
 	struct tm_opts opt;
 	uint16_t family;
@@ -131,6 +133,27 @@ static inline uint64_t tm_rx_avail(const struct tm_sock *s)
 static inline uint64_t tm_tx_used(const struct tm_sock *s)
 {
 	return toe_load(&s->fb->app.tx_end) - toe_load_acquire(&s->fb->dev.tx_una);
+}
+
+/*
+ * Position of an urgent byte that has come and was not passed by reading; UINT64_MAX: none.
+ */
+static inline uint64_t tm_urg_at(const struct tm_sock *s)
+{
+	uint64_t end = toe_load_acquire(&s->fb->dev.rx_end);
+	uint64_t urg = toe_load(&s->fb->dev.rx_urg);
+
+	return urg && urg <= end && urg > toe_load(&s->fb->app.rx_read) ? urg - 1 : UINT64_MAX;
+}
+
+/* What poll(2) calls readable: a byte that is urgent and out of band is not. */
+static inline bool tm_readable(const struct tm_sock *s)
+{
+	uint64_t avail = tm_rx_avail(s);
+
+	if (tm_likely(avail != 1) || s->opt.oobinline)
+		return avail;
+	return tm_urg_at(s) == UINT64_MAX;
 }
 
 static inline uint32_t tm_tx_space(const struct tm_sock *s)

@@ -74,6 +74,7 @@ void tm_flow_begin(struct tm_sock *s, uint32_t flow, uint16_t gen, uint8_t ctx)
 	s->fpc = fb->con.fpc;
 	toe_store(&s->ev_rx, (uint32_t)toe_load(&fb->dev.rx_end));
 	toe_store(&s->ev_flags, toe_load(&fb->dev.flags)); /* what is so already, is no news */
+	toe_store(&s->oob_taken, 0);
 	tm_clear(s, TM_S_WANT_SPACE | TM_S_ERROR_TAKEN);
 	toe_store_release(&s->kind, TM_FLOW);
 	toe_store_release(&tm_flows[flow], s);

@@ -167,6 +167,8 @@ struct toe_flow_dev {
 	uint64_t rx_ring; /* where it lies (toe_ring_*): stored before rx_end reaches a new ring */
 	uint64_t tx_ring; /* the same for sending: stored before tx_una and tx_limit let one in */
 	uint32_t tx_limit; /* size of the send buffer, bytes */
+	uint64_t
+	    rx_urg; /* position behind the urgent byte; 0 = none. Stored before rx_end reaches it */
 } __attribute__((aligned(TOE_CACHELINE)));
 
 /* Line 1: written by the application only; the firmware sets ctx when an active open is born. */

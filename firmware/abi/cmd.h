@@ -55,6 +55,7 @@ enum toe_sw_cmd {
 enum toe_send_flags {
 	/* tell me (TOE_HW_SEND_COMPLETE) when a third of the buffer is free */
 	TOE_SEND_WANT_SPACE = 1,
+	TOE_SEND_OOB = 4, /* the last byte is urgent (MSG_OOB) */
 	TOE_SEND_MORE = 2, /* MSG_MORE, TCP_CORK: hold back a partial segment */
 };
 

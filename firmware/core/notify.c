@@ -41,6 +41,7 @@ void toe_host_publish(struct toe_work *w)
 	if (t->state >= TOE_TCP_ESTABLISHED || flags & TOE_FLOW_ESTABLISHED) {
 		if (d->rx_ring != t->rcv_ring || d->tx_ring != t->snd_ring)
 			publish_rings(d, t);
+		toe_store(&d->rx_urg, t->rcv_up ? t->rcv_up - t->rcv_first : 0);
 		toe_store_release(&d->rx_end, toe_tcp_rx_end(t));
 		toe_store_release(&d->tx_una, toe_tcp_tx_una(t));
 		if (d->rx_limit != t->rcv_size || d->tx_limit != t->snd_size)
@@ -61,6 +62,7 @@ void toe_host_birth(struct toe_fpc *f, struct toe_work *w)
 	toe_store(&b->dev.flags, 0);
 	toe_store(&b->dev.state, w->t->state);
 	toe_store(&b->dev.rx_end, 0);
+	toe_store(&b->dev.rx_urg, 0);
 	toe_store(&b->dev.tx_una, 0);
 	toe_store(&b->dev.error, 0);
 	publish_rings(&b->dev, w->t);

@@ -87,7 +87,7 @@ static uint8_t *put_tcp(uint8_t *p, const struct toe_tuple *t, const struct toe_
 	th->flags = o->flags;
 	th->wnd = toe_be16(o->wnd);
 	th->check = 0;
-	th->urg = 0;
+	th->urg = o->flags & TOE_URG ? toe_be16(o->urg) : 0;
 	memcpy(p + sizeof(*th), o->opt, o->opt_len);
 	return p + sizeof(*th) + o->opt_len;
 }

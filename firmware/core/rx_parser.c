@@ -163,6 +163,7 @@ static int parse_tcp(struct cursor *c, struct toe_rx *rx)
 	s->seq = toe_be32(th->seq);
 	s->ack = toe_be32(th->ack);
 	s->wnd = toe_be16(th->wnd);
+	s->urg = toe_be16(th->urg);
 	s->flags = th->flags;
 	s->len = c->left;
 	s->opts = 0;

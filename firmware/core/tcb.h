@@ -62,6 +62,7 @@ enum toe_tcb_flags {
 enum toe_tcb_opts {
 	TOE_TCB_KEEPALIVE = 1 << 0,
 	TOE_TCB_KEEP_PROBE = 1 << 1, /* with TOE_TCB_PROBE: the probe is keepalive's */
+	TOE_TCB_URGENT = 1 << 3, /* snd_up is not acknowledged yet */
 	TOE_TCB_DEFERRED = 1 << 2, /* the handshake's last ACK came, data did not */
 };
 
@@ -125,6 +126,8 @@ struct toe_tcb {
 	uint64_t keep_at; /* deadline of keepalive */
 	uint64_t stall_at; /* nothing was acknowledged since, if snd_una still is ... */
 	uint64_t stall_una;
+	uint64_t snd_up; /* behind our urgent byte, with TOE_TCB_URGENT */
+	uint64_t rcv_up; /* behind the peer's, 0 = none (RFC 6093: the pointer points behind it) */
 	uint64_t quick_end; /* TCP_QUICKACK holds up to here */
 	uint64_t snd_first, rcv_first; /* sequence numbers of position 0 */
 	uint64_t rcv_ring, snd_ring; /* where the buffers lie (toe_ring_*, abi/arena.h) */

@@ -139,7 +139,19 @@ static bool input_ack(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now
 	return t->state != TOE_TCP_CLOSED && !(*act & (TOE_ACT_FREE | TOE_ACT_TIME_WAIT));
 }
 
-/* Sixth to eighth: data and FIN, in the states that take them. */
+/*
+ * Sixth check. The urgent byte stays in the stream at its place; only where it is, is taken note of:
+ * the newest one's, and only ahead of what has been received.
+ */
+static void input_urg(struct toe_tcb *t, const struct toe_seg *seg, uint64_t seq)
+{
+	uint64_t up = seq + toe_max32(seg->urg, 1);
+
+	if (up > t->rcv_nxt && up > t->rcv_up)
+		t->rcv_up = up;
+}
+
+/* Seventh and eighth: data and FIN, in the states that take them. */
 static uint32_t input_data(struct toe_tcb *t, const struct toe_seg *seg, uint64_t seq, uint64_t now)
 {
 	uint32_t act = 0;
@@ -153,6 +165,8 @@ static uint32_t input_data(struct toe_tcb *t, const struct toe_seg *seg, uint64_
 		return TOE_ACT_RST | toe_fsm_fail(t, 0);
 	if (t->flags & TOE_TCB_ECN && seg->len)
 		act = toe_ecn_data(t, seg);
+	if (seg->flags & TOE_URG)
+		input_urg(t, seg, seq);
 	return act | toe_recv_segment(t, seg, seq, now);
 }
 

@@ -21,6 +21,10 @@ int64_t toe_tcp_send(struct toe_tcb *t, uint64_t end, uint8_t send_flags, uint64
 		t->flags &= ~(uint32_t)TOE_TCB_MORE;
 		t->flags |= send_flags & TOE_SEND_MORE ? TOE_TCB_MORE : 0;
 		t->snd_end = t->snd_first + end;
+		if (send_flags & TOE_SEND_OOB && end > had) {
+			t->snd_up = t->snd_end;
+			t->opts |= TOE_TCB_URGENT;
+		}
 		act = TOE_ACT_OUTPUT;
 	}
 	if (send_flags & TOE_SEND_WANT_SPACE) {
@@ -55,6 +59,17 @@ static void make(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint64_t se
 	finish(t, now, o);
 }
 
+/* RFC 6093: every segment from below says so, until the urgent byte is acknowledged. */
+static void mark_urgent(struct toe_tcb *t, struct toe_out *o, uint64_t seq)
+{
+	if (t->snd_una >= t->snd_up) {
+		t->opts &= ~(uint32_t)TOE_TCB_URGENT;
+	} else if (seq < t->snd_up && t->snd_up - seq <= UINT16_MAX) {
+		o->flags |= TOE_URG;
+		o->urg = (uint16_t)(t->snd_up - seq);
+	}
+}
+
 /* `len` bytes from `seq`, with FIN if it stands right behind them. */
 static void make_data(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint64_t seq,
 		      uint32_t len)
@@ -79,6 +94,8 @@ static void make_data(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint64
 		if (t->probe_end)
 			toe_pmtu_resent(t, seq, now);
 	}
+	if (TOE_UNLIKELY(t->opts & TOE_TCB_URGENT))
+		mark_urgent(t, o, seq);
 	t->sent_at = now;
 	t->flags &= ~(uint32_t)(TOE_TCB_FRESH | TOE_TCB_QUICKACK);
 }
@@ -139,7 +156,7 @@ static bool may_send_short(const struct toe_tcb *t, uint32_t len, bool all)
 		return true;
 	if (t->snd_nxt < t->snd_max)
 		return len; /* it was sent before */
-	if (!len || !(idle || t->flags & TOE_TCB_NODELAY))
+	if (!len || !(idle || t->flags & TOE_TCB_NODELAY || t->opts & TOE_TCB_URGENT))
 		return false;
 	if (all)
 		return !(t->flags & (TOE_TCB_CORK | TOE_TCB_MORE));

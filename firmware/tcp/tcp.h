@@ -55,6 +55,7 @@ struct toe_seg {
 	uint32_t seq, ack;
 	uint32_t len; /* payload bytes */
 	uint16_t wnd; /* as on the wire */
+	uint16_t urg; /* urgent pointer, with TOE_URG */
 	uint8_t flags; /* enum toe_th_flags */
 	uint8_t opts; /* enum toe_seg_opts */
 	uint32_t tsval, tsecr;
@@ -214,6 +215,7 @@ struct toe_out {
 	uint8_t rexmit; /* 1: sent before */
 	uint8_t last; /* 1: the flow ends with this segment (RST): TOE_ACT_FREE */
 	uint8_t ecn; /* the IP header's ECN field: 0 or TOE_ECT0 */
+	uint16_t urg; /* urgent pointer, with TOE_URG */
 	uint8_t opt[40] __attribute__((aligned(4)));
 };
 bool toe_tcp_output(struct toe_tcb *t, uint64_t now, struct toe_out *o);

@@ -234,6 +234,7 @@ FAKE uint32_t fake_birth(uint8_t flags)
 	fake.flow[flow] = (struct fake_flow){ .live = true };
 	b = fake_block(flow);
 	toe_store(&b->dev.rx_end, 0);
+	toe_store(&b->dev.rx_urg, 0);
 	toe_store(&b->dev.tx_una, 0);
 	toe_store(&b->dev.error, 0);
 	toe_store(&b->dev.state,

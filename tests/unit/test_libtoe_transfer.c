@@ -4,6 +4,9 @@
 #include <signal.h>
 #include <time.h>
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
 #include "fake_toe.h"
 
 static uint8_t pattern(uint64_t pos)
@@ -410,9 +413,79 @@ static void recv__peek_waits_for_all(void)
 	fake_step();
 }
 
-FAKE_MAIN("libtoe_transfer", T(recv__peek_waits_for_all), T(transfer__wraps),
-	  T(recv__empty_fin_and_reset), T(send__after_shutdown_is_a_broken_pipe),
-	  T(recv__peek_trunc_waitall), T(recv__tells_seldom), T(send__full_buffer),
-	  T(send__blocks_until_there_is_room), T(recv__blocks_and_times_out),
-	  T(vector__scatter_gather), T(sendfile__reads_into_the_buffer), T(push__full_ring),
-	  T(transfer__two_threads))
+static int at_mark(int fd)
+{
+	int v = -1;
+
+	toe_ioctl(fd, SIOCATMARK, &v);
+	return v;
+}
+
+/* Five bytes, the fourth is urgent. */
+static int with_urgent(uint32_t *flow)
+{
+	int fd = fake_pair(flow, SOCK_NONBLOCK);
+
+	toe_store(&fake_block(*flow)->dev.rx_urg, 4);
+	fake_peer_send(*flow, "abcXd", 5);
+	return fd;
+}
+
+static void oob__out_of_band(void)
+{
+	struct epoll_event ev = { .events = EPOLLPRI };
+	int ep = toe_epoll_create1(0), n = 0;
+	uint32_t flow;
+	int fd = with_urgent(&flow);
+	char b[8];
+
+	toe_epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev);
+	CU_ASSERT_EQUAL(toe_epoll_wait(ep, &ev, 1, 0), 1);
+	CU_ASSERT_EQUAL(ev.events, EPOLLPRI);
+	toe_ioctl(fd, FIONREAD, &n);
+	CU_ASSERT_EQUAL(n, 3);
+	CU_ASSERT_EQUAL(toe_recv(fd, b, 8, 0), 3); /* stops at the mark */
+	CU_ASSERT_EQUAL(at_mark(fd), 1);
+	CU_ASSERT(toe_recv(fd, b, 8, MSG_OOB | MSG_PEEK) == 1 && b[0] == 'X');
+	CU_ASSERT(toe_recv(fd, b, 8, MSG_OOB) == 1 && b[0] == 'X');
+	CU_ASSERT(toe_recv(fd, b, 8, MSG_OOB) < 0 && errno == EINVAL);
+	CU_ASSERT_EQUAL(toe_epoll_wait(ep, &ev, 1, 0), 0);
+	CU_ASSERT(toe_recv(fd, b, 8, 0) == 1 && b[0] == 'd'); /* without it */
+	CU_ASSERT_EQUAL(at_mark(fd), 0);
+	/* Announced, not there. */
+	toe_store(&fake_block(flow)->dev.rx_urg, 7);
+	CU_ASSERT(toe_recv(fd, b, 8, MSG_OOB) < 0 && errno == EAGAIN);
+	fake_peer_send(flow, "eY", 2);
+	CU_ASSERT(toe_recv(fd, b, 8, 0) == 1 && b[0] == 'e');
+	CU_ASSERT(toe_recv(fd, b, 8, 0) < 0 && errno == EAGAIN); /* passes it */
+	CU_ASSERT(toe_recv(fd, b, 8, MSG_OOB) < 0 && errno == EINVAL);
+	toe_close(fd);
+	toe_close(ep);
+	fake_step();
+}
+
+static void oob__inline_and_sent(void)
+{
+	uint32_t flow;
+	int fd = with_urgent(&flow), one = 1;
+	char b[8];
+
+	toe_setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one));
+	CU_ASSERT_EQUAL(toe_recv(fd, b, 8, 0), 3);
+	CU_ASSERT_EQUAL(at_mark(fd), 1);
+	CU_ASSERT(toe_recv(fd, b, 8, MSG_OOB) < 0 && errno == EINVAL);
+	CU_ASSERT(toe_recv(fd, b, 8, 0) == 2 && b[0] == 'X');
+	CU_ASSERT_EQUAL(toe_send(fd, "hey", 3, MSG_OOB), 3);
+	fake_step();
+	CU_ASSERT_EQUAL(fake.flow[flow].send_flags, TOE_SEND_OOB);
+	CU_ASSERT_EQUAL(fake.flow[flow].sent, 3);
+	toe_close(fd);
+	fake_step();
+}
+
+FAKE_MAIN("libtoe_transfer", T(recv__peek_waits_for_all), T(oob__out_of_band),
+	  T(oob__inline_and_sent), T(transfer__wraps), T(recv__empty_fin_and_reset),
+	  T(send__after_shutdown_is_a_broken_pipe), T(recv__peek_trunc_waitall),
+	  T(recv__tells_seldom), T(send__full_buffer), T(send__blocks_until_there_is_room),
+	  T(recv__blocks_and_times_out), T(vector__scatter_gather),
+	  T(sendfile__reads_into_the_buffer), T(push__full_ring), T(transfer__two_threads))

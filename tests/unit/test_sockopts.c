@@ -123,6 +123,42 @@ static void quickack__is_not_for_good(void)
 	CU_ASSERT(env_only_ack(&e, seq + 100));
 }
 
+static void urgent__sent(void)
+{
+	struct env e = env_established();
+
+	env_write(&e, 10); /* in flight: Nagle would hold back what follows */
+	env_run(&e, (uint32_t)toe_tcp_send(&e.t, 14, TOE_SEND_OOB, e.now));
+	CU_ASSERT(e.n == 1 && e.o[0].len == 4 && e.o[0].flags & TOE_URG && e.o[0].urg == 4);
+	env_write(&e, 14);
+	env_in(&e, TOE_ACK, 0, 0, 14);
+	env_write(&e, 20);
+	CU_ASSERT(e.n == 1 && !(e.o[0].flags & TOE_URG));
+}
+
+static void urgent__received(void)
+{
+	struct env e = env_established();
+	struct toe_seg s = env_seg(&e, TOE_ACK | TOE_URG | TOE_PSH, 0, 10, 0);
+
+	s.urg = 4; /* BSD's pointer: behind the byte at 3 */
+	env_run(&e, toe_tcp_input(&e.t, &s, e.now));
+	CU_ASSERT_EQUAL(e.t.rcv_up - e.t.rcv_first, 4);
+	CU_ASSERT_EQUAL(toe_tcp_rx_end(&e.t), 10);
+	/* One that was received already is no news; one ahead of its data is. */
+	s = env_seg(&e, TOE_ACK | TOE_URG, 0, 10, 0);
+	s.urg = 9;
+	env_run(&e, toe_tcp_input(&e.t, &s, e.now));
+	CU_ASSERT_EQUAL(e.t.rcv_up - e.t.rcv_first, 4);
+	s = env_seg(&e, TOE_ACK | TOE_URG | TOE_PSH, 10, 5, 0);
+	s.urg = 100;
+	env_run(&e, toe_tcp_input(&e.t, &s, e.now));
+	CU_ASSERT_EQUAL(e.t.rcv_up - e.t.rcv_first, 110);
+	/* What follows without the flag takes the short way again. */
+	env_in(&e, TOE_ACK | TOE_PSH, 15, 5, 0);
+	CU_ASSERT_EQUAL(toe_tcp_rx_end(&e.t), 20);
+}
+
 static struct env deferring(uint8_t timeouts)
 {
 	struct env e = { .now = ENV_T0 };
@@ -170,5 +206,5 @@ static void defer_accept__until_the_time_is_over(void)
 
 UNIT_MAIN("sockopts", T(options__defaults), T(options__nonsense_is_clamped),
 	  T(options__maxseg_bounds_both_ways), T(info__of_a_connection), T(cork__has_a_ceiling),
-	  T(quickack__is_not_for_good), T(defer_accept__data_makes_the_connection),
-	  T(defer_accept__until_the_time_is_over))
+	  T(quickack__is_not_for_good), T(urgent__sent), T(urgent__received),
+	  T(defer_accept__data_makes_the_connection), T(defer_accept__until_the_time_is_over))
