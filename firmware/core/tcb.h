@@ -43,14 +43,19 @@ enum toe_tcb_flags {
 	TOE_TCB_CLOSED_BY_APP = 1 << 15, /* no descriptor left: data arriving now resets */
 	TOE_TCB_QUICKACK = 1 << 16,
 	TOE_TCB_PASSIVE = 1 << 17,
-	TOE_TCB_RTT_TIMING = 1 << 18, /* rtt_seq is being timed (no timestamps) */
+	/* the map holds more than data in flight, or a loss probe is out: no short way */
+	TOE_TCB_DISORDER = 1 << 18,
 	TOE_TCB_RST_OUT = 1 << 19, /* a RST must leave, then the flow ends */
-	TOE_TCB_REXMIT = 1 << 20, /* the segment at snd_una must be sent again (fast retransmit) */
+	TOE_TCB_REXMIT =
+	    1 << 20, /* the first lost segment goes whatever cwnd says (RFC 6675 4.3) */
 	/* rto_at is the persist timer: data is held back with nothing in flight */
 	TOE_TCB_PERSIST = 1 << 21,
 	TOE_TCB_PROBE = 1 << 22, /* the persist timer fired: send what fits, or one byte */
 	TOE_TCB_FIN_OOO = 1 << 23, /* the peer's FIN is known (fin_at), data before it is missing */
 	TOE_TCB_FRESH = 1 << 24, /* nothing was sent yet: no answer that an ACK could ride on */
+	TOE_TCB_TLP = 1 << 25, /* rto_at is the loss probe's (RFC 8985 7.2) */
+	TOE_TCB_LOSS_PROBE = 1 << 26, /* that fired: a probe must leave */
+	TOE_TCB_FRTO = 1 << 27, /* is the timeout spurious? New data goes first (RFC 5682) */
 	TOE_TCB_ECN = 1 << 28, /* ECN agreed; in SYN_SENT: asked for (RFC 3168 6.1.1) */
 	/* ACKs carry ECE: until CWR comes, or with DCTCP while the last data segment was marked */
 	TOE_TCB_ECE = 1 << 29,
@@ -70,6 +75,16 @@ struct toe_range {
 	uint32_t lo, hi; /* wire sequence numbers, [lo, hi), all within 2^31 above rcv_nxt */
 };
 
+/*
+ * A range that is neither SACKED nor LOST is in flight. LOST ends when it is sent again, so what is
+ * LOST waits for its turn.
+ */
+enum toe_sent_flags {
+	TOE_SENT_SACKED = 1 << 0,
+	TOE_SENT_LOST = 1 << 1,
+	TOE_SENT_APP_LIMITED = 1 << 2, /* the application had less to send than the path took */
+};
+
 /* What is known of the bytes from the end of the range before it (snd_una for the first) up to `end`. */
 struct toe_sent {
 	uint32_t end; /* wire sequence number */
@@ -85,8 +100,12 @@ struct toe_sent {
 struct toe_tcb {
 	/* Line 0: sending. */
 	uint64_t snd_una; /* oldest unacknowledged */
-	uint64_t snd_nxt; /* next to send */
-	uint64_t snd_max; /* highest sent + 1 (snd_nxt goes back in recovery) */
+	/*
+	 * Next to send for the first time: snd_max, but for a SYN that is due again and for the byte of
+	 * a window probe, which counts only when it is acknowledged.
+	 */
+	uint64_t snd_nxt;
+	uint64_t snd_max; /* highest sent + 1 */
 	uint64_t snd_end; /* end of what the application wrote, without FIN */
 	uint64_t rto_at; /* deadline of retransmission or persist */
 	uint32_t snd_wnd; /* bytes, scaled */
@@ -117,9 +136,36 @@ struct toe_tcb {
 	/* Rare. */
 	uint32_t srtt_us, rttvar_us, rto_us; /* RFC 6298 */
 	uint32_t ssthresh;
-	uint64_t recover; /* RFC 6582 */
-	uint64_t rtt_seq;
-	uint64_t rtt_at;
+	/* The send map in numbers, bytes: pipe of RFC 6675 is what is neither. */
+	uint32_t sacked; /* without SACK: what the duplicate ACKs stand for */
+	uint32_t lost;
+	uint16_t sent_lo, nsent; /* entries of sent: from sent_lo on, so many */
+	uint32_t lost_new; /* counted as lost since the last toe_ack_sample */
+	uint64_t delivered; /* bytes that have arrived, in all */
+	uint64_t delivered_at; /* when the last of them were acknowledged */
+	uint64_t first_sent_at; /* when the last of them were sent */
+	uint64_t app_limited; /* until so much is delivered, rates are the application's; 0 = no */
+	uint64_t recover; /* snd_max when recovery began (RFC 6582) */
+	uint64_t rtt_seq; /* once this is acknowledged, the next sample for the RTO is due */
+	/* RACK (RFC 8985): what was sent last of all that has arrived. Low halves, wire numbers. */
+	uint32_t rack_at, rack_end, rack_rtt_us;
+	uint32_t rack_fack; /* highest that has arrived */
+	uint32_t min_rtt_us, min_rtt_next_us; /* of this window of time and the last; of this one */
+	uint32_t min_rtt_age_s; /* toe_age_s when it began */
+	uint8_t reordered; /* the path has been seen to reorder */
+	uint8_t reo_mult; /* quarters of min_rtt that a segment may be late */
+	uint8_t reo_persist; /* recoveries until reo_mult falls back */
+	uint8_t tlp_again; /* the probe out (tlp_end) was no new data */
+	uint64_t reo_at; /* deadline: what is late by then is lost */
+	uint64_t reo_round; /* snd_max when a D-SACK last widened reo_mult; 0 = may widen again */
+	uint64_t tlp_end; /* snd_max behind the loss probe that is out, 0 = none */
+	/* Proportional rate reduction (RFC 6937), bytes since recovery began. */
+	uint32_t prr_delivered, prr_out, prr_flight;
+	/* What a spurious recovery is undone to. */
+	uint32_t undo_cwnd, undo_ssthresh;
+	uint32_t undo_bytes; /* sent again and not yet told to be duplicates (RFC 3708) */
+	uint32_t undo_ts; /* timestamp of the first retransmission (RFC 3522), 0 = none yet */
+	uint64_t undo_una; /* snd_una when recovery began, 0 = nothing to undo */
 	uint64_t life_at; /* deadline of SYN give-up, FIN_WAIT_2; by state */
 	uint64_t sent_at; /* last transmission of data: idle restart */
 	uint64_t rcv_at; /* last acceptable segment: keepalive */
@@ -157,7 +203,8 @@ struct toe_tcb {
 	    sack_recent; /* wire, inside the range that the last segment went to (RFC 2018 4) */
 	uint8_t rexmits; /* consecutive timeouts without progress */
 	uint8_t ip_hdr; /* bytes of IP header */
-	uint16_t nsent; /* entries of sent */
+	uint16_t pad2;
+	struct toe_range dsack; /* received twice and to be reported (RFC 2883); empty = nothing */
 	union toe_cc_state cc_state; /* belongs to the congestion control */
 	uint64_t ecn_recover; /* ECE below this was answered: snd_max when cwnd was last reduced */
 	uint64_t pacing_rate; /* bytes per second */
@@ -186,12 +233,13 @@ struct toe_tcb {
 	 */
 	struct toe_range
 	    ooo[TOE_MAX_HOLES]; /* received above rcv_nxt, ascending, disjoint, not touching */
-	struct toe_sent sent[TOE_MAX_SENT]; /* [snd_una, snd_max), ascending, without a gap */
+	/* [snd_una, snd_max), ascending, without a gap. It begins at sent_lo, so that popping is cheap. */
+	struct toe_sent sent[TOE_MAX_SENT];
 };
 #define TOE_TCB_HEAD __builtin_offsetof(struct toe_tcb, ooo)
 
 /* What of the tail a spilled TCB keeps. */
-enum { TOE_SPILL_HOLES = 16, TOE_SPILL_SENT = 8 };
+enum { TOE_SPILL_HOLES = 16, TOE_SPILL_SENT = 4 };
 _Static_assert(TOE_TCB_HEAD + TOE_SPILL_HOLES * sizeof(struct toe_range) +
 		       TOE_SPILL_SENT * sizeof(struct toe_sent) <=
 		   TOE_TCB_SIZE,

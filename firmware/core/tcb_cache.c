@@ -14,13 +14,13 @@ static void copy_tail(struct toe_tcb *dst, const struct toe_range *ooo, const st
 	if (dst->nholes)
 		memcpy(dst->ooo, ooo, dst->nholes * sizeof(*ooo));
 	if (dst->nsent)
-		memcpy(dst->sent, sent, dst->nsent * sizeof(*sent));
+		memcpy(dst->sent + dst->sent_lo, sent, dst->nsent * sizeof(*sent));
 }
 
 void toe_tcb_copy(struct toe_tcb *dst, const struct toe_tcb *src)
 {
 	memcpy(dst, src, TOE_TCB_HEAD);
-	copy_tail(dst, src->ooo, src->sent);
+	copy_tail(dst, src->ooo, src->sent + src->sent_lo);
 }
 
 /* A spilled TCB: head, then what is kept of the holes, then of the send map. */
@@ -30,16 +30,17 @@ static void pack(uint8_t *to, const struct toe_tcb *t)
 	to += TOE_TCB_HEAD;
 	memcpy(to, t->ooo, t->nholes * sizeof(t->ooo[0]));
 	to += t->nholes * sizeof(t->ooo[0]);
-	memcpy(to, t->sent, t->nsent * sizeof(t->sent[0]));
+	memcpy(to, t->sent + t->sent_lo, t->nsent * sizeof(t->sent[0]));
 }
 
-static void unpack(struct toe_tcb *t, const uint8_t *from)
+void toe_tcb_unpack(struct toe_tcb *t, const uint8_t *from)
 {
 	memcpy(t, from, TOE_TCB_HEAD);
 	if (t->nholes > TOE_SPILL_HOLES)
 		t->nholes = 0;
 	if (t->nsent > TOE_SPILL_SENT)
 		t->nsent = 0;
+	t->sent_lo = 0;
 	from += TOE_TCB_HEAD;
 	copy_tail(t, (const struct toe_range *)from,
 		  (const struct toe_sent *)(from + t->nholes * sizeof(t->ooo[0])));
@@ -158,6 +159,6 @@ void toe_cache_promote(struct toe_cache *c, uint32_t slot, struct toe_flow_ent *
 	struct toe_tcb_slot *s = &c->slot[slot];
 
 	s->sel = 0;
-	unpack(&s->copy[0], e->tcb);
+	toe_tcb_unpack(&s->copy[0], e->tcb);
 	toe_store_release(&e->word, toe_ent_word(e->life, e->fpc, e->gen, slot));
 }

@@ -53,6 +53,9 @@ void toe_cache_commit(struct toe_tcb_slot *s);
 /* Copy a TCB; of its lists only what is used. */
 void toe_tcb_copy(struct toe_tcb *dst, const struct toe_tcb *src);
 
+/* A spilled TCB as a whole one again. */
+void toe_tcb_unpack(struct toe_tcb *t, const uint8_t *from);
+
 /* One store: the flow's life, owner, generation and place. */
 static inline uint64_t toe_ent_word(uint8_t life, uint8_t fpc, uint16_t gen, uint32_t loc)
 {

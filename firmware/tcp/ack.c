@@ -1,33 +1,33 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What an acknowledgement means: progress, round trip, window, duplicates, and NewReno recovery
- * from a loss (RFC 5681 3.2, RFC 6582, RFC 3042 through send.c).
+ * What an acknowledgement means: progress, round trip, delivery rate, duplicates, window (RFC 9293
+ * 3.10.7.4, RFC 6298, RFC 5681). What is lost, and what follows from that, is for rack.c and
+ * recovery.c.
  */
-#include "rooms.h"
-
-enum { DUP_THRESH = 3 };
+#include "sendmap.h"
 
 /*
- * RFC 6298 3 (Karn): only what was sent once is timed. Timestamps give a valid sample where that
- * has none, and any valid sample ends the back-off.
+ * RFC 6298 3 (Karn): only what was sent once is timed, once a round trip, and not if the ACK had to
+ * wait for something that was sent again. Timestamps give a valid
+ * sample where that has none, and any valid sample ends the back-off.
  */
-static void measure(struct toe_tcb *t, const struct toe_seg *seg, uint64_t ack, uint64_t now)
+static inline void measure(struct toe_tcb *t, const struct toe_seg *seg, const struct toe_walk *w)
 {
 	uint64_t rtt;
 
-	if (t->flags & TOE_TCB_RTT_TIMING) {
-		if (ack < t->rtt_seq)
+	if (TOE_LIKELY(w->once && !w->again)) {
+		if (t->snd_una < t->rtt_seq && !t->backoff)
 			return;
-		t->flags &= ~(uint32_t)TOE_TCB_RTT_TIMING;
-		rtt = now - t->rtt_at;
+		rtt = (uint32_t)w->now - w->oldest_at;
 	} else {
 		if (!t->backoff || !(t->flags & TOE_TCB_TS) || !(seg->opts & TOE_SEG_TS) ||
 		    !seg->tsecr)
 			return;
-		rtt = (uint64_t)(toe_ts_now(t, now) - seg->tsecr) * TOE_TS_TICK_US;
+		rtt = (uint64_t)(toe_ts_now(t, w->now) - seg->tsecr) * TOE_TS_TICK_US;
 		if (rtt > TOE_RTO_MAX_US)
 			return; /* not an echo of ours */
 	}
+	t->rtt_seq = t->snd_max;
 	toe_rto_sample(t, rtt);
 	t->backoff = 0;
 }
@@ -41,65 +41,89 @@ static uint32_t space(struct toe_tcb *t)
 	return TOE_ACT_TX_SPACE;
 }
 
-/* snd_una moves up to `ack`. */
-uint32_t toe_ack_advance(struct toe_tcb *t, const struct toe_seg *seg, uint64_t ack, uint64_t now)
+/*
+ * Bytes per second between the sending of what arrived last and now; the slower of both ends counts,
+ * since ACKs may come in bursts.
+ */
+static inline uint64_t delivery_rate(struct toe_tcb *t, const struct toe_walk *w)
 {
-	uint32_t flight = (uint32_t)(t->snd_max - t->snd_una);
-	uint32_t acked = (uint32_t)(ack - t->snd_una);
+	const struct toe_sent *n = &w->newest;
+	uint32_t us;
 
+	t->first_sent_at = w->now - ((uint32_t)w->now - n->at);
+	us = toe_max32(n->at - n->first_at, (uint32_t)w->now - n->delivered_at);
+	if (!us || us < t->min_rtt_us)
+		return 0;
+	return (uint64_t)((uint32_t)t->delivered - n->delivered) * 1000000 / us;
+}
+
+static inline bool is_ece(const struct toe_tcb *t, const struct toe_seg *seg)
+{
+	return seg->flags & TOE_ECE && t->flags & TOE_TCB_ECN;
+}
+
+/* Tell congestion control. `flight`: pipe before this acknowledgement. */
+static inline void sample(struct toe_tcb *t, const struct toe_walk *w, bool ece, uint32_t acked,
+			  uint32_t flight)
+{
+	const struct toe_sent *n = &w->newest;
+	struct toe_ack_sample s = { .now = w->now,
+				    .acked = acked,
+				    .delivered = w->delivered,
+				    .lost = t->lost_new,
+				    .flight = flight,
+				    .ce = ece ? w->delivered : 0 };
+
+	t->lost_new = 0;
+	t->delivered += w->delivered;
+	t->delivered_at = w->now;
+	if (t->app_limited && t->delivered > t->app_limited)
+		t->app_limited = 0;
+	if (TOE_LIKELY(n->times)) {
+		s.rtt_us = n->times == 1 && !w->again ? toe_max32((uint32_t)w->now - n->at, 1) : 0;
+		s.rate = delivery_rate(t, w);
+		s.prior_delivered = n->delivered;
+		s.app_limited = n->flags & TOE_SENT_APP_LIMITED;
+	}
+	toe_cc(t)->ack(t, &s);
+}
+
+/* snd_una moves up to `ack`. */
+static inline void advance(struct toe_tcb *t, const struct toe_seg *seg, uint64_t ack,
+			   struct toe_walk *w)
+{
+	toe_sent_pop(t, (uint32_t)ack, w);
 	t->snd_una = ack;
 	if (t->snd_nxt < ack)
 		t->snd_nxt = ack;
 	t->rexmits = 0;
 	t->dupacks = 0;
 	if (TOE_UNLIKELY(t->probe_end))
-		toe_pmtu_acked(t, now);
-	measure(t, seg, ack, now);
-	toe_cc(t)->ack(t, &(struct toe_ack_sample){
-			      .now = now,
-			      .acked = acked,
-			      .delivered = acked,
-			      .flight = flight,
-			      .ce = seg->flags & TOE_ECE && t->flags & TOE_TCB_ECN ? acked : 0 });
-	if (TOE_UNLIKELY(t->flags & (TOE_TCB_RTO_RECOVERY | TOE_TCB_PERSIST))) {
-		if (ack >= t->recover)
-			t->flags &= ~(uint32_t)TOE_TCB_RTO_RECOVERY;
-		t->flags &= ~(uint32_t)(TOE_TCB_PERSIST | TOE_TCB_PROBE);
-	}
-	t->rto_at = ack == t->snd_max ? 0 : now + toe_rto(t);
+		toe_pmtu_acked(t, w->now);
+	measure(t, seg, w);
+	toe_rack_update(t, w);
+}
+
+/* What follows once congestion control knows. */
+static inline uint32_t advanced(struct toe_tcb *t, uint64_t now)
+{
+	t->flags &= ~(uint32_t)(TOE_TCB_PERSIST | TOE_TCB_PROBE);
+	if (t->snd_una == t->snd_max)
+		t->rto_at = 0;
+	else
+		toe_rto_arm(t, now);
 	return TOE_ACT_TX_UNA | space(t);
 }
 
-/*
- * A dozen losses in one window need as many round trips here; the timer starts anew with each of
- * them ("slow but steady", RFC 6582 4), because a timeout is a thousand round trips in a data
- * centre.
- */
-static void recover_more(struct toe_tcb *t, uint32_t acked)
+/* The short way: nothing was out of order, and is not now. */
+uint32_t toe_ack_advance(struct toe_tcb *t, const struct toe_seg *seg, uint64_t ack, uint64_t now)
 {
-	uint32_t flight = (uint32_t)(t->snd_max - t->snd_una);
+	struct toe_walk w = { .now = now };
+	uint32_t flight = toe_pipe(t), acked = (uint32_t)(ack - t->snd_una);
 
-	if (t->snd_una >= t->recover) {
-		t->flags &= ~(uint32_t)(TOE_TCB_RECOVERY | TOE_TCB_REXMIT);
-		/* Two segments more, as in RFC 6582 3.2, would wait for a delayed ACK. */
-		t->cwnd = toe_min32(t->ssthresh, flight + toe_cc_initial_window(t));
-		return;
-	}
-	t->flags |= TOE_TCB_REXMIT;
-	t->cwnd -= toe_min32(t->cwnd, acked);
-	t->cwnd = toe_max32(t->cwnd + (acked >= t->mss ? t->mss : 0), t->mss);
-}
-
-static uint32_t enter_recovery(struct toe_tcb *t, uint64_t now)
-{
-	t->ssthresh = toe_cc(t)->loss(t, (uint32_t)(t->snd_max - t->snd_una), now);
-	t->recover = t->snd_max;
-	toe_ecn_reduced(t);
-	t->cwnd = t->ssthresh + DUP_THRESH * t->mss;
-	t->flags &= ~(uint32_t)TOE_TCB_RTT_TIMING;
-	t->flags |= TOE_TCB_RECOVERY | TOE_TCB_REXMIT;
-	t->rto_at = now + toe_rto(t);
-	return TOE_ACT_OUTPUT | TOE_ACT_C_FAST_REXMIT;
+	advance(t, seg, ack, &w);
+	sample(t, &w, is_ece(t, seg), acked, flight);
+	return advanced(t, now);
 }
 
 /* The peer holds data above snd_una: this is a hole, not the echo of a needless retransmission. */
@@ -117,40 +141,75 @@ static bool is_duplicate(const struct toe_tcb *t, const struct toe_seg *seg)
 	       ((uint32_t)seg->wnd << t->snd_wscale == t->snd_wnd || sacks_above(t, seg));
 }
 
-static uint32_t duplicate(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now)
+/* Without SACK a duplicate says that a segment has arrived, not which one. */
+static void duplicate(struct toe_tcb *t, struct toe_walk *w)
 {
-	if (t->flags & TOE_TCB_RECOVERY) {
-		t->cwnd = toe_min32(t->cwnd + t->mss, TOE_CWND_MAX);
-		return TOE_ACT_OUTPUT;
-	}
+	uint32_t flight = (uint32_t)(t->snd_max - t->snd_una);
+
 	if (t->dupacks < UINT8_MAX)
 		t->dupacks++;
-	if (t->dupacks < DUP_THRESH)
-		return TOE_ACT_OUTPUT;
-	/* RFC 6582 3.2 step 2, and what SACK adds to it. */
-	if (t->snd_una > t->recover || (!(t->flags & TOE_TCB_RTO_RECOVERY) && sacks_above(t, seg)))
-		return enter_recovery(t, now);
-	return 0;
+	if (t->flags & TOE_TCB_SACK)
+		return;
+	w->delivered = toe_min32(t->mss, flight - t->sacked - t->lost);
+	t->sacked += w->delivered;
 }
 
-static uint32_t progress(struct toe_tcb *t, const struct toe_seg *seg, uint64_t ack, uint64_t now)
+/* An ACK covers what duplicates had stood for: all but the segment that was missing. */
+static void settle_duplicates(struct toe_tcb *t, struct toe_walk *w, uint32_t acked)
 {
-	uint32_t acked = (uint32_t)(ack - t->snd_una);
-	uint32_t act = toe_ack_advance(t, seg, ack, now);
+	bool on = t->flags & TOE_TCB_RECOVERY && t->snd_una < t->recover;
+	uint32_t known = toe_min32(t->sacked, acked > t->mss ? acked - t->mss : 0);
+	uint32_t left = (uint32_t)(t->snd_max - t->snd_una) - t->lost;
 
-	if (t->flags & TOE_TCB_RECOVERY) {
-		recover_more(t, acked);
-		act |= TOE_ACT_OUTPUT;
+	w->delivered -= toe_min32(known, w->delivered);
+	t->sacked = on ? toe_min32(t->sacked - known, left) : 0;
+}
+
+static void note_disorder(struct toe_tcb *t)
+{
+	if (t->sacked | t->lost || t->reo_at || t->tlp_end || t->dupacks)
+		t->flags |= TOE_TCB_DISORDER;
+	else
+		t->flags &= ~(uint32_t)TOE_TCB_DISORDER;
+}
+
+/* The long way. */
+static uint32_t acknowledge(struct toe_tcb *t, const struct toe_seg *seg, uint64_t ack,
+			    uint64_t now)
+{
+	uint32_t acked = (uint32_t)(ack - t->snd_una), flight = toe_pipe(t), lost, act = 0;
+	struct toe_walk w = { .now = now };
+	bool sack = t->flags & TOE_TCB_SACK;
+
+	if (acked)
+		advance(t, seg, ack, &w);
+	else if (is_duplicate(t, seg))
+		duplicate(t, &w);
+	if (acked && !sack)
+		settle_duplicates(t, &w, acked);
+	if (sack && seg->nsack) {
+		toe_sack_input(t, seg, &w);
+		toe_rack_update(t, &w);
 	}
-	if (t->flags & TOE_TCB_FIN_SENT && ack == t->snd_end + 1)
-		act |= toe_fsm_fin_acked(t, now);
+	if (t->nsent && (w.delivered || t->dupacks))
+		toe_recovery_detect(t, acked, now);
+	else if (!t->nsent)
+		t->reo_at = 0;
+	lost = t->lost_new;
+	if (w.delivered || lost)
+		sample(t, &w, is_ece(t, seg), acked, flight);
+	if (w.delivered || w.dsack || acked || lost)
+		act = toe_recovery_ack(t, seg, &w, acked, lost, now);
+	if (acked)
+		act |= advanced(t, now);
+	note_disorder(t);
 	return act;
 }
 
 /* RFC 9293 3.10.7.4, fifth check, ESTABLISHED and above. */
 uint32_t toe_ack_input(struct toe_tcb *t, const struct toe_seg *seg, uint64_t ack, uint64_t now)
 {
-	uint32_t act = 0;
+	uint32_t act;
 
 	/*
 	 * RFC 1122 4.2.2.17: a peer that answers is alive, however long its window stays shut. But
@@ -160,11 +219,12 @@ uint32_t toe_ack_input(struct toe_tcb *t, const struct toe_seg *seg, uint64_t ac
 		t->rexmits = 0;
 	if (ack < t->snd_una)
 		return 0;
-	if (ack > t->snd_una)
-		act = progress(t, seg, ack, now);
-	else if (is_duplicate(t, seg))
-		act = duplicate(t, seg, now);
-	if ((toe_wnd_update(t, seg) | act) && toe_send_pending(t))
+	act = acknowledge(t, seg, ack, now);
+	toe_wnd_update(t, seg);
+	if (toe_send_pending(t))
 		act |= TOE_ACT_OUTPUT;
+	if (t->flags & TOE_TCB_FIN_SENT && !(t->flags & TOE_TCB_FIN_ACKED) &&
+	    t->snd_una == t->snd_end + 1)
+		act |= toe_fsm_fin_acked(t, now);
 	return act;
 }

@@ -14,6 +14,9 @@ static const char *check_sending(const struct toe_tcb *t)
 {
 	HOLDS(t->snd_una <= t->snd_nxt);
 	HOLDS(t->snd_nxt <= t->snd_max);
+	/* Only a SYN that is due again, or the byte of a window probe, lies between them. */
+	HOLDS(t->snd_nxt == t->snd_max ||
+	      (t->snd_nxt == t->snd_una && t->snd_max == t->snd_nxt + 1));
 	HOLDS(t->snd_una + 1 >= t->snd_first);
 	HOLDS(t->snd_end >= t->snd_first);
 	HOLDS(t->snd_max <= t->snd_end + !!(t->flags & TOE_TCB_FIN_SENT));
@@ -57,12 +60,52 @@ static const char *check_holes(const struct toe_tcb *t)
 	return NULL;
 }
 
+/* The send map covers [snd_una, snd_max), and the counters are its sums. */
+static const char *check_sent(const struct toe_tcb *t)
+{
+	const struct toe_sent *e = &t->sent[t->sent_lo];
+	uint32_t from = (uint32_t)t->snd_una, sacked = 0, lost = 0;
+
+	HOLDS(t->sent_lo + t->nsent <= TOE_MAX_SENT);
+	for (unsigned i = 0; i < t->nsent; i++, e++) {
+		uint32_t len = e->end - from;
+
+		HOLDS((int32_t)len > 0);
+		HOLDS(e->times);
+		HOLDS(!(e->flags & TOE_SENT_SACKED) || !(e->flags & TOE_SENT_LOST));
+		sacked += e->flags & TOE_SENT_SACKED ? len : 0;
+		lost += e->flags & TOE_SENT_LOST ? len : 0;
+		from = e->end;
+	}
+	HOLDS(from == (uint32_t)t->snd_max);
+	HOLDS(t->lost == lost);
+	HOLDS(t->flags & TOE_TCB_SACK ? t->sacked == sacked : !sacked);
+	HOLDS(t->snd_max - t->snd_una >= (uint64_t)t->sacked + t->lost);
+	return NULL;
+}
+
+static const char *check_recovery(const struct toe_tcb *t)
+{
+	const uint32_t in = TOE_TCB_RECOVERY | TOE_TCB_RTO_RECOVERY;
+
+	if (t->state == TOE_TCP_CLOSED || t->state == TOE_TCP_TIME_WAIT)
+		return NULL;
+	HOLDS(!t->lost || t->flags & in);
+	HOLDS((t->flags & in) != in);
+	HOLDS(!(t->flags & TOE_TCB_FRTO) || t->flags & TOE_TCB_RTO_RECOVERY);
+	HOLDS(!(t->sacked || t->reo_at || t->tlp_end) || t->flags & (in | TOE_TCB_DISORDER));
+	HOLDS(!(t->flags & in) || t->snd_una < t->recover);
+	HOLDS(!t->tlp_end || t->snd_una <= t->tlp_end);
+	return NULL;
+}
+
 /* Whatever waits for the peer has a timer, or nothing would ever happen again. */
 static const char *check_timers(const struct toe_tcb *t)
 {
 	HOLDS(t->state == TOE_TCP_CLOSED || t->state == TOE_TCP_TIME_WAIT ||
 	      t->snd_una == t->snd_max || t->rto_at);
 	HOLDS(!(t->flags & TOE_TCB_PERSIST) || t->state == TOE_TCP_CLOSED || t->rto_at);
+	HOLDS(!(t->flags & TOE_TCB_PERSIST) || !(t->flags & TOE_TCB_TLP));
 	HOLDS(!(t->flags & TOE_TCB_ACK_DELAYED) || t->state == TOE_TCP_CLOSED || t->ack_at);
 	HOLDS(t->state != TOE_TCP_TIME_WAIT || t->life_at);
 	HOLDS(!(t->opts & TOE_TCB_KEEPALIVE) || t->state < TOE_TCP_ESTABLISHED ||
@@ -78,6 +121,10 @@ const char *toe_tcb_check(const struct toe_tcb *t)
 		broken = check_receiving(t);
 	if (!broken)
 		broken = check_holes(t);
+	if (!broken)
+		broken = check_sent(t);
+	if (!broken)
+		broken = check_recovery(t);
 	if (!broken)
 		broken = check_timers(t);
 	return broken;

@@ -10,7 +10,7 @@
  *                                               v
  *                                              LAST_ACK --ack--> CLOSED
  */
-#include "rooms.h"
+#include "sendmap.h"
 
 #include "../lib/errno.h"
 #include "../lib/mem.h"
@@ -19,7 +19,7 @@
 static uint32_t end(struct toe_tcb *t)
 {
 	t->state = TOE_TCP_CLOSED;
-	t->rto_at = t->ack_at = t->life_at = t->keep_at = t->pace_at = t->mtu_at = 0;
+	t->rto_at = t->ack_at = t->life_at = t->keep_at = t->pace_at = t->mtu_at = t->reo_at = 0;
 	return t->flags & TOE_TCB_CLOSED_BY_APP ? TOE_ACT_FREE : 0;
 }
 
@@ -48,7 +48,7 @@ static uint32_t reset_peer(struct toe_tcb *t)
 static uint32_t enter_time_wait(struct toe_tcb *t, uint64_t now)
 {
 	t->state = TOE_TCP_TIME_WAIT;
-	t->rto_at = t->keep_at = t->pace_at = t->mtu_at = 0;
+	t->rto_at = t->keep_at = t->pace_at = t->mtu_at = t->reo_at = 0;
 	t->life_at = now + 2000ull * TOE_MSL_MS;
 	return t->flags & TOE_TCB_CLOSED_BY_APP ? TOE_ACT_TIME_WAIT : 0;
 }
@@ -88,6 +88,7 @@ static void init(struct toe_tcb *t, const struct toe_open *o)
 	t->ip_hdr = o->ip_hdr;
 	t->cc = o->cc < TOE_CC_COUNT ? o->cc : TOE_CC_NEWRENO;
 	t->rto_us = TOE_RTO_INIT_US;
+	t->min_rtt_us = t->min_rtt_next_us = UINT32_MAX;
 	toe_tcp_options(t, &o->opts);
 }
 
@@ -151,7 +152,7 @@ uint32_t toe_tcp_open_answered(struct toe_tcb *t, const struct toe_open *o,
 
 	toe_tcp_open_passive(t, o, syn, now);
 	toe_tcp_output(t, now, &sent);
-	t->flags &= ~(uint32_t)TOE_TCB_RTT_TIMING; /* nobody knows when it was sent */
+	toe_sent_first(t)->times = 2; /* nobody knows when it was sent: not to be timed */
 	return 0;
 }
 
@@ -222,7 +223,6 @@ uint32_t toe_fsm_syn_sent(struct toe_tcb *t, const struct toe_seg *seg, uint64_t
 	/* Both ends opened: our SYN goes again, with an ACK. */
 	t->state = TOE_TCP_SYN_RECEIVED;
 	t->snd_nxt = t->snd_una;
-	t->flags &= ~(uint32_t)TOE_TCB_RTT_TIMING;
 	return TOE_ACT_OUTPUT;
 }
 

@@ -103,7 +103,6 @@ static bool syn_again(struct toe_tcb *t, struct toe_seg *seg, uint64_t seq, uint
 	if (!toe_ecn_syn(seg))
 		t->flags &= ~(uint32_t)TOE_TCB_ECN;
 	t->snd_nxt = t->snd_una;
-	t->flags &= ~(uint32_t)TOE_TCB_RTT_TIMING;
 	*act = TOE_ACT_OUTPUT | TOE_ACT_C_DUP;
 	return true;
 }

@@ -39,7 +39,7 @@ bool toe_pace_holds(struct toe_tcb *t, uint64_t now)
 	t->pace_at = 0;
 	if (t->pace_ns <= now * 1000 + LEAD_NS)
 		return false;
-	if (toe_send_pending(t) || t->flags & TOE_TCB_REXMIT)
+	if (toe_send_pending(t) || t->flags & TOE_TCB_LOSS_PROBE)
 		t->pace_at = t->pace_ns / 1000 + 1;
 	return true;
 }

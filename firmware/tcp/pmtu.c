@@ -85,11 +85,7 @@ static void use(struct toe_tcb *t, uint32_t mtu)
  */
 static uint32_t resend(struct toe_tcb *t, uint64_t now)
 {
-	t->recover = t->snd_max;
-	t->snd_nxt = t->snd_una;
-	t->dupacks = 0;
-	t->flags &= ~(uint32_t)(TOE_TCB_RECOVERY | TOE_TCB_REXMIT | TOE_TCB_RTT_TIMING);
-	t->flags |= TOE_TCB_RTO_RECOVERY;
+	toe_recovery_again(t);
 	t->rto_at = now + toe_rto(t);
 	return TOE_ACT_OUTPUT;
 }

@@ -101,12 +101,6 @@ static void ooo_remove(struct toe_tcb *t, unsigned at, unsigned n)
 		t->ooo[i] = t->ooo[i + n];
 }
 
-void toe_tcp_trim(struct toe_tcb *t, unsigned holes, unsigned sent)
-{
-	if (t->nholes > holes)
-		t->nholes = (uint16_t)holes;
-}
-
 /* Join p with the ranges it overlaps or touches. With the list full a new range is forgotten. */
 static void ooo_add(struct toe_tcb *t, struct part p)
 {

@@ -26,6 +26,7 @@ enum {
 	    200000, /* tcp(7): longest that a corked segment waits with nothing in flight */
 	TOE_ECN_MASK = 3, /* of the IP header's TOS */
 	TOE_OOW_US = 100000, /* pause between answers to bare segments outside the window */
+	TOE_PTO_MIN_US = 2000, /* a peer that is not on its CPU just now is no loss */
 };
 
 enum {
@@ -47,7 +48,7 @@ enum {
 /* Flags of a TCB for which neither prediction nor the short way of sending holds. */
 enum {
 	TOE_TCB_RARE = TOE_TCB_RECOVERY | TOE_TCB_RTO_RECOVERY | TOE_TCB_FIN_OOO | TOE_TCB_PERSIST |
-		       TOE_TCB_FIN_RCVD | TOE_TCB_ECE,
+		       TOE_TCB_FIN_RCVD | TOE_TCB_ECE | TOE_TCB_DISORDER,
 };
 
 static inline uint32_t toe_ts_now(const struct toe_tcb *t, uint64_t now)
@@ -67,10 +68,63 @@ static inline uint64_t toe_rto(const struct toe_tcb *t)
 	return toe_min64((uint64_t)t->rto_us << t->backoff, TOE_RTO_MAX_US);
 }
 
-/* Something is left to send for the first time, or again after snd_nxt went back. */
+/* Something is left to send for the first time, or again. */
 static inline bool toe_send_pending(const struct toe_tcb *t)
 {
-	return t->snd_nxt < t->snd_end + !!(t->flags & TOE_TCB_FIN_QUEUED);
+	return t->lost || t->snd_nxt < t->snd_end + !!(t->flags & TOE_TCB_FIN_QUEUED);
+}
+
+/* Bytes that are on their way, as far as is known (RFC 6675 4: pipe). */
+static inline uint32_t toe_pipe(const struct toe_tcb *t)
+{
+	return (uint32_t)(t->snd_max - t->snd_una) - t->sacked - t->lost;
+}
+
+/*
+ * RFC 8985 7.2: may the timer be a loss probe's? Not while anything is unclear; and with one segment
+ * in flight, which the peer may acknowledge late, the probe would come after the RTO.
+ */
+static inline bool toe_tlp_may(const struct toe_tcb *t)
+{
+	const uint32_t unclear = TOE_TCB_RARE & ~(uint32_t)TOE_TCB_FIN_RCVD & ~TOE_TCB_FIN_OOO;
+
+	return t->snd_max - t->snd_una > t->mss &&
+	       (t->flags & (TOE_TCB_SACK | unclear)) == TOE_TCB_SACK && t->srtt_us;
+}
+
+static inline uint32_t toe_pto(const struct toe_tcb *t)
+{
+	return toe_max32(2 * t->srtt_us, TOE_PTO_MIN_US);
+}
+
+/* RFC 6298 5.1, 5.3; RFC 8985 7.2. */
+static inline void toe_rto_arm(struct toe_tcb *t, uint64_t now)
+{
+	uint64_t in = toe_rto(t);
+
+	t->flags &= ~(uint32_t)TOE_TCB_TLP;
+	if (toe_tlp_may(t) && toe_pto(t) < in) {
+		t->flags |= TOE_TCB_TLP;
+		in = toe_pto(t);
+	}
+	t->rto_at = now + in;
+}
+
+/*
+ * New data left: the probe is put off, as it is to repeat the last segment; but not beyond the
+ * timeout of the first.
+ */
+static inline void toe_rto_sent(struct toe_tcb *t, uint64_t now)
+{
+	uint64_t at = now + toe_pto(t);
+
+	if (!t->rto_at) {
+		toe_rto_arm(t, now);
+	} else if (toe_tlp_may(t) && (t->flags & TOE_TCB_TLP || at < t->rto_at) &&
+		   at <= now - (uint32_t)((uint32_t)now - t->sent[t->sent_lo].at) + toe_rto(t)) {
+		t->flags |= TOE_TCB_TLP;
+		t->rto_at = at;
+	}
 }
 
 /* Bytes that the send buffer can still take. */
@@ -140,6 +194,41 @@ uint32_t toe_fsm_reset(struct toe_tcb *t);
 /* ack.c: `ack` is seg->ack expanded, not above snd_max. */
 uint32_t toe_ack_advance(struct toe_tcb *t, const struct toe_seg *seg, uint64_t ack, uint64_t now);
 uint32_t toe_ack_input(struct toe_tcb *t, const struct toe_seg *seg, uint64_t ack, uint64_t now);
+
+struct toe_walk;
+
+/* sack.c: blocks become marks in the send map. */
+void toe_sack_input(struct toe_tcb *t, const struct toe_seg *seg, struct toe_walk *w);
+
+/* rack.c */
+void toe_rack_update(struct toe_tcb *t, const struct toe_walk *w);
+void toe_rack_detect(struct toe_tcb *t, uint64_t now);
+void toe_rack_dsack(struct toe_tcb *t, const struct toe_walk *w);
+void toe_rack_recovered(struct toe_tcb *t);
+
+/* tlp.c */
+uint32_t toe_tlp_fired(struct toe_tcb *t, uint64_t now);
+void toe_tlp_ack(struct toe_tcb *t, const struct toe_walk *w, uint64_t now);
+
+/* recovery.c: snd_una moved by `acked`; `lost` more bytes are known to be. */
+void toe_recovery_detect(struct toe_tcb *t, uint32_t acked, uint64_t now);
+uint32_t toe_recovery_ack(struct toe_tcb *t, const struct toe_seg *seg, const struct toe_walk *w,
+			  uint32_t acked, uint32_t lost, uint64_t now);
+uint32_t toe_recovery_late(struct toe_tcb *t, uint64_t now);
+void toe_recovery_timeout(struct toe_tcb *t, uint64_t now);
+void toe_recovery_again(struct toe_tcb *t);
+bool toe_recovery_new_first(const struct toe_tcb *t);
+
+/* prr.c */
+void toe_prr_begin(struct toe_tcb *t);
+void toe_prr_ack(struct toe_tcb *t, uint32_t delivered, bool safe);
+
+/* undo.c */
+void toe_undo_begin(struct toe_tcb *t);
+void toe_undo_resent(struct toe_tcb *t, uint32_t len, uint64_t now);
+bool toe_undo_ack(struct toe_tcb *t, const struct toe_seg *seg, const struct toe_walk *w,
+		  uint32_t acked);
+bool toe_undo_dsack(struct toe_tcb *t, const struct toe_walk *w);
 
 /* recv.c: `seq` is seg->seq expanded. */
 bool toe_recv_acceptable(const struct toe_tcb *t, const struct toe_seg *seg, uint64_t seq);

@@ -2,7 +2,9 @@
 /*
  * Timers, each a deadline in the TCB:
  *
- *   rto_at   retransmission (RFC 6298), or persist (RFC 9293 3.8.6.1) with TOE_TCB_PERSIST
+ *   rto_at   retransmission (RFC 6298); loss probe (RFC 8985 7.2) with TOE_TCB_TLP; persist (RFC
+ *            9293 3.8.6.1) with TOE_TCB_PERSIST
+ *   reo_at   reordering: what is late by then is lost (RFC 8985 6.2)
  *   ack_at   delayed ACK
  *   pace_at  data waits for the pacing rate (pace.c)
  *   mtu_at   try a larger segment (pmtu.c)
@@ -39,7 +41,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 uint64_t toe_tcp_deadline(const struct toe_tcb *t)
 {
-	return earlier(earlier(earlier(t->rto_at, t->ack_at), t->pace_at),
+	return earlier(earlier(earlier(t->rto_at, t->ack_at), earlier(t->pace_at, t->reo_at)),
 		       earlier(earlier(t->life_at, t->keep_at), t->mtu_at));
 }
 
@@ -60,24 +62,11 @@ static uint32_t syn_timeout(struct toe_tcb *t)
 	return TOE_ACT_OUTPUT | TOE_ACT_C_RTO;
 }
 
-/*
- * RFC 6298 5.4 to 5.7 and RFC 5681 3.1: all that is outstanding counts as lost, and goes again
- * slowly.
- */
+/* RFC 6298 5.4 to 5.7. */
 static uint32_t data_timeout(struct toe_tcb *t, uint64_t now)
 {
 	toe_pmtu_timeout(t, now);
-	if (t->rexmits == 1)
-		t->ssthresh = toe_cc(t)->loss(t, (uint32_t)(t->snd_max - t->snd_una), now);
-	t->cwnd = t->mss;
-	toe_ecn_reduced(t);
-	if (toe_cc(t)->event)
-		toe_cc(t)->event(t, TOE_CC_TIMEOUT, now);
-	t->dupacks = 0;
-	t->recover = t->snd_max;
-	t->snd_nxt = t->snd_una;
-	t->flags &= ~(uint32_t)(TOE_TCB_RECOVERY | TOE_TCB_REXMIT);
-	t->flags |= TOE_TCB_RTO_RECOVERY;
+	toe_recovery_timeout(t, now);
 	return TOE_ACT_OUTPUT | TOE_ACT_C_RTO;
 }
 
@@ -98,10 +87,11 @@ static bool gives_up(struct toe_tcb *t, uint64_t now)
 
 static uint32_t rto_fired(struct toe_tcb *t, uint64_t now)
 {
+	if (t->flags & TOE_TCB_TLP)
+		return toe_tlp_fired(t, now);
 	t->rexmits++;
 	if (gives_up(t, now))
 		return toe_fsm_give_up(t);
-	t->flags &= ~(uint32_t)TOE_TCB_RTT_TIMING;
 	if (toe_rto(t) < TOE_RTO_MAX_US)
 		t->backoff++;
 	/* Armed here and not when it is sent again: that may have to wait for a frame. */
@@ -131,9 +121,12 @@ uint32_t toe_tcp_timer(struct toe_tcb *t, uint64_t now)
 	}
 	if (due(t->life_at, now)) {
 		t->life_at = t->mtu_at = t->rto_at = t->ack_at = t->keep_at = t->pace_at = 0;
+		t->reo_at = 0;
 		t->state = TOE_TCP_CLOSED;
 		return t->flags & TOE_TCB_CLOSED_BY_APP ? TOE_ACT_FREE : 0;
 	}
+	if (due(t->reo_at, now))
+		act |= toe_recovery_late(t, now);
 	if (due(t->rto_at, now))
 		act |= rto_fired(t, now);
 	if (due(t->mtu_at, now))

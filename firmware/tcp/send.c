@@ -3,7 +3,7 @@
  * The sending side: what the application wrote, and which segment leaves next (RFC 9293 3.7.4,
  * 3.8.6; RFC 1122 4.2.3.4; RFC 5681 4.1).
  */
-#include "rooms.h"
+#include "sendmap.h"
 
 #include "../lib/errno.h"
 
@@ -100,6 +100,30 @@ static void make_data(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint64
 	t->flags &= ~(uint32_t)(TOE_TCB_FRESH | TOE_TCB_QUICKACK);
 }
 
+/* What was sent before goes again; FIN only if it is part of that. */
+static void make_again(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint64_t seq,
+		       uint32_t len, bool fin)
+{
+	make_data(t, now, o, seq, len);
+	o->rexmit = 1;
+	if (o->flags & TOE_FIN && !fin) {
+		o->flags &= (uint8_t)~TOE_FIN;
+		if (t->snd_max <= t->snd_end)
+			t->flags &= ~(uint32_t)TOE_TCB_FIN_SENT;
+	}
+}
+
+/* Something that counts as in flight has left: the timer must run, and be no persist timer. */
+static void in_flight(struct toe_tcb *t, uint64_t now)
+{
+	if (TOE_UNLIKELY(t->flags & TOE_TCB_PERSIST)) {
+		t->flags &= ~(uint32_t)TOE_TCB_PERSIST;
+		t->backoff = 0;
+		t->rto_at = 0;
+	}
+	toe_rto_sent(t, now);
+}
+
 /* The next data, and FIN, leave in the regular way: snd_nxt moves on. */
 static bool send_next(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint32_t len)
 {
@@ -111,37 +135,38 @@ static bool send_next(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint32
 		t->flags &= ~(uint32_t)TOE_TCB_CWR;
 	}
 	t->snd_nxt += len + !!(o->flags & TOE_FIN);
-	if (t->snd_nxt > t->snd_max) {
-		t->snd_max = t->snd_nxt;
-		if (!(t->flags & TOE_TCB_RTT_TIMING) && !o->rexmit) {
-			t->flags |= TOE_TCB_RTT_TIMING;
-			t->rtt_seq = t->snd_nxt;
-			t->rtt_at = now;
-		}
-	}
-	if (TOE_UNLIKELY(t->flags & TOE_TCB_PERSIST)) {
-		t->flags &= ~(uint32_t)TOE_TCB_PERSIST;
-		t->backoff = 0;
-		t->rto_at = 0;
-	}
-	if (!t->rto_at)
-		t->rto_at = now + toe_rto(t);
+	if (TOE_UNLIKELY(o->rexmit)) /* the byte of a window probe: it counts from now on */
+		t->sacked = t->lost = t->nsent = 0;
+	toe_sent_add(t, (uint32_t)t->snd_nxt, now);
+	t->snd_max = t->snd_nxt;
+	if (TOE_UNLIKELY(t->flags & TOE_TCB_RECOVERY))
+		t->prr_out += len;
+	/* From here on it is the application that the rate depends on. */
+	if (t->snd_nxt >= t->snd_end && toe_pipe(t) < t->cwnd)
+		t->app_limited = toe_max64(t->delivered + toe_pipe(t), 1);
+	in_flight(t, now);
 	return true;
+}
+
+/* Bytes in flight; the byte of a window probe is none. */
+static uint32_t pipe(const struct toe_tcb *t)
+{
+	return toe_pipe(t) - (uint32_t)(t->snd_max - t->snd_nxt);
 }
 
 /*
  * Bytes that both windows let go from snd_nxt on. What is left of cwnd counts as a full segment, or
- * after one short segment the next would wait for a delayed ACK. RFC 3042: the first two duplicates
- * let one segment each go.
+ * after one short segment the next would wait for a delayed ACK. What was SACKed, or duplicates stand
+ * for, is in flight no more: that is limited transmit (RFC 3042), too.
  */
 static uint64_t room(const struct toe_tcb *t)
 {
-	uint32_t extra = t->flags & TOE_TCB_RECOVERY ? 0 : toe_min32(t->dupacks, 2) * t->mss;
-	uint64_t flight = t->snd_nxt - t->snd_una, cwnd = (uint64_t)t->cwnd + extra;
+	uint64_t used = t->snd_nxt - t->snd_una;
+	uint32_t flight = pipe(t);
 
-	if (flight >= toe_min64(cwnd, t->snd_wnd))
+	if (flight >= t->cwnd || used >= t->snd_wnd)
 		return 0;
-	return toe_min64(toe_max64(cwnd - flight, t->mss), t->snd_wnd - flight);
+	return toe_min64(toe_max32(t->cwnd - flight, t->mss), t->snd_wnd - used);
 }
 
 /*
@@ -154,8 +179,6 @@ static bool may_send_short(const struct toe_tcb *t, uint32_t len, bool all)
 
 	if (all && t->flags & TOE_TCB_FIN_QUEUED)
 		return true;
-	if (t->snd_nxt < t->snd_max)
-		return len; /* it was sent before */
 	if (!len || !(idle || t->flags & TOE_TCB_NODELAY || t->opts & TOE_TCB_URGENT))
 		return false;
 	if (all)
@@ -166,11 +189,18 @@ static bool may_send_short(const struct toe_tcb *t, uint32_t len, bool all)
 /* RFC 5681 4.1: after a pause of one RTO the old window says nothing about the path. */
 static void restart_after_idle(struct toe_tcb *t, uint64_t now)
 {
-	if (t->snd_max == t->snd_una && now - t->sent_at > t->rto_us && t->sent_at)
+	const struct toe_cc *cc = toe_cc(t);
+
+	if (t->snd_max != t->snd_una || now - t->sent_at <= t->rto_us || !t->sent_at)
+		return;
+	if (!cc->own_recovery)
 		t->cwnd = toe_min32(t->cwnd, toe_cc_initial_window(t));
+	t->sent_at = now; /* once */
+	if (cc->event)
+		cc->event(t, TOE_CC_IDLE, now);
 }
 
-/* Bytes that are left to send, or to send again. */
+/* Bytes that are left to send for the first time. */
 static uint64_t unsent(const struct toe_tcb *t)
 {
 	return t->snd_nxt < t->snd_end ? t->snd_end - t->snd_nxt : 0;
@@ -188,22 +218,36 @@ static bool held_back(const struct toe_tcb *t)
 	return t->flags & (TOE_TCB_CORK | TOE_TCB_MORE) && t->snd_wnd >= unsent(t);
 }
 
-static bool send_data(struct toe_tcb *t, uint64_t now, struct toe_out *o)
+/* With nothing in flight no ACK will come to ask again. */
+static void persist(struct toe_tcb *t, uint64_t now)
 {
-	uint32_t len;
+	bool stuck = t->snd_nxt == t->snd_una || (t->lost && !pipe(t));
 
-	restart_after_idle(t, now);
-	len = next_len(t);
+	if (!stuck || t->flags & TOE_TCB_PERSIST)
+		return;
+	t->flags = (t->flags | TOE_TCB_PERSIST) & ~(uint32_t)TOE_TCB_TLP;
+	if (!t->rto_at)
+		t->rto_at = now + (held_back(t) ? TOE_CORK_US : toe_rto(t));
+}
+
+/* New data, if the windows and Nagle's algorithm let it go. */
+static bool send_new(struct toe_tcb *t, uint64_t now, struct toe_out *o)
+{
+	uint32_t len = next_len(t);
+
 	if (TOE_UNLIKELY(t->mtu_probe))
 		len = toe_pmtu_probe(t, len, toe_min64(unsent(t), room(t)));
-	if (len >= t->mss || may_send_short(t, len, len == unsent(t)))
-		return send_next(t, now, o, len);
-	/* With nothing in flight no ACK will come to ask again. */
-	if (t->snd_nxt == t->snd_una && !(t->flags & TOE_TCB_PERSIST)) {
-		t->flags |= TOE_TCB_PERSIST;
-		if (!t->rto_at)
-			t->rto_at = now + (held_back(t) ? TOE_CORK_US : toe_rto(t));
-	}
+	return t->snd_nxt < t->snd_end + !!(t->flags & TOE_TCB_FIN_QUEUED) &&
+	       (len >= t->mss || may_send_short(t, len, len == unsent(t))) &&
+	       send_next(t, now, o, len);
+}
+
+static bool send_data(struct toe_tcb *t, uint64_t now, struct toe_out *o)
+{
+	restart_after_idle(t, now);
+	if (send_new(t, now, o))
+		return true;
+	persist(t, now);
 	return false;
 }
 
@@ -226,31 +270,92 @@ static bool send_probe(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 	uint32_t len = next_len(t);
 
 	t->flags &= ~(uint32_t)TOE_TCB_PROBE;
+	if (t->lost && t->snd_una < t->snd_end) {
+		make_again(t, now, o, t->snd_una, 1, false);
+		return true;
+	}
 	if (!unsent(t))
 		return send_keepalive(t, now, o);
 	if (len)
 		return send_next(t, now, o, len);
-	make_data(t, now, o, t->snd_nxt, 1);
-	/* A FIN right behind the byte would count as sent: it waits for its turn. */
-	if (o->flags & TOE_FIN) {
-		o->flags &= (uint8_t)~TOE_FIN;
-		if (t->snd_max <= t->snd_end)
-			t->flags &= ~(uint32_t)TOE_TCB_FIN_SENT;
+	make_again(t, now, o, t->snd_nxt, 1, false);
+	if (t->snd_max > t->snd_nxt) {
+		toe_sent_repeat(t, now);
+	} else {
+		toe_sent_add(t, (uint32_t)t->snd_nxt + 1, now);
+		t->snd_max = t->snd_nxt + 1;
+		o->rexmit = 0;
 	}
-	t->snd_max = toe_max64(t->snd_max, t->snd_nxt + 1);
 	return true;
 }
 
-/* Fast retransmit: the first unacknowledged segment, whatever snd_nxt is. */
-static bool send_again(struct toe_tcb *t, uint64_t now, struct toe_out *o)
+/* A part of what was sent before, at most one segment of it. */
+static bool send_again(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint32_t from,
+		       uint32_t len)
 {
-	uint64_t left = t->snd_una < t->snd_end ? t->snd_end - t->snd_una : 0;
-	uint64_t sent = toe_min64(t->snd_max - t->snd_una, left);
+	uint64_t seq = toe_seq_expand(t->snd_una, from), right = t->snd_una + t->snd_wnd;
+	uint32_t bytes;
+	bool fin;
 
+	len = toe_min32(len, t->mss);
+	if (seq + len > right && seq < t->snd_end)
+		len = seq < right ? (uint32_t)(right - seq) : 0;
+	if (!len)
+		return false;
+	fin = seq + len > t->snd_end;
+	bytes = len - fin;
+	make_again(t, now, o, seq, bytes, fin);
+	toe_sent_again(t, from, len, now);
+	toe_undo_resent(t, len, now);
+	if (t->flags & TOE_TCB_RECOVERY)
+		t->prr_out += len;
+	in_flight(t, now);
+	return true;
+}
+
+/*
+ * Retransmission: the first lost range, if cwnd allows it or recovery just began. F-RTO wants to
+ * see new data first; if there is none that may go, it cannot know.
+ */
+static bool send_lost(struct toe_tcb *t, uint64_t now, struct toe_out *o)
+{
+	bool first = t->flags & TOE_TCB_REXMIT;
+	uint32_t from, len;
+
+	if (!first && toe_pipe(t) >= t->cwnd)
+		return false;
+	if (!first && toe_recovery_new_first(t)) {
+		if (send_new(t, now, o))
+			return true;
+		if (t->snd_max > t->recover)
+			return false;
+		t->flags &= ~(uint32_t)TOE_TCB_FRTO;
+	}
 	t->flags &= ~(uint32_t)TOE_TCB_REXMIT;
-	make_data(t, now, o, t->snd_una, (uint32_t)toe_min64(sent, t->mss));
-	t->snd_nxt = toe_max64(t->snd_nxt, t->snd_una + o->len + !!(o->flags & TOE_FIN));
-	t->snd_max = toe_max64(t->snd_max, t->snd_nxt);
+	return toe_sent_lost(t, &from, &len) && send_again(t, now, o, from, len);
+}
+
+/* RFC 8985 7.3: new data if there is some and the peer has room, else the last segment again. */
+static bool send_loss_probe(struct toe_tcb *t, uint64_t now, struct toe_out *o)
+{
+	uint64_t used = t->snd_nxt - t->snd_una;
+	uint32_t len = (uint32_t)toe_min64(unsent(t), t->mss), tail;
+
+	t->flags &= ~(uint32_t)TOE_TCB_LOSS_PROBE;
+	if (t->snd_una == t->snd_max || t->snd_nxt != t->snd_max || t->lost)
+		return false;
+	t->tlp_again =
+	    !len || used + len > t->snd_wnd || (len < t->mss && !may_send_short(t, len, true));
+	if (!t->tlp_again) {
+		send_next(t, now, o, len);
+	} else {
+		tail = toe_min32(toe_sent_tail(t), t->mss);
+		if (!tail || !send_again(t, now, o, (uint32_t)t->snd_max - tail, tail))
+			return false;
+	}
+	t->tlp_end = t->snd_max;
+	t->flags = (t->flags | TOE_TCB_DISORDER) & ~(uint32_t)TOE_TCB_TLP;
+	t->rto_at = now + toe_rto(t);
 	return true;
 }
 
@@ -304,12 +409,11 @@ static bool send_syn(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 	o->wnd = (uint16_t)toe_min32(t->rcv_size, 65535); /* RFC 7323 2.2: not scaled */
 	o->opt_len = toe_opts_syn(t, now, o->opt);
 	o->rexmit = again;
+	if (again)
+		toe_sent_repeat(t, now);
+	else
+		toe_sent_add(t, (uint32_t)t->snd_first, now);
 	t->snd_nxt = t->snd_max = t->snd_first;
-	if (!again) {
-		t->flags |= TOE_TCB_RTT_TIMING;
-		t->rtt_seq = t->snd_first;
-		t->rtt_at = now;
-	}
 	if (!t->rto_at)
 		t->rto_at = now + toe_rto(t);
 	return true;
@@ -345,8 +449,10 @@ bool toe_tcp_output(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 		return send_ack(t, now, o);
 	if (TOE_UNLIKELY(t->flags & TOE_TCB_PACED) && toe_pace_holds(t, now))
 		return t->flags & TOE_TCB_ACK_NOW && send_ack(t, now, o);
-	if (TOE_UNLIKELY(t->flags & TOE_TCB_REXMIT))
-		return send_again(t, now, o);
+	if (TOE_UNLIKELY(t->lost) && send_lost(t, now, o))
+		return true;
+	if (TOE_UNLIKELY(t->flags & TOE_TCB_LOSS_PROBE) && send_loss_probe(t, now, o))
+		return true;
 	if (TOE_UNLIKELY(t->flags & TOE_TCB_PROBE) && send_probe(t, now, o))
 		return true;
 	if (toe_send_pending(t) && send_data(t, now, o))

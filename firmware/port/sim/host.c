@@ -320,10 +320,17 @@ const char *sim_leak(const struct toe_port *p)
 
 const char *sim_check(const struct toe_port *p)
 {
+	static struct toe_tcb whole;
+
 	for (uint32_t i = 0; i < p->conf.nflows; i++) {
 		const struct toe_tcb *t = toe_engine_peek(p->state, p->ctrl, &p->ent[i]);
-		const char *bad = t ? toe_tcb_check(t) : NULL;
+		const char *bad;
 
+		if (t == (const struct toe_tcb *)p->ent[i].tcb) {
+			toe_tcb_unpack(&whole, p->ent[i].tcb);
+			t = &whole;
+		}
+		bad = t ? toe_tcb_check(t) : NULL;
 		if (bad)
 			return bad;
 	}

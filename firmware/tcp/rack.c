@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * RACK (RFC 8985 6): time tells what is lost. What was sent before something that has arrived, and
+ * is still missing a round trip and a reordering window later, is lost; a retransmission too.
+ */
+#include "sendmap.h"
+
+enum {
+	DUP_THRESH = 3,
+	PERSIST = 16, /* recoveries for which a widened window is kept */
+	MULT_MAX = 64,
+	MIN_RTT_S = 60, /* min_rtt is that of the last one or two minutes */
+};
+
+static void min_rtt(struct toe_tcb *t, uint32_t rtt, uint64_t now)
+{
+	if (TOE_UNLIKELY(toe_age_s(now) - t->min_rtt_age_s >= MIN_RTT_S)) {
+		t->min_rtt_us =
+		    toe_age_s(now) - t->min_rtt_age_s < 2 * MIN_RTT_S ? t->min_rtt_next_us : rtt;
+		t->min_rtt_next_us = rtt;
+		t->min_rtt_age_s = toe_age_s(now);
+	}
+	if (rtt < t->min_rtt_next_us)
+		t->min_rtt_next_us = rtt;
+	if (rtt < t->min_rtt_us)
+		t->min_rtt_us = rtt;
+}
+
+/* RFC 8985 6.2, steps 1 to 3. */
+void toe_rack_update(struct toe_tcb *t, const struct toe_walk *w)
+{
+	const struct toe_sent *n = &w->newest;
+
+	if (w->once && toe_seq_lt(w->lowest, t->rack_fack))
+		t->reordered = 1;
+	if (w->delivered && toe_seq_lt(t->rack_fack, w->highest))
+		t->rack_fack = w->highest;
+	if (!n->times)
+		return;
+	if (n->times == 1)
+		min_rtt(t, toe_max32((uint32_t)w->now - n->at, 1), w->now);
+	if (toe_sent_after(n->at, n->end, t->rack_at, t->rack_end)) {
+		t->rack_at = n->at;
+		t->rack_end = n->end;
+		t->rack_rtt_us = (uint32_t)w->now - n->at;
+	}
+}
+
+/* Step 4: how late a segment may be, microseconds. */
+static uint32_t reo_wnd(const struct toe_tcb *t)
+{
+	bool certain = t->flags & (TOE_TCB_RECOVERY | TOE_TCB_RTO_RECOVERY) ||
+		       t->sacked > (DUP_THRESH - 1) * (uint32_t)t->mss || t->dupacks >= DUP_THRESH;
+
+	if (!t->reordered && certain)
+		return 0;
+	return (uint32_t)toe_min64((uint64_t)(t->reo_mult + 1) * t->min_rtt_us / 4, t->srtt_us);
+}
+
+/* Step 5. What is not lost yet decides when to look again. */
+void toe_rack_detect(struct toe_tcb *t, uint64_t now)
+{
+	uint32_t late = t->rack_rtt_us + reo_wnd(t), wait = 0, from = (uint32_t)t->snd_una;
+	struct toe_sent *e = toe_sent_first(t);
+
+	for (unsigned i = 0; i < t->nsent; i++, e++) {
+		uint32_t age = (uint32_t)now - e->at, len = e->end - from;
+
+		from = e->end;
+		if (e->flags & (TOE_SENT_SACKED | TOE_SENT_LOST) ||
+		    !toe_sent_after(t->rack_at, t->rack_end, e->at, e->end))
+			continue;
+		if (age >= late)
+			toe_sent_lose(t, e, len);
+		else
+			wait = toe_max32(wait, late - age);
+	}
+	t->reo_at = wait ? now + wait : 0;
+}
+
+/* A retransmission was needless: the path may reorder further than we allowed for, once a round. */
+void toe_rack_dsack(struct toe_tcb *t, const struct toe_walk *w)
+{
+	if (t->reo_round)
+		return;
+	t->reo_round = t->snd_max;
+	t->reo_persist = PERSIST;
+	if (t->reo_mult < MULT_MAX)
+		t->reo_mult++;
+}
+
+void toe_rack_recovered(struct toe_tcb *t)
+{
+	if (t->reo_persist && !--t->reo_persist)
+		t->reo_mult = 0;
+}

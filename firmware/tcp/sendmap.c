@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The send map: ranges are split, joined and dropped here, and nowhere else. */
+#include "sendmap.h"
+
+#include "../lib/mem.h"
+
+enum { STATE = TOE_SENT_SACKED | TOE_SENT_LOST };
+
+/* The range `i`, counted from snd_una on. */
+static struct toe_sent *nth(struct toe_tcb *t, unsigned i)
+{
+	return &t->sent[t->sent_lo + i];
+}
+
+static uint32_t start(const struct toe_tcb *t, unsigned i)
+{
+	return i ? t->sent[t->sent_lo + i - 1].end : (uint32_t)t->snd_una;
+}
+
+static void take_out(struct toe_tcb *t, unsigned i, unsigned n)
+{
+	struct toe_sent *e = nth(t, i);
+
+	t->nsent = (uint16_t)(t->nsent - n);
+	if (i < t->nsent)
+		memmove(e, e + n, (t->nsent - i) * sizeof(*e));
+}
+
+/* `to` takes over its neighbour `e`, and counts as sent when the last of them was. */
+static void absorb(struct toe_sent *to, const struct toe_sent *e)
+{
+	uint8_t times = to->times > e->times ? to->times : e->times;
+	uint32_t end = e->end;
+
+	if (toe_seq_lt(to->at, e->at))
+		*to = *e;
+	to->end = end;
+	to->times = times;
+}
+
+/*
+ * Join neighbours of the same state until `most` ranges are left. Where time means nothing more, and
+ * nothing is forgotten; `all`: also what is in flight.
+ */
+static void join(struct toe_tcb *t, unsigned most, bool all)
+{
+	unsigned n = 1, total = t->nsent;
+
+	for (unsigned i = 1; i < total; i++) {
+		struct toe_sent *e = nth(t, i), *to = nth(t, n - 1);
+		bool same = (e->flags & STATE) == (to->flags & STATE) &&
+			    (all || (e->flags & STATE && (e->times > 1) == (to->times > 1)));
+
+		if (same && n + (total - i) > most)
+			absorb(to, e);
+		else
+			*nth(t, n++) = *e;
+	}
+	t->nsent = (uint16_t)(total ? n : 0);
+}
+
+/* Make room for `n` more ranges behind the last. */
+static bool make_room(struct toe_tcb *t, unsigned n)
+{
+	if (t->sent_lo + t->nsent + n <= TOE_MAX_SENT)
+		return true;
+	if (t->sent_lo >= n) {
+		memmove(t->sent, nth(t, 0), t->nsent * sizeof(t->sent[0]));
+		t->sent_lo = 0;
+		return true;
+	}
+	/* A quarter at once, so that this is not done for each. */
+	join(t, TOE_MAX_SENT * 3 / 4, false);
+	if (t->nsent > TOE_MAX_SENT * 3 / 4)
+		join(t, TOE_MAX_SENT * 3 / 4, true);
+	return t->sent_lo + t->nsent + n <= TOE_MAX_SENT;
+}
+
+/* A copy of range i in front of it, which ends at `end`. There is room. */
+static void split(struct toe_tcb *t, unsigned i, uint32_t end)
+{
+	struct toe_sent *e = nth(t, i);
+
+	memmove(e + 1, e, (t->nsent - i) * sizeof(*e));
+	t->nsent++;
+	e->end = end;
+}
+
+/* Range i is in flight from now on, whatever it was. */
+static void forget(struct toe_tcb *t, unsigned i)
+{
+	struct toe_sent *e = nth(t, i);
+	uint32_t len = e->end - start(t, i);
+
+	if (e->flags & TOE_SENT_SACKED)
+		t->sacked -= len;
+	if (e->flags & TOE_SENT_LOST)
+		t->lost -= len;
+	e->flags &= (uint16_t)~STATE;
+}
+
+void toe_sent_append(struct toe_tcb *t, uint32_t end, uint64_t now)
+{
+	struct toe_sent *e;
+
+	if (make_room(t, 1)) {
+		e = nth(t, t->nsent++);
+		e->times = 1;
+	} else {
+		forget(t, t->nsent - 1u);
+		e = toe_sent_last(t);
+	}
+	e->end = end;
+	toe_sent_stamp(t, e, now);
+}
+
+void toe_sent_repeat(struct toe_tcb *t, uint64_t now)
+{
+	struct toe_sent *e = toe_sent_first(t);
+
+	forget(t, 0);
+	toe_sent_stamp(t, e, now);
+	e->times += e->times < UINT8_MAX;
+}
+
+/*
+ * The first range that ends above `seq`. Ends ascend.
+ */
+static unsigned find(const struct toe_tcb *t, uint32_t seq)
+{
+	unsigned lo = 0, hi = t->nsent;
+
+	while (lo < hi) {
+		unsigned mid = (lo + hi) / 2;
+
+		if (toe_seq_leq(t->sent[t->sent_lo + mid].end, seq))
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static bool is(const struct toe_sent *e, uint16_t state)
+{
+	return (e->flags & STATE) == state;
+}
+
+/*
+ * [lo, hi) inside range i, which is not SACKED, becomes so. It joins SACKED neighbours, where
+ * often only a boundary moves. Returns where to go on; the rest of a range that cannot be split,
+ * because the map is full, stays as it is.
+ */
+static unsigned mark_sacked(struct toe_tcb *t, unsigned i, uint32_t lo, uint32_t hi,
+			    struct toe_walk *w)
+{
+	struct toe_sent *e = nth(t, i);
+	bool left = i && is(e - 1, TOE_SENT_SACKED) && lo == start(t, i);
+	bool right = i + 1u < t->nsent && is(e + 1, TOE_SENT_SACKED) && hi == e->end;
+	unsigned splits = (lo != start(t, i)) + (hi != e->end);
+
+	if (!left && !right && splits && t->sent_lo + t->nsent + 2 > TOE_MAX_SENT)
+		return UINT32_MAX;
+	toe_sent_arrived(t, w, e, lo, hi);
+	w->sacked = true;
+	t->sacked += hi - lo;
+	if (e->flags & TOE_SENT_LOST)
+		t->lost -= hi - lo;
+	if (left) {
+		e[-1].end = hi;
+		if (right)
+			e[-1].end = e[1].end;
+		if (hi == e->end)
+			take_out(t, i, right ? 2 : 1);
+		return i;
+	}
+	if (right) {
+		if (lo != start(t, i)) {
+			e->end = lo;
+			return i + 1;
+		}
+		take_out(t, i, 1);
+		return i;
+	}
+	if (lo != start(t, i))
+		split(t, i++, lo);
+	if (hi != nth(t, i)->end)
+		split(t, i, hi);
+	e = nth(t, i);
+	e->flags = (uint16_t)((e->flags & ~STATE) | TOE_SENT_SACKED);
+	return i + 1;
+}
+
+void toe_sent_sack(struct toe_tcb *t, uint32_t lo, uint32_t hi, struct toe_walk *w)
+{
+	unsigned i;
+
+	if (t->sent_lo + t->nsent + 2 > TOE_MAX_SENT)
+		make_room(t, 2);
+	i = find(t, lo);
+	while (i < t->nsent && toe_seq_lt(lo, hi) && toe_seq_lt(start(t, i), hi)) {
+		struct toe_sent *e = nth(t, i);
+		uint32_t end = toe_seq_lt(hi, e->end) ? hi : e->end;
+
+		if (toe_seq_lt(lo, start(t, i)))
+			lo = start(t, i); /* it joined what was SACKED behind it */
+		i = is(e, TOE_SENT_SACKED) ? i + 1 : mark_sacked(t, i, lo, end, w);
+		lo = end;
+	}
+}
+
+void toe_sent_lose_head(struct toe_tcb *t, uint32_t most)
+{
+	struct toe_sent *e = toe_sent_first(t);
+	uint32_t len = e->end - (uint32_t)t->snd_una;
+
+	if (!t->nsent || e->flags & STATE)
+		return;
+	if (len > most && make_room(t, 1)) {
+		split(t, 0, (uint32_t)t->snd_una + most);
+		e = toe_sent_first(t);
+		len = most;
+	}
+	toe_sent_lose(t, e, len);
+}
+
+void toe_sent_lose_all(struct toe_tcb *t, bool sacked_too)
+{
+	for (unsigned i = 0; i < t->nsent; i++) {
+		struct toe_sent *e = nth(t, i);
+
+		if (sacked_too && e->flags & TOE_SENT_SACKED)
+			forget(t, i);
+		if (is(e, 0))
+			toe_sent_lose(t, e, e->end - start(t, i));
+	}
+	join(t, 0, false);
+}
+
+void toe_sent_find_all(struct toe_tcb *t)
+{
+	for (unsigned i = 0; i < t->nsent; i++)
+		if (nth(t, i)->flags & TOE_SENT_LOST)
+			forget(t, i);
+}
+
+bool toe_sent_lost(const struct toe_tcb *t, uint32_t *from, uint32_t *len)
+{
+	const struct toe_sent *e = &t->sent[t->sent_lo];
+
+	*from = (uint32_t)t->snd_una;
+	for (unsigned i = 0; i < t->nsent; i++, e++) {
+		*len = e->end - *from;
+		if (e->flags & TOE_SENT_LOST)
+			return true;
+		*from = e->end;
+	}
+	return false;
+}
+
+/* Can what is sent again now join range i, which was sent again just before? */
+static bool joins_again(const struct toe_tcb *t, const struct toe_sent *e, uint64_t now)
+{
+	return is(e, 0) && e->times > 1 && toe_sent_near(t, e, now);
+}
+
+void toe_sent_again(struct toe_tcb *t, uint32_t from, uint32_t len, uint64_t now)
+{
+	unsigned i = find(t, from);
+	struct toe_sent *e = nth(t, i);
+	uint32_t end = from + len;
+	bool room;
+
+	if (i && is(e, TOE_SENT_LOST) && from == start(t, i) && joins_again(t, e - 1, now)) {
+		t->lost -= len;
+		e[-1].end = end;
+		if (end == e->end)
+			take_out(t, i, 1);
+		return;
+	}
+	/* Without room the whole range counts as sent again. */
+	room = make_room(t, 2);
+	i = find(t, from);
+	if (room && from != start(t, i))
+		split(t, i++, from);
+	if (room && end != nth(t, i)->end)
+		split(t, i, end);
+	forget(t, i);
+	e = nth(t, i);
+	toe_sent_stamp(t, e, now);
+	e->times += e->times < UINT8_MAX;
+}
+
+/* Any two neighbours become one; what is in doubt is in flight, but what is lost stays lost. */
+static void squash(struct toe_tcb *t, unsigned i)
+{
+	struct toe_sent *e = nth(t, i);
+	bool lost = (e->flags | e[1].flags) & TOE_SENT_LOST;
+
+	forget(t, i);
+	forget(t, i + 1);
+	absorb(e, e + 1);
+	take_out(t, i + 1, 1);
+	if (lost) {
+		e->flags |= TOE_SENT_LOST;
+		t->lost += e->end - start(t, i);
+	}
+}
+
+void toe_tcp_trim(struct toe_tcb *t, unsigned holes, unsigned sent)
+{
+	if (t->nholes > holes)
+		t->nholes = (uint16_t)holes;
+	if (t->nsent > sent)
+		join(t, sent, false);
+	if (t->nsent > sent)
+		join(t, sent, true);
+	while (t->nsent > sent)
+		squash(t, t->nsent - 2u);
+}
