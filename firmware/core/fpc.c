@@ -134,16 +134,6 @@ static void count_acts(struct toe_fpc *f, uint32_t act)
 			toe_count(f, table[i].counter);
 }
 
-static void answer_reset(struct toe_fpc *f, const struct toe_rx *rx)
-{
-	struct toe_out o;
-
-	if (!toe_tcp_rst_for(&rx->seg, &o))
-		return;
-	toe_count(f, TOE_CNT_tx_rst);
-	toe_gen_reply(f, rx, &o);
-}
-
 /* The peer's link address, as its latest good segment had it. */
 static void learn_mac(struct toe_tcb *t, const struct toe_rx *rx)
 {
@@ -196,7 +186,7 @@ void toe_fpc_input(struct toe_fpc *f, uint32_t flow, struct toe_rx *rx)
 	if (act & TOE_ACT_ESTABLISHED)
 		toe_backlog_established(f, flow);
 	if (act & TOE_ACT_RST)
-		answer_reset(f, rx);
+		toe_answer_reset(f, rx);
 	if (!(act & (TOE_ACT_C_UNACCEPTABLE | TOE_ACT_C_PAWS | TOE_ACT_RST)))
 		learn_mac(w->t, rx);
 }

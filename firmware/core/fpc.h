@@ -34,6 +34,7 @@ enum {
 	TOE_FLOW_BURST = 32, /* frames per flow and batch */
 	/* bytes of IP packet. A route may say less: then there is no room beside the headers */
 	TOE_MTU_MIN = 128,
+	TOE_ALLOWANCES = 256, /* a power of two */
 	TOE_TAKEN = 64, /* rings whose tail waits for the commits */
 	TOE_SWEEP_STEP = 4096, /* flow ids looked at per batch of a sweep */
 	TOE_SWEEP_FLOWS = 32, /* flows aborted per batch of a sweep */
@@ -66,6 +67,12 @@ struct toe_ctx_view {
 	uint64_t rung_at; /* microseconds */
 	uint8_t rung;
 	uint8_t listed; /* in bells[] */
+};
+
+/* What may still be sent to the addresses that share it. */
+struct toe_allowance {
+	uint32_t at; /* milliseconds, nearly: when it was last filled up */
+	uint32_t left;
 };
 
 struct toe_lst_view {
@@ -146,6 +153,7 @@ struct toe_fpc {
 	uint16_t bells[TOE_MAX_APPS * TOE_MAX_CTXS]; /* contexts with queued commands */
 	uint32_t nbells;
 	struct toe_path path[TOE_PATHS];
+	struct toe_allowance allowance[TOE_ALLOWANCES]; /* of RSTs, by address */
 	struct toe_tcb scratch; /* of a connection that nothing is kept of (SYN cookies) */
 };
 
@@ -248,6 +256,9 @@ void toe_gen_output(struct toe_fpc *f, struct toe_work *w);
 void toe_gen_transmit(struct toe_fpc *f);
 /* A segment without a flow: RST or TIME_WAIT's ACK. It leaves with the batch. */
 void toe_gen_reply(struct toe_fpc *f, const struct toe_rx *rx, const struct toe_out *o);
+
+/* answer.c: the RST that answers a segment without a connection, if it has one. */
+void toe_answer_reset(struct toe_fpc *f, const struct toe_rx *rx);
 
 /* host_if.c: SW CMDs of all contexts. Returns how many were taken. */
 unsigned toe_host_commands(struct toe_fpc *f);

@@ -51,13 +51,8 @@ static uint32_t find_endpoint(const struct toe_fpc *f, const struct toe_rx *rx)
 
 static void refuse(struct toe_fpc *f, const struct toe_rx *rx)
 {
-	struct toe_out o;
-
 	toe_count(f, TOE_CNT_drop_no_endpoint);
-	if (toe_tcp_rst_for(&rx->seg, &o)) {
-		toe_count(f, TOE_CNT_tx_rst);
-		toe_gen_reply(f, rx, &o);
-	}
+	toe_answer_reset(f, rx);
 }
 
 /* The application may write while we read: checks and use must see the same copy. */
@@ -235,7 +230,10 @@ static bool time_wait_input(struct toe_fpc *f, uint32_t i, const struct toe_rx *
 		toe_gen_reply(f, rx, &o);
 		return false;
 	case TOE_TW_ACK:
-		toe_gen_reply(f, rx, &o);
+		if (toe_tw_answers(e, f->now))
+			toe_gen_reply(f, rx, &o);
+		else
+			toe_count(f, TOE_CNT_answers_held_back);
 		return false;
 	case TOE_TW_NEW_SYN:
 		/* RFC 6191: above all that the old connection used. */

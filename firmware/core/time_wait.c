@@ -4,6 +4,8 @@
 #include "../lib/atomics.h"
 #include "../lib/mem.h"
 
+enum { ANSWER_MS = 100 }; /* pause between ACKs out of turn */
+
 static uint32_t queue_head(const struct toe_tw_table *tw)
 {
 	return tw->n;
@@ -103,6 +105,7 @@ void toe_tw_commit(struct toe_tw_table *tw, uint32_t i, uint64_t now)
 	toe_list_push_back(tw->list, queue_head(tw), i);
 	chain_add(tw, i);
 	tw->used++;
+	tw->e[i].answered = 0;
 	toe_store_release(&tw->e[i].expires, now + TOE_TW_TIME_US);
 }
 
@@ -111,6 +114,16 @@ void toe_tw_restart(struct toe_tw_table *tw, uint32_t i, uint64_t now)
 	toe_list_remove(tw->list, i);
 	toe_list_push_back(tw->list, queue_head(tw), i);
 	toe_store(&tw->e[i].expires, now + TOE_TW_TIME_US);
+}
+
+bool toe_tw_answers(struct toe_tw_entry *e, uint64_t now)
+{
+	uint32_t ms = (uint32_t)(now >> 10) | 1;
+
+	if (e->answered && ms - e->answered < ANSWER_MS)
+		return false;
+	e->answered = ms;
+	return true;
 }
 
 void toe_tw_free(struct toe_tw_table *tw, uint32_t i)

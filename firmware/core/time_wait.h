@@ -22,7 +22,9 @@ struct toe_tw_entry {
 	struct toe_tuple tuple;
 	struct toe_tw w;
 	uint16_t endpoint;
-	uint8_t pad[6];
+	uint8_t pad[2];
+	uint32_t
+	    answered; /* clock in milliseconds, nearly, of the last ACK out of turn; 0 = none */
 };
 
 struct toe_tw_table {
@@ -41,6 +43,8 @@ uint32_t toe_tw_find(const struct toe_tw_table *tw, uint64_t hash, const struct 
 uint32_t toe_tw_alloc(struct toe_tw_table *tw);
 void toe_tw_commit(struct toe_tw_table *tw, uint32_t i, uint64_t now);
 void toe_tw_restart(struct toe_tw_table *tw, uint32_t i, uint64_t now);
+/* May a segment out of place be answered? Two ends that disagree must not talk for ever. */
+bool toe_tw_answers(struct toe_tw_entry *e, uint64_t now);
 void toe_tw_free(struct toe_tw_table *tw, uint32_t i);
 /* The entry that ends first, TOE_TW_NONE = empty table. */
 uint32_t toe_tw_oldest(const struct toe_tw_table *tw);

@@ -43,17 +43,27 @@ static inline uint32_t input_predicted(struct toe_tcb *t, const struct toe_seg *
 }
 
 /*
+ * RFC 5961 7: ACKs that challenge are few. Each connection has a limit of its own and there is none
+ * beside it, so that nobody can find out by what he is sent about the connections of others
+ * (CVE-2016-5696).
+ */
+static uint32_t challenge(struct toe_tcb *t, uint64_t now)
+{
+	if (t->oow_at && now - t->oow_at < TOE_OOW_US)
+		return 0;
+	t->oow_at = now;
+	return toe_ack_now(t);
+}
+
+/*
  * An ACK that tells the peer where we are. Segments without data get few of them: two ends that
  * disagree would otherwise answer each other for ever.
  */
-static uint32_t challenge(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now)
+static uint32_t out_of_place(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now)
 {
-	if (!seg->len && !(seg->flags & TOE_FIN)) {
-		if (t->oow_at && now - t->oow_at < TOE_OOW_US)
-			return 0;
-		t->oow_at = now;
-	}
-	return toe_ack_now(t);
+	bool bare = !seg->len && !(seg->flags & TOE_FIN);
+
+	return bare || seg->flags & TOE_SYN ? challenge(t, now) : toe_ack_now(t);
 }
 
 /* RFC 7323 5.3 R1, and 3.2: no segment without a timestamp once they are agreed. */
@@ -67,7 +77,7 @@ static bool paws_refuses(struct toe_tcb *t, const struct toe_seg *seg, uint64_t 
 	if (!toe_seq_lt(seg->tsval, t->ts_recent) ||
 	    toe_age_s(now) - t->ts_recent_age_s > TOE_TS_IDLE)
 		return false;
-	*act |= challenge(t, seg, now);
+	*act |= out_of_place(t, seg, now);
 	return true;
 }
 
@@ -76,7 +86,7 @@ static uint32_t unacceptable(struct toe_tcb *t, const struct toe_seg *seg, uint6
 {
 	uint32_t count = seg->len && seq < t->rcv_nxt ? TOE_ACT_C_DUP : TOE_ACT_C_UNACCEPTABLE;
 
-	return seg->flags & TOE_RST ? count : count | challenge(t, seg, now);
+	return seg->flags & TOE_RST ? count : count | out_of_place(t, seg, now);
 }
 
 /*
@@ -110,7 +120,7 @@ static bool syn_again(struct toe_tcb *t, struct toe_seg *seg, uint64_t seq, uint
 /* RFC 9293 3.10.7.4, second check, with RFC 5961 3.2: only the exact number resets. */
 static uint32_t input_rst(struct toe_tcb *t, const struct toe_seg *seg, uint64_t seq, uint64_t now)
 {
-	return seq == t->rcv_nxt ? toe_fsm_reset(t) : challenge(t, seg, now);
+	return seq == t->rcv_nxt ? toe_fsm_reset(t) : challenge(t, now);
 }
 
 /* Fifth check. False: the segment ends here. */
@@ -129,7 +139,7 @@ static bool input_ack(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now
 	}
 	/* RFC 5961 5.2: an ACK from too far below was made up. */
 	if (ack > t->snd_max || ack + t->max_snd_wnd < t->snd_una) {
-		*act |= TOE_ACT_C_UNACCEPTABLE | challenge(t, seg, now);
+		*act |= TOE_ACT_C_UNACCEPTABLE | challenge(t, now);
 		return false;
 	}
 	if (seg->flags & TOE_ECE && t->flags & TOE_TCB_ECN)
@@ -185,7 +195,7 @@ static uint32_t input_time_wait(struct toe_tcb *t, const struct toe_seg *seg, ui
 		return toe_ack_now(t);
 	case TOE_TW_ACK:
 	case TOE_TW_NEW_SYN: /* the flow's buffers are still in use: the peer tries again */
-		return challenge(t, seg, now);
+		return challenge(t, now);
 	case TOE_TW_DROP:
 		break;
 	}
@@ -209,7 +219,7 @@ static uint32_t input_synchronized(struct toe_tcb *t, const struct toe_seg *in, 
 	if (seg.flags & TOE_RST)
 		return input_rst(t, &seg, seq, now);
 	if (seg.flags & TOE_SYN) /* RFC 5961 4.2 */
-		return TOE_ACT_C_UNACCEPTABLE | challenge(t, &seg, now);
+		return TOE_ACT_C_UNACCEPTABLE | challenge(t, now);
 	if (!(seg.flags & TOE_ACK))
 		return 0;
 	t->rcv_at = now;

@@ -328,6 +328,61 @@ static void syn_flood(struct peer *p)
 	ANSWER(p, TOE_RST, p->rcv, 0);
 }
 
+/* Segments to closed ports: an address gets so many RSTs a second, others get theirs. */
+static void rst_flood(struct peer *p)
+{
+	unsigned sent;
+
+	p->dport = PEER_PORT + 1;
+	for (unsigned i = 0; i < 1000; i++) {
+		peer_send(p, TOE_ACK, p->snd, i, 0, 0);
+		if (i % 16 == 15)
+			peer_pass(p, 20);
+		p->tail = p->head;
+	}
+	peer_pass(p, 20);
+	/* Port by port the same FPC, which lets 500 go at once and one more each 2 ms. */
+	sent = (unsigned)sim_count(p->host, TOE_CNT_tx_rst);
+	CHECK(p, sent >= 500 && sent < 510);
+	CHECK(p, sim_count(p->host, TOE_CNT_answers_held_back) == 1000 - sent);
+	p->net = 11;
+	peer_send(p, TOE_ACK, p->snd, 1, 0, 0);
+	peer_pass(p, 20);
+	CHECK(p, sim_count(p->host, TOE_CNT_tx_rst) == sent + 1);
+	p->net = 10;
+	peer_pass(p, 100000);
+	peer_send(p, TOE_ACK, p->snd, 1, 0, 0);
+	peer_pass(p, 20);
+	CHECK(p, sim_count(p->host, TOE_CNT_tx_rst) == sent + 2);
+}
+
+/* Each byte a segment of its own, every other one missing: what is kept of them is bounded. */
+static void crumbs(struct peer *p)
+{
+	unsigned acks = 0;
+
+	peer_handshake(p);
+	for (unsigned i = 1; i < 4000; i += 2) {
+		peer_send(p, TOE_ACK, p->snd + i, p->rcv, i, 1);
+		if (i % 32 == 31)
+			peer_pass(p, 20);
+		while (peer_next(p))
+			acks++;
+	}
+	peer_pass(p, 50);
+	CHECK(p, acks && acks <= 2000 && !peer_conn(p)->error && !sim_check(p->host));
+	peer_conn(p)->rx_goal = 4000;
+	for (unsigned i = 0; i < 1000 && block(p)->dev.rx_end < 4000; i++) {
+		uint32_t at = (uint32_t)block(p)->dev.rx_end;
+
+		peer_send(p, TOE_ACK, p->snd + at, p->rcv, at, 4000 - at < 1000 ? 4000 - at : 1000);
+		peer_pass(p, 20);
+		p->tail = p->head;
+	}
+	peer_pass(p, 45000);
+	CHECK(p, peer_conn(p)->rx_read == 4000 && !p->app->broken);
+}
+
 /* Let time pass in which the application accepts nothing. */
 static void without_app(struct peer *p)
 {
@@ -482,6 +537,8 @@ static const struct {
 	{ "backlog", backlog },
 	{ "SYN flood", syn_flood },
 	{ "accept queue full", accept_queue_full },
+	{ "RST flood", rst_flood },
+	{ "crumbs", crumbs },
 	{ "odd frames", odd_frames },
 	{ "chaos", chaos },
 };

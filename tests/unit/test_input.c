@@ -238,10 +238,25 @@ static void input__any_segment_in_any_state(void)
 	}
 }
 
+/* RFC 5961 7: data does not buy a challenge. */
+static void input__challenges_are_limited(void)
+{
+	struct env e = env_established();
+	unsigned acks = 0;
+
+	for (unsigned i = 0; i < 1000; i++, e.now += 1000) {
+		env_in(&e, (uint8_t[]){ TOE_SYN, TOE_RST, TOE_ACK }[i % 3], 100, 10, 1000000);
+		acks += e.n;
+	}
+	CU_ASSERT(acks >= 9 && acks <= 11);
+	CU_ASSERT_EQUAL(e.t.state, TOE_TCP_ESTABLISHED);
+}
+
 UNIT_MAIN("input", T(input__in_order_is_predicted_and_acked_late), T(input__acceptability),
 	  T(input__without_ack_is_dropped), T(input__rst_needs_the_exact_number),
-	  T(input__syn_in_window_is_challenged), T(input__ack_of_what_was_not_sent),
-	  T(input__ack_from_the_distant_past), T(input__bare_segments_outside_are_answered_rarely),
-	  T(input__paws), T(input__paws_does_not_stop_rst), T(input__paws_forgets),
-	  T(input__timestamp_missing), T(input__ts_recent), T(input__closed_answers_rst),
-	  T(input__time_wait_before_close), T(input__any_segment_in_any_state))
+	  T(input__syn_in_window_is_challenged), T(input__challenges_are_limited),
+	  T(input__ack_of_what_was_not_sent), T(input__ack_from_the_distant_past),
+	  T(input__bare_segments_outside_are_answered_rarely), T(input__paws),
+	  T(input__paws_does_not_stop_rst), T(input__paws_forgets), T(input__timestamp_missing),
+	  T(input__ts_recent), T(input__closed_answers_rst), T(input__time_wait_before_close),
+	  T(input__any_segment_in_any_state))

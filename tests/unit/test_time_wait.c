@@ -90,6 +90,19 @@ static void table__restart_goes_to_the_end(void)
 	CU_ASSERT_EQUAL(e[a].expires, 30 + TOE_TW_TIME_US);
 }
 
+/* Segments out of place: ten answers a second. */
+static void answers__are_few(void)
+{
+	unsigned n = 0;
+	uint32_t a;
+
+	set_up();
+	a = add(1, 10);
+	for (uint64_t now = 0; now < 1000000; now += 1000)
+		n += toe_tw_answers(&e[a], now);
+	CU_ASSERT(n >= 9 && n <= 11);
+}
+
 /* A successor finds the entries, in order of expiry, and not one that was being written. */
 static void rebuild__keeps_committed_entries(void)
 {
@@ -111,4 +124,4 @@ static void rebuild__keeps_committed_entries(void)
 }
 
 UNIT_MAIN("time_wait", T(table__add_find_free), T(table__full), T(table__restart_goes_to_the_end),
-	  T(rebuild__keeps_committed_entries))
+	  T(rebuild__keeps_committed_entries), T(answers__are_few))

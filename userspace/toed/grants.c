@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/flow_hash.h"
+#include "lib/siphash.h"
 #include "toed.h"
 
 enum {
@@ -85,19 +86,36 @@ static bool usable(struct toed *t, const struct toe_tuple *u, uint64_t *hash)
 	return !tuple_lives(t, u, *hash) && !tuple_granted(t, u);
 }
 
-/* Source ports go round, so that one is reused as late as possible. */
+/*
+ * RFC 6056 3.3.4 (double hash): towards one destination the ports go round, so that each is used
+ * again as late as possible; where that begins nobody else can know, nor how far it is by asking for
+ * connections of his own.
+ */
+static uint32_t first_port(struct toed *t, const struct toe_tuple *u, uint32_t **step)
+{
+	uint64_t w[5];
+	uint64_t hash;
+
+	memcpy(w, u->laddr, 16);
+	memcpy(w + 2, u->raddr, 16);
+	w[4] = u->rport;
+	hash = toe_siphash(t->ctrl->key, w, 5);
+	*step = &t->port_step[(hash >> 32) % TOED_PORT_STEPS];
+	return (uint32_t)hash;
+}
+
 static int pick_port(struct toed *t, struct toe_tuple *u, uint16_t wanted, uint64_t *hash)
 {
 	unsigned n = (unsigned)(t->port_hi - t->port_lo) + 1;
+	uint32_t *step, offset;
 
 	if (wanted) {
 		u->lport = wanted;
 		return usable(t, u, hash) ? 0 : -EADDRINUSE;
 	}
+	offset = first_port(t, u, &step) % n;
 	for (unsigned i = 0; i < n; i++) {
-		u->lport = htons(t->next_port);
-		t->next_port =
-		    t->next_port == t->port_hi ? t->port_lo : (uint16_t)(t->next_port + 1);
+		u->lport = htons((uint16_t)(t->port_lo + (offset + (*step)++) % n));
 		if (usable(t, u, hash))
 			return 0;
 	}

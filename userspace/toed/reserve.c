@@ -96,7 +96,6 @@ int reserve_ports(struct toed *t)
 		say("%s cannot be written: %s", RESERVED_PORTS, strerror(-err));
 		t->port_lo = t->port_hi = 0;
 	}
-	t->next_port = t->port_lo;
 	return err;
 }
 

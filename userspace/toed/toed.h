@@ -29,6 +29,8 @@ struct xsk {
 	bool zerocopy;
 };
 
+enum { TOED_PORT_STEPS = 256 };
+
 enum { MAX_XSKS = TOE_MAX_QUEUES * TOE_MAX_FPCS, MAX_LOCALS = 256 };
 
 struct device {
@@ -174,7 +176,8 @@ struct toed {
 	struct hold *ep_hold[TOE_MAX_ENDPOINTS];
 	uint64_t ep_closed[TOE_MAX_ENDPOINTS]; /* loop_now at which it began to close */
 	uint64_t grant_at[TOE_MAX_GRANTS];
-	uint16_t next_port;
+	/* of ports for active opens: how far each group of destinations is (RFC 6056 3.3.4) */
+	uint32_t port_step[TOED_PORT_STEPS];
 	struct next_hop nh[TOE_MAX_NEXT_HOPS];
 	uint16_t port_lo, port_hi;
 	uint64_t started;
