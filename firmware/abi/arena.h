@@ -346,4 +346,25 @@ static inline uint32_t toe_ring_piece(uint64_t ring, uint32_t flow, uint64_t bas
 	return n < size - at ? n : size - at;
 }
 
+/*
+ * Memory that can be given back to the system, by number (toe_port_trim): a flow's default buffers
+ * by its id, and behind those the big slots of each application.
+ */
+static inline uint32_t toe_trim_big(unsigned app, uint32_t slot)
+{
+	return TOE_MAX_FLOWS + app * TOE_BIG_SLOTS + slot;
+}
+
+/* Its length, and *off in the arena. */
+static inline uint64_t toe_trim_range(uint32_t id, uint64_t *off)
+{
+	if (id < TOE_MAX_FLOWS) {
+		*off = toe_arena_rx_off(id);
+		return 2 * TOE_BUF_DEFAULT;
+	}
+	*off = TOE_ARENA_BIG_OFF +
+	       ((uint64_t)((id - TOE_MAX_FLOWS) % TOE_BIG_SLOTS) << TOE_BIG_SLOT_SHIFT);
+	return 1ull << TOE_BIG_SLOT_SHIFT;
+}
+
 #endif

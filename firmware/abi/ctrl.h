@@ -103,6 +103,9 @@ struct toe_ctrl {
 	uint8_t cc; /* enum toe_cc_id of connections that do not choose */
 	uint8_t ecn; /* enum toe_ecn_policy */
 	uint8_t pad[6];
+	/* Up to where buffers are sized automatically, bytes; 0: they stay as they are. */
+	uint32_t rcvbuf_max, sndbuf_max;
+	uint64_t app_buffers; /* what rings beyond the default may hold, bytes per app; 0 = any */
 	struct toe_dev dev[TOE_MAX_DEVS];
 	struct toe_vif vif[TOE_MAX_VIFS];
 	uint8_t app_state[TOE_MAX_APPS]; /* enum toe_app_state, toed's */

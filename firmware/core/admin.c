@@ -87,6 +87,7 @@ static void forget_app(struct toe_fpc *f, unsigned app)
 	f->nbells = keep;
 	memset(&f->ctx[app * TOE_MAX_CTXS], 0, TOE_MAX_CTXS * sizeof(f->ctx[0]));
 	toe_ids_forget_app(f, app);
+	toe_big_init(f, app, false);
 	f->app_known[app] = 0;
 }
 

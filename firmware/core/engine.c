@@ -19,9 +19,10 @@ static bool sizes_ok(const struct toe_ctrl *c, unsigned id)
 /*
  * Is the state empty, or laid out as we would? Several FPCs may find it empty and write the same.
  */
-static int check_header(struct toe_state_hdr *h, const struct toe_ctrl *c)
+static int check_header(struct toe_state_hdr *h, const struct toe_ctrl *c, bool *fresh)
 {
-	if (!toe_load_acquire(&h->magic)) {
+	*fresh = !toe_load_acquire(&h->magic);
+	if (*fresh) {
 		h->version = TOE_ABI_VERSION;
 		h->nfpcs = c->nfpcs;
 		h->tcb_cache = c->tcb_cache;
@@ -74,8 +75,11 @@ static void attach_state(struct toe_fpc *f, uint8_t *state)
 	f->tw.head = (uint32_t *)(state + m.tw_hash);
 }
 
-static void clear_derived(struct toe_fpc *f)
+static void clear_derived(struct toe_fpc *f, bool fresh)
 {
+	for (unsigned app = 0; app < TOE_MAX_APPS; app++)
+		toe_big_init(f, app, !fresh && toe_port_arena(f->port, app));
+	f->big_at = f->now;
 	memset(f->soft, 0, f->nflows * sizeof(*f->soft));
 	for (unsigned i = 0; i < TOE_MAX_APPS * TOE_MAX_LISTENERS; i++) {
 		toe_store(&f->pending[f->id][i].half, 0);
@@ -133,6 +137,8 @@ static bool recover_flow(struct toe_fpc *f, uint32_t flow)
 				      : toe_cache_committed(&f->cache.slot[e->loc]);
 	s->kind = t->state == TOE_TCP_CLOSED ? TOE_SOFT_DEAD : TOE_SOFT_LIVE;
 	s->ctx = TOE_CTX_NONE;
+	toe_big_adopt(f, e->app, t->rcv_ring);
+	toe_big_adopt(f, e->app, t->snd_ring);
 	if (e->accepted && toe_load(&toe_arena_flow(arena, flow)->app.ctx) < TOE_MAX_CTXS)
 		s->ctx = (uint8_t)toe_arena_flow(arena, flow)->app.ctx;
 	if (e->endpoint < TOE_MAX_ENDPOINTS) {
@@ -198,11 +204,12 @@ static void recover_endpoints(struct toe_fpc *f)
 int toe_fpc_init(struct toe_fpc *f, struct toe_port *p, void *state, unsigned id)
 {
 	struct toe_ctrl *c = toe_port_ctrl(p);
+	bool fresh;
 	int err;
 
 	if (!sizes_ok(c, id))
 		return -EINVAL;
-	err = check_header(state, c);
+	err = check_header(state, c, &fresh);
 	if (err)
 		return err;
 	memset(f, 0, sizeof(*f));
@@ -216,7 +223,7 @@ int toe_fpc_init(struct toe_fpc *f, struct toe_port *p, void *state, unsigned id
 	f->cnt = toe_port_stats(p, id);
 	f->now = toe_port_now(p);
 	attach_state(f, state);
-	clear_derived(f);
+	clear_derived(f, fresh);
 	recover_flows(f);
 	recover_endpoints(f);
 	toe_host_sleeping(f, 0);

@@ -115,7 +115,13 @@ unsigned toe_ids_trim(struct toe_fpc *f)
 	unsigned n = 0;
 	uint32_t id;
 
-	while (f->ntrim && n < TRIM_FLIGHT && toe_port_trimmed(f->port, f->id, &id)) {
+	while (f->ntrim + f->big_flight && n < TRIM_FLIGHT &&
+	       toe_port_trimmed(f->port, f->id, &id)) {
+		if (id >= TOE_MAX_FLOWS) {
+			toe_big_trimmed(f, id);
+			n++;
+			continue;
+		}
 		if (!toe_owns(f, id) || toe_soft(f, id)->kind != TOE_SOFT_TRIM)
 			continue;
 		set_life(f, id, TOE_LIFE_FREE);
@@ -215,6 +221,9 @@ static void unpend(struct toe_fpc *f, uint32_t flow)
 void toe_flow_free(struct toe_fpc *f, uint32_t flow)
 {
 	struct toe_flow_ent *e = &f->ent[flow];
+	const struct toe_tcb *t = e->loc == TOE_LOC_SPILLED
+				      ? (const struct toe_tcb *)e->tcb
+				      : toe_cache_committed(&f->cache.slot[e->loc]);
 	uint8_t *arena = toe_port_arena(f->port, e->app);
 
 	unindex(f, flow);
@@ -230,6 +239,7 @@ void toe_flow_free(struct toe_fpc *f, uint32_t flow)
 	if (e->loc != TOE_LOC_SPILLED)
 		toe_cache_give(&f->cache, e->loc);
 	set_life(f, flow, TOE_LIFE_FREE);
+	toe_big_give(f, e->app, t);
 	toe_id_free(f, flow, e->app);
 }
 

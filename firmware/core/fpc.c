@@ -197,6 +197,10 @@ static void settle(struct toe_fpc *f, struct toe_work *w)
 	struct toe_tcb *t = w->t;
 	uint32_t i = w->flow - f->first;
 
+	if (w->act & TOE_ACT_GROW)
+		toe_big_grow(f, w);
+	if (t->rcv_ring | t->snd_ring)
+		toe_big_settle(t);
 	if (w->act & (TOE_ACT_OUTPUT | TOE_ACT_END_NOW))
 		toe_gen_output(f, w);
 	if (w->act & TOE_ACT_END_NOW)
@@ -398,7 +402,7 @@ unsigned toe_fpc_poll(struct toe_fpc *f)
 	toe_fpc_flush(f);
 	toe_host_release(f);
 	toe_accept_hints(f);
-	n += toe_ids_trim(f);
+	n += toe_ids_trim(f) + toe_big_trim(f);
 	if (f->kick) {
 		toe_port_tx_kick(f->port, f->id);
 		toe_count(f, TOE_CNT_tx_kicks);
@@ -430,7 +434,9 @@ uint64_t toe_fpc_deadline(const struct toe_fpc *f)
 		d = earlier(d, f->now + NH_POLL_US);
 	if (f->nused && f->trim_at > f->now)
 		d = earlier(d, f->trim_at);
-	if (f->ntrim)
+	if (f->big_at)
+		d = earlier(d, f->big_at);
+	if (f->ntrim + f->big_flight)
 		d = earlier(d, f->now + RETRY_US);
 	return d;
 }

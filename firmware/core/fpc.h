@@ -75,6 +75,15 @@ struct toe_allowance {
 	uint32_t left;
 };
 
+/* Big slots of an application that this FPC gives out: of its share, by number. */
+struct toe_big {
+	uint64_t clean[TOE_BIG_SLOTS / 64]; /* free, without memory */
+	uint64_t dirty[TOE_BIG_SLOTS / 64]; /* free, but somebody had it */
+	uint64_t flight[TOE_BIG_SLOTS / 64]; /* on its way through toe_port_trim */
+	uint32_t ndirty;
+	uint64_t bytes; /* of the rings in use */
+};
+
 struct toe_lst_view {
 	uint32_t seen_tail; /* accept ring's tail at the last look */
 	uint64_t hint_at; /* when to hint again, 0 = queue empty */
@@ -127,6 +136,9 @@ struct toe_fpc {
 	uint32_t nused; /* free ids whose buffers hold memory */
 	uint32_t ntrim; /* ids on their way through toe_port_trim */
 	uint64_t trim_at, nh_at;
+	struct toe_big big[TOE_MAX_APPS];
+	uint32_t big_flight; /* slots on their way through toe_port_trim */
+	uint64_t big_at; /* when free slots are to be looked at, 0 = there are none */
 
 	uint32_t nwork;
 	struct toe_work work[TOE_BATCH_FLOWS];
@@ -240,6 +252,17 @@ void toe_flow_free(struct toe_fpc *f, uint32_t flow);
 /* Reset a flow; `by_app`: nobody will look at it any more. */
 void toe_flow_abort(struct toe_fpc *f, uint32_t flow, int error, bool by_app);
 void toe_endpoint_count(struct toe_fpc *f, uint16_t endpoint, int n);
+
+/* big.c: rings beyond the default. */
+void toe_big_init(struct toe_fpc *f, unsigned app, bool used); /* all free; with memory? */
+void toe_big_adopt(struct toe_fpc *f, unsigned app, uint64_t ring);
+void toe_big_give(struct toe_fpc *f, unsigned app, const struct toe_tcb *t); /* the flow is over */
+void toe_big_grow(struct toe_fpc *f, struct toe_work *w); /* TOE_ACT_GROW */
+void toe_big_settle(struct toe_tcb *t); /* forget rings that hold nothing any more */
+uint32_t toe_big_free(const struct toe_fpc *f, unsigned app); /* slots that nobody has */
+unsigned toe_big_trim(struct toe_fpc *f);
+bool toe_big_mine(const struct toe_fpc *f, uint32_t id);
+void toe_big_trimmed(struct toe_fpc *f, uint32_t id);
 
 /*
  * fpc.c: open a flow's TCB for this batch (NULL: its application has gone), and finish all open

@@ -68,6 +68,8 @@ static void open_params(struct toe_fpc *f, const struct toe_tuple *t, uint16_t m
 	o->isn = isn;
 	o->ts_offset = toe_tuple_secret(f->ctrl->key, t, TOE_SECRET_TS);
 	o->rcv_size = o->snd_size = TOE_BUF_DEFAULT;
+	o->rcv_most = f->ctrl->rcvbuf_max;
+	o->snd_most = f->ctrl->sndbuf_max;
 	o->mtu = mtu < TOE_MTU_MIN ? TOE_MTU_MIN : mtu;
 	o->path_mtu = toe_path_mtu(f, t, o->mtu);
 	o->ip_hdr = toe_addr_is_v4(t->laddr) ? 20 : 40;

@@ -176,9 +176,17 @@ struct toe_tcb {
 	uint64_t rcv_up; /* behind the peer's, 0 = none (RFC 6093: the pointer points behind it) */
 	uint64_t quick_end; /* TCP_QUICKACK holds up to here */
 	uint64_t snd_first, rcv_first; /* sequence numbers of position 0 */
-	uint64_t rcv_ring, snd_ring; /* where the buffers lie (toe_ring_*, abi/arena.h) */
 	uint64_t rexmit_bytes; /* sent again, in all */
 	uint32_t rexmit_segs;
+	/* Buffers (tcp/tune.c). Bytes; 0 in *_most: the application has set the size. */
+	uint64_t rcv_ring, snd_ring; /* where they lie (toe_ring_*, abi/arena.h) */
+	uint32_t rcv_want, snd_want; /* limits to come to, as soon as rings hold as much */
+	uint32_t rcv_most, snd_most; /* up to where they are sized automatically */
+	uint64_t tune_at; /* begin of the round trip that is being measured ... */
+	uint64_t tune_read; /* ... and rcv_read then */
+	uint32_t tune_bytes; /* most that was read in a round trip so far */
+	uint32_t rcv_rtt_us; /* round trip as the receiver sees it, 0 = not known */
+	uint32_t rtt_mark; /* wire: from this rcv_nxt on it is measured again */
 	uint32_t max_snd_wnd;
 	uint32_t linger2_ms;
 	uint32_t opts; /* enum toe_tcb_opts */

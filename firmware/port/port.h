@@ -65,11 +65,11 @@ void toe_port_wake(struct toe_port *p, unsigned app, unsigned ctx);
 void *toe_port_arena(struct toe_port *p, unsigned app);
 
 /*
- * Ask for the buffers of a free flow id to be given back to the system; toe_port_trimmed returns
- * ids that are done.
+ * Ask for memory of the arena to be given back to the system: the buffers of a free flow id, or a
+ * big slot (toe_trim_range). toe_port_trimmed returns ids that are done.
  */
-bool toe_port_trim(struct toe_port *p, unsigned fpc, unsigned app, uint32_t flow);
-bool toe_port_trimmed(struct toe_port *p, unsigned fpc, uint32_t *flow);
+bool toe_port_trim(struct toe_port *p, unsigned fpc, unsigned app, uint32_t id);
+bool toe_port_trimmed(struct toe_port *p, unsigned fpc, uint32_t *id);
 
 /*
  * Shared tables: the TCB store and flow table (toe_tcbs), the index (toe_flow_index), a counter

@@ -35,10 +35,15 @@ static inline void measure(struct toe_tcb *t, const struct toe_seg *seg, const s
 /* Has the writer that waits for it got space again? */
 static uint32_t space(struct toe_tcb *t)
 {
-	if (!(t->flags & TOE_TCB_WANT_SPACE) || !toe_send_roomy(t))
+	uint32_t act;
+
+	if (!(t->flags & TOE_TCB_WANT_SPACE))
 		return 0;
+	act = toe_tune_send(t);
+	if (!toe_send_roomy(t))
+		return act;
 	t->flags &= ~(uint32_t)TOE_TCB_WANT_SPACE;
-	return TOE_ACT_TX_SPACE;
+	return act | TOE_ACT_TX_SPACE;
 }
 
 /*

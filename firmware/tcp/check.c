@@ -20,7 +20,8 @@ static const char *check_sending(const struct toe_tcb *t)
 	HOLDS(t->snd_una + 1 >= t->snd_first);
 	HOLDS(t->snd_end >= t->snd_first);
 	HOLDS(t->snd_max <= t->snd_end + !!(t->flags & TOE_TCB_FIN_SENT));
-	HOLDS(t->snd_una > t->snd_end || t->snd_end - t->snd_una <= t->snd_size + 1ull);
+	HOLDS(t->snd_una > t->snd_end ||
+	      t->snd_end - t->snd_una <= toe_max32(t->snd_size, toe_ring_size(t->snd_ring)) + 1ull);
 	HOLDS(!(t->flags & TOE_TCB_FIN_SENT) || t->flags & TOE_TCB_FIN_QUEUED);
 	HOLDS(!(t->flags & TOE_TCB_FIN_SENT) || t->snd_max == t->snd_end + 1);
 	HOLDS(!(t->flags & TOE_TCB_FIN_ACKED) || t->snd_una == t->snd_end + 1);
@@ -39,7 +40,7 @@ static const char *check_receiving(const struct toe_tcb *t)
 	HOLDS(t->rcv_read >= t->rcv_first);
 	HOLDS(t->rcv_read + fin <= t->rcv_nxt);
 	HOLDS(t->rcv_nxt <= t->rcv_adv + fin);
-	HOLDS(t->rcv_adv <= t->rcv_read + t->rcv_size);
+	HOLDS(t->rcv_adv <= t->rcv_read + toe_max32(t->rcv_size, toe_ring_size(t->rcv_ring)));
 	HOLDS(!(t->flags & TOE_TCB_FIN_OOO) || t->rcv_nxt < t->fin_at);
 	HOLDS(!fin || !t->nholes);
 	return NULL;

@@ -64,11 +64,11 @@ static void linger2(struct toe_tcb *t, uint64_t now)
  * The smallest shift with which the whole buffer can be advertised: coarse windows shrink by
  * rounding.
  */
-static uint8_t choose_wscale(uint32_t rcv_size)
+static uint8_t choose_wscale(uint32_t window)
 {
 	uint8_t shift = 0;
 
-	while (shift < TOE_WSCALE_MAX && rcv_size >> shift > 65535)
+	while (shift < TOE_WSCALE_MAX && window >> shift > 65535)
 		shift++;
 	return shift;
 }
@@ -80,9 +80,6 @@ static void init(struct toe_tcb *t, const struct toe_open *o)
 	t->recover = t->snd_una;
 	t->snd_first = t->snd_end = t->snd_una + 1;
 	t->ts_offset = o->ts_offset;
-	t->rcv_size = o->rcv_size;
-	t->snd_size = o->snd_size;
-	t->rcv_wscale = choose_wscale(o->rcv_size);
 	t->mtu_link = o->mtu;
 	t->mtu = o->path_mtu ? o->path_mtu : o->mtu;
 	t->ip_hdr = o->ip_hdr;
@@ -90,6 +87,8 @@ static void init(struct toe_tcb *t, const struct toe_open *o)
 	t->rto_us = TOE_RTO_INIT_US;
 	t->min_rtt_us = t->min_rtt_next_us = UINT32_MAX;
 	toe_tcp_options(t, &o->opts);
+	toe_buf_open(t, o);
+	t->rcv_wscale = choose_wscale(toe_buf_window_max(t));
 }
 
 /* The MSS that the link and the application allow, as it is offered to the peer. */
@@ -122,6 +121,7 @@ static void learn_syn(struct toe_tcb *t, const struct toe_seg *syn, uint64_t now
 		t->snd_wscale = (uint8_t)toe_min32(syn->wscale, TOE_WSCALE_MAX);
 	} else {
 		t->rcv_wscale = 0;
+		t->rcv_want = toe_min32(t->rcv_want, toe_max32(t->rcv_size, UINT16_MAX));
 	}
 	if (syn->opts & TOE_SEG_SACK_OK)
 		t->flags |= TOE_TCB_SACK;
@@ -196,7 +196,7 @@ uint32_t toe_fsm_established(struct toe_tcb *t, const struct toe_seg *seg, uint6
 	t->flags |= TOE_TCB_FRESH;
 	toe_keep_begin(t, now);
 	t->state = t->flags & TOE_TCB_FIN_QUEUED ? TOE_TCP_FIN_WAIT_1 : TOE_TCP_ESTABLISHED;
-	return TOE_ACT_ESTABLISHED | TOE_ACT_OUTPUT;
+	return TOE_ACT_ESTABLISHED | TOE_ACT_OUTPUT | toe_buf_wants(t);
 }
 
 /* RFC 9293 3.10.7.3. Data and FIN that come with the SYN are left for retransmission. */

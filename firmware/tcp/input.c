@@ -37,6 +37,8 @@ static inline uint32_t input_predicted(struct toe_tcb *t, const struct toe_seg *
 		act |= toe_send_pending(t) ? TOE_ACT_OUTPUT : 0;
 	if (seg->len) {
 		t->rcv_nxt += seg->len;
+		if (TOE_UNLIKELY(!toe_seq_lt((uint32_t)t->rcv_nxt, t->rtt_mark)))
+			toe_tune_rtt(t, seg, now);
 		act |= TOE_ACT_RX | toe_recv_ack_policy(t, seg, now);
 	}
 	return act;

@@ -116,6 +116,10 @@ int64_t toe_tcp_option(struct toe_tcb *t, uint8_t option, uint64_t value, uint64
 	case TOE_OPT_LINGER2:
 		set_linger2(t, (int64_t)value);
 		return 0;
+	case TOE_OPT_RCVBUF:
+		return toe_buf_set_rcv(t, value);
+	case TOE_OPT_SNDBUF:
+		return toe_buf_set_snd(t, value);
 	case TOE_OPT_MAXSEG:
 		set_maxseg(t, value);
 		return 0;

@@ -221,9 +221,10 @@ uint16_t toe_recv_window(struct toe_tcb *t)
  * Reading opens the window; the peer is told when that is news to it and no data will carry it
  * soon.
  */
-static bool window_news(const struct toe_tcb *t)
+bool toe_recv_window_news(const struct toe_tcb *t)
 {
-	uint64_t gain = t->rcv_read + t->rcv_size - t->rcv_adv;
+	uint64_t cap = t->rcv_read + t->rcv_size;
+	uint64_t gain = cap > t->rcv_adv ? cap - t->rcv_adv : 0;
 	uint64_t left = t->rcv_adv > t->rcv_nxt ? t->rcv_adv - t->rcv_nxt : 0;
 	uint32_t quarter = toe_max32(t->rcv_size / 4, toe_min32(t->mss, t->rcv_size / 2));
 
@@ -233,10 +234,15 @@ static bool window_news(const struct toe_tcb *t)
 
 int64_t toe_tcp_recv(struct toe_tcb *t, uint64_t read, uint64_t now)
 {
+	uint32_t act;
+
 	if (read > toe_tcp_rx_end(t))
 		return -EINVAL;
 	if (t->rcv_first + read <= t->rcv_read)
 		return 0; /* a command repeated */
 	t->rcv_read = t->rcv_first + read;
-	return toe_recv_can(t) && window_news(t) ? toe_ack_now(t) : 0;
+	act = toe_tune_recv(t, now);
+	if (toe_recv_can(t) && toe_recv_window_news(t))
+		act |= toe_ack_now(t);
+	return act;
 }

@@ -133,7 +133,7 @@ static inline uint32_t toe_send_space(const struct toe_tcb *t)
 	uint64_t una = toe_max64(t->snd_una, t->snd_first);
 	uint64_t used = t->snd_end > una ? t->snd_end - una : 0;
 
-	return t->snd_size - (uint32_t)used;
+	return used < t->snd_size ? t->snd_size - (uint32_t)used : 0;
 }
 
 /* A third of the send buffer is free: worth waking a writer. */
@@ -291,6 +291,19 @@ void toe_ecn_reduced(struct toe_tcb *t);
 uint32_t toe_ecn_echo(struct toe_tcb *t, uint64_t ack, uint64_t now);
 uint32_t toe_ecn_data(struct toe_tcb *t, const struct toe_seg *seg);
 bool toe_ecn_edge(struct toe_tcb *t, struct toe_out *o);
+bool toe_recv_window_news(const struct toe_tcb *t);
+
+/* tune.c: sizes of the buffers. Those that return something return actions. */
+void toe_buf_open(struct toe_tcb *t, const struct toe_open *o);
+/* SO_RCVBUF, SO_SNDBUF: clamped, and tuned no more. */
+uint32_t toe_buf_set_rcv(struct toe_tcb *t, uint64_t bytes);
+uint32_t toe_buf_set_snd(struct toe_tcb *t, uint64_t bytes);
+uint32_t toe_buf_wants(const struct toe_tcb *t);
+/* The largest window that the connection may come to: the scale is chosen for it. */
+uint32_t toe_buf_window_max(const struct toe_tcb *t);
+uint32_t toe_tune_recv(struct toe_tcb *t, uint64_t now);
+uint32_t toe_tune_send(struct toe_tcb *t);
+void toe_tune_rtt(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now);
 
 /* pmtu.c */
 void toe_pmtu_begin(struct toe_tcb *t, uint64_t now);

@@ -7,12 +7,24 @@
 
 #include "../lib/errno.h"
 
+/*
+ * Bytes that the ring can still take: as much as the application may have been promised, even if
+ * the limit is lower by now.
+ */
+static uint64_t grantable(const struct toe_tcb *t)
+{
+	uint64_t una = toe_max64(t->snd_una, t->snd_first);
+	uint64_t used = t->snd_end > una ? t->snd_end - una : 0;
+
+	return toe_max64(t->snd_size, toe_ring_size(t->snd_ring)) - used;
+}
+
 int64_t toe_tcp_send(struct toe_tcb *t, uint64_t end, uint8_t send_flags, uint64_t now)
 {
 	uint64_t had = t->snd_end - t->snd_first;
 	uint32_t act = 0;
 
-	if (end > had && end - had > toe_send_space(t))
+	if (end > had && end - had > grantable(t))
 		return -EINVAL;
 	if (end > had && (t->flags & TOE_TCB_FIN_QUEUED || t->state < TOE_TCP_SYN_SENT))
 		return -EPIPE;
@@ -31,6 +43,7 @@ int64_t toe_tcp_send(struct toe_tcb *t, uint64_t end, uint8_t send_flags, uint64
 		if (toe_send_roomy(t))
 			return act | TOE_ACT_TX_SPACE;
 		t->flags |= TOE_TCB_WANT_SPACE;
+		act |= toe_tune_send(t);
 	}
 	return act;
 }

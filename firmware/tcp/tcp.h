@@ -77,6 +77,7 @@ enum toe_act {
 	TOE_ACT_FREE = 1 << 7, /* the connection is over: free the flow */
 	TOE_ACT_RST = 1 << 8, /* answer the segment by RST (toe_tcp_rst_for) */
 	TOE_ACT_TX_UNA = 1 << 9, /* snd_una moved: update the flow block, no notification */
+	TOE_ACT_GROW = 1 << 10, /* rcv_want or snd_want is more than its ring holds */
 	/* For the counters of the FPC. */
 	TOE_ACT_C_OOO = 1 << 16,
 	TOE_ACT_C_DUP = 1 << 17,
@@ -93,7 +94,9 @@ struct toe_open {
 	struct toe_sock_opts opts;
 	uint32_t isn; /* RFC 6528, made by the engine */
 	uint32_t ts_offset; /* added to the clock in timestamps (RFC 7323 5.4) */
-	uint32_t rcv_size, snd_size; /* bytes, powers of two */
+	uint32_t rcv_size, snd_size; /* buffers to begin with, bytes */
+	/* sized automatically up to so much, unless opts says otherwise; 0 = not at all */
+	uint32_t rcv_most, snd_most;
 	uint16_t mtu; /* bytes of IP packet that link and route take */
 	uint16_t path_mtu; /* that the path takes, if it was heard before; 0 = as mtu */
 	uint8_t ip_hdr; /* bytes of IP header: 20 or 40 */
@@ -143,6 +146,12 @@ uint32_t toe_tcp_input(struct toe_tcb *t, const struct toe_seg *seg, uint64_t no
  */
 int64_t toe_tcp_send(struct toe_tcb *t, uint64_t end, uint8_t send_flags, uint64_t now);
 int64_t toe_tcp_recv(struct toe_tcb *t, uint64_t read, uint64_t now);
+
+/*
+ * The rings are what they are now (rcv_ring, snd_ring): bring the limits to what is wanted, as far
+ * as they hold it. Actions.
+ */
+uint32_t toe_tcp_fit(struct toe_tcb *t);
 
 /*
  * How a flow ends. After an error TOE_ACT_FREE comes at once. After an orderly end it (or

@@ -53,9 +53,13 @@ static void __attribute__((noreturn)) found(const char *what)
 
 static void set_up(struct ground *g)
 {
-	struct sim_conf conf = {
-		.nfpcs = 1, .tcb_cache = 8, .nflows = FLOWS, .mtu = 1500, .addr = 1
-	};
+	struct sim_conf conf = { .nfpcs = 1,
+				 .tcb_cache = 8,
+				 .nflows = FLOWS,
+				 .mtu = 1500,
+				 .addr = 1,
+				 .rcvbuf_max = 6 << 20,
+				 .sndbuf_max = 4 << 20 };
 	struct sim_link link = { .delay_us = 50 };
 	struct sim_manner m = { .goal = 20000 };
 

@@ -457,6 +457,8 @@ static void set_up(struct ground *g)
 				 .tcb_cache = 1 + g->start.cache % 4,
 				 .nflows = FLOWS,
 				 .mtu = 1500,
+				 .rcvbuf_max = 6 << 20,
+				 .sndbuf_max = 4 << 20,
 				 .addr = SEGMENT_ENGINE };
 
 	g->w = sim_new(1);

@@ -12,9 +12,16 @@ enum { PORT = 80, STEP_US = 200 };
 
 void net_defaults(struct net_conf *c)
 {
+	struct sim_conf host = { .nfpcs = 1,
+				 .tcb_cache = 64,
+				 .nflows = 64,
+				 .mtu = 1500,
+				 .rcvbuf_max = 6 << 20,
+				 .sndbuf_max = 4 << 20 };
+
 	*c = (struct net_conf){
-		.client = { .nfpcs = 1, .tcb_cache = 64, .nflows = 64, .mtu = 1500, .addr = 1 },
-		.server = { .nfpcs = 1, .tcb_cache = 64, .nflows = 64, .mtu = 1500, .addr = 2 },
+		.client = host,
+		.server = host,
 		.link = { .delay_us = 100, .late_us = 900 },
 		.manner_client = { .goal = 40000 },
 		.manner_server = { .goal = 40000 },
@@ -23,6 +30,8 @@ void net_defaults(struct net_conf *c)
 		.backlog = 128,
 		.limit_s = 1200,
 	};
+	c->client.addr = 1;
+	c->server.addr = 2;
 }
 
 /* The tuple of the client's next connection, as `from` sees it. */
@@ -179,7 +188,7 @@ const char *net_run(const struct net_conf *c, uint64_t seed)
 {
 	struct net n = { .w = sim_new(seed) };
 	struct toe_port *hc = sim_host(n.w, &c->client), *hs = sim_host(n.w, &c->server);
-	uint64_t limit = n.w->now + c->limit_s * 1000000;
+	uint64_t begin = n.w->now, limit = begin + c->limit_s * 1000000;
 	unsigned restarts = c->restarts, kills = c->kills, turns = 0;
 	const char *bad = NULL;
 
@@ -207,6 +216,11 @@ const char *net_run(const struct net_conf *c, uint64_t seed)
 	}
 	if (!bad)
 		bad = streams(&n, c);
+	if (!bad && c->fast_ms && n.w->now - begin > c->fast_ms * 1000ull)
+		bad = "it was too slow";
+	if (!bad &&
+	    sim_count(hc, TOE_CNT_buffers_grown) + sim_count(hs, TOE_CNT_buffers_grown) < c->grown)
+		bad = "no ring has grown";
 	if (!bad)
 		bad = wind_up(&n, c);
 	sim_app_free(n.client);

@@ -21,6 +21,8 @@ struct net_conf {
 	bool wrap; /* the first connection's ISNs lie just below 2^32 */
 	bool may_fail; /* errors are part of the game (aborts): streams need not be complete */
 	uint64_t limit_s; /* simulated seconds until the run counts as stalled */
+	uint32_t fast_ms; /* if set, all streams must be through by then */
+	uint32_t grown; /* if set, so many rings at least must have grown */
 };
 
 struct net {

@@ -87,9 +87,13 @@ static void quiet(struct bench *b)
 
 static void set_up(struct bench *b, const struct shape *s)
 {
-	struct sim_conf c = {
-		.nfpcs = 1, .tcb_cache = 1024, .nflows = 1024, .mtu = MTU, .addr = 1
-	};
+	struct sim_conf c = { .nfpcs = 1,
+			      .tcb_cache = 1024,
+			      .nflows = 1024,
+			      .mtu = MTU,
+			      .addr = 1,
+			      .rcvbuf_max = 6 << 20,
+			      .sndbuf_max = 4 << 20 };
 	struct sim_manner idle = { .goal = 0 };
 	struct toe_port *tx, *rx;
 

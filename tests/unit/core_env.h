@@ -18,9 +18,13 @@ struct env {
 static inline void env_up_with(struct env *e, unsigned nflows, unsigned nfpcs)
 {
 	static const struct sim_manner silent = { .goal = 0 };
-	struct sim_conf conf = {
-		.nfpcs = nfpcs, .tcb_cache = 8, .nflows = nflows, .mtu = 1500, .addr = 1
-	};
+	struct sim_conf conf = { .nfpcs = nfpcs,
+				 .tcb_cache = 8,
+				 .nflows = nflows,
+				 .mtu = 1500,
+				 .addr = 1,
+				 .rcvbuf_max = 6 << 20,
+				 .sndbuf_max = 4 << 20 };
 	struct sim_link link = { .delay_us = 10 };
 
 	e->w = sim_new(42);

@@ -93,7 +93,7 @@ static void check_out(struct war *w, const struct toe_out *o)
 	if (o->flags & TOE_SYN)
 		return;
 	right = ack + ((uint64_t)o->wnd << t->rcv_wscale);
-	HOLDS(w, right <= t->rcv_read + t->rcv_size || !o->wnd);
+	HOLDS(w, right <= t->rcv_read + TOE_BUF_DEFAULT || !o->wnd);
 	HOLDS(w, right + (1u << t->rcv_wscale) > w->right || t->flags & TOE_TCB_FIN_RCVD);
 	w->right = toe_max64(w->right, right);
 }
@@ -213,7 +213,7 @@ static void segment(struct war *w, const struct toe_seg *s)
 		HOLDS(w, span[i].len && span[i].off + span[i].len <= s->len);
 		HOLDS(w, span[i].pos >= from);
 		from = span[i].pos + span[i].len;
-		HOLDS(w, from <= t->rcv_read - t->rcv_first + t->rcv_size);
+		HOLDS(w, from <= t->rcv_read - t->rcv_first + TOE_BUF_DEFAULT);
 	}
 	if (w->fail)
 		return;
@@ -300,6 +300,8 @@ static void begin(struct war *w)
 				    .ts_offset = rnd(w, UINT32_MAX),
 				    .rcv_size = (uint32_t)BUF >> rnd(w, 4),
 				    .snd_size = 2048u << rnd(w, 6),
+				    .rcv_most = 1u << rnd(w, 24),
+				    .snd_most = 1u << rnd(w, 24),
 				    .mtu = (uint16_t)PICK(w, 576, 1500, 1500, 9000),
 				    .ip_hdr = (uint8_t)PICK(w, 20, 20, 40) };
 	if (chance(w, 30)) {

@@ -47,6 +47,22 @@ static void options_parse__defaults(void)
 	CU_ASSERT_EQUAL(o.cpu[0], OPT_CPU_ANY);
 	CU_ASSERT(o.cc == TOE_CC_CUBIC && o.ecn == TOE_ECN_PASSIVE);
 	CU_ASSERT_STRING_EQUAL(o.socket, "/run/toe/toed.sock");
+	CU_ASSERT(o.rcvbuf_max == 6 << 20 && o.sndbuf_max == 4 << 20 && o.app_buffers > 1 << 20);
+}
+
+static void options_parse__sizes(void)
+{
+	CU_ASSERT_EQUAL(
+	    PARSE("--dev", "a", "--rcvbuf-max", "16M", "--sndbuf-max", "0", "--app-buffers", "3G"),
+	    0);
+	CU_ASSERT(o.rcvbuf_max == 16 << 20 && !o.sndbuf_max && o.app_buffers == 3ull << 30);
+	CU_ASSERT_EQUAL(PARSE("--dev", "a", "--rcvbuf-max", "70000"), 0);
+	CU_ASSERT_EQUAL(o.rcvbuf_max, 70000);
+	CU_ASSERT_EQUAL(PARSE("--dev", "a", "--rcvbuf-max", "17M"), 3);
+	CU_ASSERT_EQUAL(PARSE("--dev", "a", "--rcvbuf-max", "1K"), 3);
+	CU_ASSERT_EQUAL(PARSE("--dev", "a", "--rcvbuf-max", "1MB"), 3);
+	CU_ASSERT_EQUAL(PARSE("--dev", "a", "--rcvbuf-max", "-1"), 3);
+	CU_ASSERT_EQUAL(PARSE("--dev", "a", "--rcvbuf-max", "M"), 3);
 }
 
 static void options_parse__everything(void)
@@ -73,5 +89,5 @@ static void options_parse__wrong_usage_is_status_2(void)
 }
 
 UNIT_MAIN("options", T(options_cpus__lists_and_ranges), T(options_cpus__refuses),
-	  T(options_parse__defaults), T(options_parse__everything),
+	  T(options_parse__defaults), T(options_parse__sizes), T(options_parse__everything),
 	  T(options_parse__wrong_usage_is_status_2))

@@ -54,6 +54,9 @@ static void fill_ctrl(struct toed *t)
 	random_bytes(c->key, sizeof(c->key));
 	c->port_lo = t->port_lo;
 	c->port_hi = t->port_hi;
+	c->rcvbuf_max = (uint32_t)t->opt.rcvbuf_max;
+	c->sndbuf_max = (uint32_t)t->opt.sndbuf_max;
+	c->app_buffers = t->opt.app_buffers;
 	c->poll_busy = t->opt.poll_busy;
 	c->spin_us = SPIN_US;
 	c->cc = (uint8_t)t->opt.cc;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "../../manager/admission.h"
+#include "abi/arena.h"
 #include "log.h"
 
 static const char help[] =
@@ -25,6 +26,13 @@ static const char help[] =
     "  --congestion NAME  congestion control of connections that do not choose: reno, cubic,\n"
     "                   dctcp (default cubic)\n"
     "  --ecn off|passive|on  ECN: never, when the peer asks, always ask (default passive)\n"
+    "  --rcvbuf-max N   size up to which receive buffers grow by themselves (default 6M; 0: not "
+    "at\n"
+    "                   all)\n"
+    "  --sndbuf-max N   the same of send buffers (default 4M)\n"
+    "  --app-buffers N  memory for an application's buffers beyond 64K, such as 1G (0: any; "
+    "default\n"
+    "                   a quarter of the machine's)\n"
     "  --poll=busy      never sleep, even when idle\n"
     "  --socket PATH    where applications attach (default " TOE_SOCKET_PATH ")\n"
     "  --group NAME     group that may attach (default: root only)\n"
@@ -41,6 +49,9 @@ enum {
 	OPT_CACHE,
 	OPT_CONGESTION,
 	OPT_ECN,
+	OPT_RCVBUF,
+	OPT_SNDBUF,
+	OPT_BUFFERS,
 	OPT_POLL,
 	OPT_SOCKET,
 	OPT_GROUP,
@@ -56,6 +67,9 @@ static const struct option longopts[] = {
 	{ "tcb-cache", required_argument, NULL, OPT_CACHE },
 	{ "congestion", required_argument, NULL, OPT_CONGESTION },
 	{ "ecn", required_argument, NULL, OPT_ECN },
+	{ "rcvbuf-max", required_argument, NULL, OPT_RCVBUF },
+	{ "sndbuf-max", required_argument, NULL, OPT_SNDBUF },
+	{ "app-buffers", required_argument, NULL, OPT_BUFFERS },
 	{ "poll", required_argument, NULL, OPT_POLL },
 	{ "socket", required_argument, NULL, OPT_SOCKET },
 	{ "group", required_argument, NULL, OPT_GROUP },
@@ -131,6 +145,27 @@ static int name(const char *what, const char *arg, const char *const *names, uns
 	return -EINVAL;
 }
 
+/* Bytes; K, M and G stand for their powers of 1024. 0, or 64K up to `hi`. */
+static int size(const char *what, const char *arg, uint64_t hi, uint64_t *out)
+{
+	static const char units[] = "KMG";
+	char *end;
+	unsigned long long v = strtoull(arg, &end, 10);
+	const char *unit = end > arg && *end ? strchr(units, *end) : NULL;
+
+	if (unit && v <= hi) {
+		v <<= 10 * (unit - units + 1);
+		end++;
+	}
+	if (end == arg || *arg == '-' || *end || v > hi || (v && v < TOE_BUF_DEFAULT)) {
+		say("--%s %s: give 0, or a size from 64K to %lluK", what, arg,
+		    (unsigned long long)hi >> 10);
+		return -EINVAL;
+	}
+	*out = v;
+	return 0;
+}
+
 /* A file beside our own program (a build tree), else where `make install` puts it. */
 static void find_beside(char *out, size_t room, const char *name)
 {
@@ -182,6 +217,12 @@ static int one(struct options *o, int c, const char *arg)
 	case OPT_ECN:
 		return name("ecn", arg, ecn_names, sizeof(ecn_names) / sizeof(ecn_names[0]),
 			    &o->ecn);
+	case OPT_RCVBUF:
+		return size("rcvbuf-max", arg, TOE_BUF_MAX, &o->rcvbuf_max);
+	case OPT_SNDBUF:
+		return size("sndbuf-max", arg, TOE_BUF_MAX, &o->sndbuf_max);
+	case OPT_BUFFERS:
+		return size("app-buffers", arg, 1ull << 40, &o->app_buffers);
 	case OPT_POLL:
 		o->poll_busy = !strcmp(arg, "busy");
 		if (!o->poll_busy)
@@ -213,6 +254,9 @@ int options_parse(struct options *o, int argc, char **argv)
 			       .cc = TOE_CC_CUBIC,
 			       .ecn = TOE_ECN_PASSIVE,
 			       .socket = TOE_SOCKET_PATH };
+	o->rcvbuf_max = 6 << 20;
+	o->sndbuf_max = 4 << 20;
+	o->app_buffers = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 4;
 	for (unsigned i = 0; i < TOE_MAX_FPCS; i++)
 		o->cpu[i] = OPT_CPU_ANY;
 	find_beside(o->bpf_obj, sizeof(o->bpf_obj), "toe_xdp.bpf.o");

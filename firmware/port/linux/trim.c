@@ -33,12 +33,14 @@ bool toe_port_trimmed(struct toe_port *p, unsigned fpc, uint32_t *flow)
 }
 
 /* An arena that has gone took its memory along. */
-static void punch(struct toe_port *p, unsigned app, uint32_t flow)
+static void punch(struct toe_port *p, unsigned app, uint32_t id)
 {
+	uint64_t off, len = toe_trim_range(id, &off);
+
 	pthread_mutex_lock(&p->arena_lock);
 	if (app < TOE_MAX_APPS && p->arena_fd[app] >= 0)
-		fallocate(p->arena_fd[app], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-			  (off_t)toe_arena_rx_off(flow), 2 * TOE_BUF_DEFAULT);
+		fallocate(p->arena_fd[app], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)off,
+			  (off_t)len);
 	pthread_mutex_unlock(&p->arena_lock);
 }
 

@@ -105,6 +105,12 @@ static void local_addr(const struct toe_port *p, uint8_t addr[16])
 	       16);
 }
 
+static void wish(const struct sim_app *a, struct toe_sock_opts *o)
+{
+	o->rcvbuf = a->manner.rcvbuf;
+	o->sndbuf = a->manner.sndbuf;
+}
+
 void sim_app_listen(struct sim_app *a, unsigned listener, uint16_t port, uint32_t backlog)
 {
 	struct toe_endpoint *ep = &a->host->ctrl->endpoint[listener];
@@ -117,6 +123,7 @@ void sim_app_listen(struct sim_app *a, unsigned listener, uint16_t port, uint32_
 	ep->state = TOE_EP_OPEN;
 	toe_arena_listener(a->arena, listener)->in_use = 1;
 	toe_arena_listener(a->arena, listener)->waiters = 1;
+	wish(a, &toe_arena_listener(a->arena, listener)->opts);
 	for (unsigned f = 0; f < a->host->conf.nfpcs; f++)
 		sim_cmd(a, f, &c);
 }
@@ -190,6 +197,7 @@ struct sim_conn *sim_app_connect(struct sim_app *a, struct toe_port *to, uint16_
 	c->state = SIM_CONN_ASKED;
 	c->grant = grant;
 	c->fpc = ctrl->grant[grant].fpc;
+	wish(a, toe_arena_grant_opts(a->arena, grant));
 	cmd.pos = (uint64_t)(c - a->conn);
 	if (!sim_cmd(a, c->fpc, &cmd))
 		a->broken = "no room for TOE_SW_CONNECT";
@@ -304,7 +312,7 @@ static bool read_some(struct sim_app *a, struct sim_conn *c, uint64_t end)
 
 	if (end > c->rx_goal)
 		a->broken = "more bytes than were sent";
-	if (a->manner.bulk) {
+	if (a->manner.bulk == UINT64_MAX) {
 		a->rx_bytes += end - c->rx_read;
 		c->rx_read = end;
 	}
@@ -328,9 +336,9 @@ static bool write_some(struct sim_app *a, struct sim_conn *c, uint64_t una)
 
 	if (a->manner.max_write && n > a->manner.max_write)
 		n = 1 + sim_below(a->host->w, a->manner.max_write);
-	if (a->manner.bulk)
+	if (a->manner.bulk == UINT64_MAX)
 		c->tx_end += n;
-	for (uint64_t i = 0; i < n && !a->manner.bulk; i++, c->tx_end++) {
+	for (uint64_t i = 0; i < n && a->manner.bulk != UINT64_MAX; i++, c->tx_end++) {
 		toe_ring_piece(ring, c->flow, toe_arena_tx_off(c->flow), c->tx_end, 1, &off);
 		((uint8_t *)a->arena)[off] = sim_byte(c->port, c->client, c->tx_end);
 	}

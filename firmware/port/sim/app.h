@@ -45,7 +45,9 @@ struct sim_manner {
 	uint32_t max_read, max_write; /* bytes at a time; 0 = all */
 	uint32_t lazy; /* chance in 65536 that it does nothing now */
 	uint32_t goal; /* streams have up to so many bytes */
-	uint64_t bulk; /* if not 0: clients send so much, servers nothing; nobody looks at it */
+	/* If not 0: clients send so much, servers nothing. UINT64_MAX: and nobody looks at it. */
+	uint64_t bulk;
+	uint32_t rcvbuf, sndbuf; /* SO_RCVBUF, SO_SNDBUF; 0 = not set */
 	uint32_t abort; /* chance in 65536 that a connection is aborted */
 	bool bare_close; /* close without shutdown first */
 };

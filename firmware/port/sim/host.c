@@ -45,6 +45,9 @@ static void set_up_ctrl(struct toe_port *p)
 	c->nbuckets = buckets;
 	c->key[0] = sim_random(p->w);
 	c->key[1] = sim_random(p->w);
+	c->rcvbuf_max = p->conf.rcvbuf_max;
+	c->sndbuf_max = p->conf.sndbuf_max;
+	c->app_buffers = p->conf.app_buffers;
 	c->port_lo = 32768;
 	c->port_hi = 60999;
 	c->dev[0].ifindex = 1;
@@ -289,6 +292,9 @@ static const char *fpc_leak(const struct toe_fpc *f)
 		return "a flow id of the free list";
 	if (f->cache.nfree != f->cache.n)
 		return "a TCB slot";
+	for (unsigned a = 0; a < TOE_MAX_APPS; a++)
+		if (f->big[a].bytes || toe_big_free(f, a) != TOE_BIG_SLOTS / f->nfpcs)
+			return "a big slot";
 	if (f->wheel.armed)
 		return "a timer";
 	if (f->tw.used)

@@ -117,12 +117,15 @@ void *toe_port_arena(struct toe_port *p, unsigned app)
 
 bool toe_port_trim(struct toe_port *p, unsigned fpc, unsigned app, uint32_t flow)
 {
+	uint64_t off, len;
+
 	UNINTERRUPTED;
 
 	maybe_crash(p);
 	if (!p->arena[app] || p->ntrimmed == sizeof(p->trimmed) / sizeof(p->trimmed[0]))
 		return false;
-	madvise(p->arena[app] + toe_arena_rx_off(flow), 2ul * TOE_BUF_DEFAULT, MADV_DONTNEED);
+	len = toe_trim_range(flow, &off);
+	madvise(p->arena[app] + off, len, MADV_DONTNEED);
 	p->trimmed[p->ntrimmed++] = flow;
 	return true;
 }
@@ -133,7 +136,8 @@ bool toe_port_trimmed(struct toe_port *p, unsigned fpc, uint32_t *flow)
 
 	for (unsigned i = 0; i < p->ntrimmed; i++) {
 		*flow = p->trimmed[i];
-		if (!toe_owns(p->fpc[fpc], *flow))
+		if (*flow < TOE_MAX_FLOWS ? !toe_owns(p->fpc[fpc], *flow)
+					  : !toe_big_mine(p->fpc[fpc], *flow))
 			continue;
 		p->trimmed[i] = p->trimmed[--p->ntrimmed];
 		return true;

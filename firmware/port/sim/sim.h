@@ -47,6 +47,8 @@ struct sim_conf {
 	unsigned nfpcs, tcb_cache, nflows, mtu;
 	enum sim_steer steer;
 	uint8_t addr; /* last byte of 10.0.0.x and of the MAC */
+	uint32_t rcvbuf_max, sndbuf_max; /* as in toe_ctrl */
+	uint64_t app_buffers;
 };
 
 struct sim_world {

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Sizes of the buffers: what the application asked for, or what the connection turns out to need.
+ * Here they are limits; rings that hold as much are the core's matter (TOE_ACT_GROW).
+ *
+ * Receiving follows the application (dynamic right-sizing): the window is to be twice what it read
+ * in a round trip, so that it never is what bounds a sender whose own window grows by doubling. A
+ * slow reader thus gets no more memory, however fast the peer is. Sending follows cwnd: a window in
+ * flight, and another one written meanwhile.
+ */
+#include "rooms.h"
+
+enum {
+	RTT_UNKNOWN_US = 200000,
+	RTT_MAX_TICKS = 60000, /* longer ago than any round trip: not an echo of ours */
+	SLACK_SEGS = 16, /* the sender's initial window, and some */
+};
+
+static uint32_t clamp(uint64_t bytes)
+{
+	return (uint32_t)toe_min64(toe_max64(bytes, TOE_BUF_MIN), TOE_BUF_MAX);
+}
+
+void toe_buf_open(struct toe_tcb *t, const struct toe_open *o)
+{
+	t->rcv_size = t->rcv_want = o->rcv_size;
+	t->snd_size = t->snd_want = o->snd_size;
+	t->rcv_most = o->rcv_most;
+	t->snd_most = o->snd_most;
+	if (o->opts.rcvbuf)
+		toe_buf_set_rcv(t, o->opts.rcvbuf);
+	if (o->opts.sndbuf)
+		toe_buf_set_snd(t, o->opts.sndbuf);
+}
+
+uint32_t toe_buf_window_max(const struct toe_tcb *t)
+{
+	return t->rcv_most ? TOE_BUF_MAX - 1 : t->rcv_want;
+}
+
+uint32_t toe_buf_wants(const struct toe_tcb *t)
+{
+	return t->rcv_want > t->rcv_size || t->snd_want > t->snd_size ? TOE_ACT_GROW : 0;
+}
+
+uint32_t toe_tcp_fit(struct toe_tcb *t)
+{
+	uint32_t act = 0;
+
+	t->rcv_size = toe_min32(t->rcv_want, toe_ring_size(t->rcv_ring));
+	t->snd_size = toe_min32(t->snd_want, toe_ring_size(t->snd_ring));
+	if (t->state < TOE_TCP_ESTABLISHED)
+		return 0;
+	if (toe_recv_can(t) && t->rcv_nxt > t->rcv_first && toe_recv_window_news(t))
+		act |= toe_ack_now(t);
+	if (t->flags & TOE_TCB_WANT_SPACE && toe_send_roomy(t)) {
+		t->flags &= ~(uint32_t)TOE_TCB_WANT_SPACE;
+		act |= TOE_ACT_TX_SPACE;
+	}
+	return act;
+}
+
+uint32_t toe_buf_set_rcv(struct toe_tcb *t, uint64_t bytes)
+{
+	t->rcv_most = 0;
+	t->rcv_want = clamp(bytes);
+	return toe_tcp_fit(t) | toe_buf_wants(t);
+}
+
+uint32_t toe_buf_set_snd(struct toe_tcb *t, uint64_t bytes)
+{
+	t->snd_most = 0;
+	t->snd_want = clamp(bytes);
+	return toe_tcp_fit(t) | toe_buf_wants(t);
+}
+
+/*
+ * A round trip as a receiver sees it: since the peer heard the timestamp that it echoes. Their
+ * clock is too coarse for short ones: there the handshake's, or our own data's, is better.
+ */
+void toe_tune_rtt(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now)
+{
+	uint32_t ticks = toe_ts_now(t, now) - seg->tsecr, rtt;
+
+	t->rtt_mark = (uint32_t)t->rcv_nxt + toe_max32(t->rcv_size / 4, t->mss);
+	if (!t->rcv_most || !(seg->opts & TOE_SEG_TS) || !seg->tsecr || ticks > RTT_MAX_TICKS)
+		return;
+	rtt = toe_max32(ticks, 1) * TOE_TS_TICK_US;
+	if (ticks < 2 && t->srtt_us)
+		rtt = toe_min32(t->srtt_us, rtt);
+	t->rcv_rtt_us = t->rcv_rtt_us ? t->rcv_rtt_us - t->rcv_rtt_us / 4 + rtt / 4 : rtt;
+}
+
+/* What the window should be when the application takes `bytes` in a round trip. */
+static uint32_t window_for(const struct toe_tcb *t, uint64_t bytes)
+{
+	uint64_t want = 2 * bytes + SLACK_SEGS * t->mss;
+
+	/* A sender in slow start is ahead of us by what we have grown since. */
+	if (t->tune_bytes)
+		want += 2 * want * (bytes - t->tune_bytes) / t->tune_bytes;
+	return (uint32_t)toe_min64(want, toe_min64(t->rcv_most, 65535ull << t->rcv_wscale));
+}
+
+/* The application has read. */
+uint32_t toe_tune_recv(struct toe_tcb *t, uint64_t now)
+{
+	uint64_t rtt = t->rcv_rtt_us ? t->rcv_rtt_us : t->srtt_us;
+	uint64_t bytes = t->rcv_read - t->tune_read, time = now - t->tune_at;
+
+	if (!t->rcv_most)
+		return toe_buf_wants(t);
+	if (!rtt)
+		rtt = RTT_UNKNOWN_US;
+	if (t->tune_at && time < rtt)
+		return toe_buf_wants(t);
+	if (t->tune_at)
+		bytes = bytes * rtt / time;
+	else
+		bytes = 0;
+	t->tune_at = now;
+	t->tune_read = t->rcv_read;
+	if (bytes <= t->tune_bytes)
+		return toe_buf_wants(t);
+	t->rcv_want = toe_max32(t->rcv_want, window_for(t, bytes));
+	t->tune_bytes = (uint32_t)bytes;
+	return toe_tcp_fit(t) | toe_buf_wants(t);
+}
+
+/* The application waits for space: is it the buffer that holds the connection back? */
+uint32_t toe_tune_send(struct toe_tcb *t)
+{
+	uint32_t want = toe_min32(2 * toe_min32(t->cwnd, TOE_BUF_MAX), t->snd_most);
+
+	if (want > t->snd_want) {
+		t->snd_want = want;
+		return toe_tcp_fit(t) | toe_buf_wants(t);
+	}
+	return toe_buf_wants(t);
+}
