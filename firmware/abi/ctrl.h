@@ -20,6 +20,7 @@ struct toe_dev {
 	uint8_t mac[6];
 	uint8_t software; /* 1: peers may leave the TCP checksum partial (veth, tap) */
 	uint8_t nqueues;
+	uint8_t pieces; /* 1: packets may span several frames (MTU above 3498) */
 	char name[16];
 };
 

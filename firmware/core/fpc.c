@@ -264,16 +264,20 @@ void toe_fpc_flush(struct toe_fpc *f)
 
 static unsigned receive(struct toe_fpc *f)
 {
-	unsigned n = toe_port_rx(f->port, f->id, f->rx, TOE_RX_BURST), kept = 0;
+	unsigned n = toe_port_rx(f->port, f->id, f->rx, TOE_RX_BURST), kept = 0, packets = 0, end;
 
 	if (!n)
 		return 0;
-	toe_count_n(f, TOE_CNT_rx_frames, n);
-	for (unsigned i = 0; i < n; i++)
-		if (!toe_sched_frame(f, &f->rx[i]))
-			f->rx[kept++] = f->rx[i];
+	for (unsigned i = 0; i < n; i = end, packets++) {
+		end = i + 1 + f->rx[i].more;
+		if (toe_sched_frame(f, &f->rx[i]))
+			continue;
+		for (unsigned k = i; k < end; k++)
+			f->rx[kept++] = f->rx[k];
+	}
+	toe_count_n(f, TOE_CNT_rx_frames, packets);
 	toe_port_rx_done(f->port, f->id, f->rx, kept);
-	return n;
+	return packets;
 }
 
 /* What is due of the flow's deadlines. */

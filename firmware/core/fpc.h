@@ -144,8 +144,10 @@ struct toe_fpc {
 	struct toe_work work[TOE_BATCH_FLOWS];
 	uint32_t nout;
 	struct toe_frame out[TOE_FLOW_BURST];
-	struct toe_frame spare[TOE_MAX_DEVS]; /* allocated, not used yet */
-	uint8_t has_spare[TOE_MAX_DEVS];
+	struct toe_spare {
+		struct toe_frame f[TOE_FRAME_PIECES];
+		uint32_t n, room; /* frames, and bytes that they hold */
+	} spare[TOE_MAX_DEVS]; /* allocated, not used yet */
 	uint8_t kick; /* frames were queued since the last kick */
 	struct toe_frame rx[TOE_RX_BURST];
 

@@ -92,44 +92,87 @@ static uint8_t *put_tcp(uint8_t *p, const struct toe_tuple *t, const struct toe_
 	return p + sizeof(*th) + o->opt_len;
 }
 
-/* Payload from the send buffer, in one piece nearly always. */
-static uint64_t put_payload(uint64_t sum, uint8_t *p, const struct toe_out *o,
-			    const struct toe_place *from)
+/* Bytes of the send buffer from stream position `pos` on; their sum. */
+static uint64_t put_part(uint8_t *p, uint64_t pos, uint32_t len, const struct toe_place *from)
 {
-	uint32_t at = 0, piece;
-	uint64_t off, s;
+	uint64_t sum = 0, off, s;
+	uint32_t piece;
 
-	do {
-		piece = toe_ring_piece(from->ring, from->flow, from->base, o->pos + at, o->len - at,
-				       &off);
+	for (uint32_t at = 0; at < len; at += piece) {
+		piece =
+		    toe_ring_piece(from->ring, from->flow, from->base, pos + at, len - at, &off);
 		s = toe_csum_copy(0, p + at, from->arena + off, piece);
 		sum = toe_csum_plus(sum, at & 1 ? toe_csum_odd(s) : s);
-		at += piece;
-	} while (at < o->len);
+	}
 	return sum;
 }
 
-/* A frame of device `dev`, perhaps one that was left over. */
-static bool get_frame(struct toe_fpc *f, unsigned dev, struct toe_frame *fr)
+/*
+ * Payload from p on, in the first frame, and into further ones when that is full. `fr` have the room
+ * in len, and get what they hold.
+ */
+static uint64_t put_payload(uint64_t sum, struct toe_frame *fr, uint8_t *p, const struct toe_out *o,
+			    const struct toe_place *from)
 {
-	if (f->has_spare[dev]) {
-		*fr = f->spare[dev];
-		f->has_spare[dev] = 0;
-		return true;
+	struct toe_frame *piece = fr;
+	uint32_t room = fr->len - (uint32_t)(p - fr->data), at = 0, n;
+
+	for (;;) {
+		n = o->len - at < room ? o->len - at : room;
+		if (n) {
+			uint64_t s = put_part(p, o->pos + at, n, from);
+
+			sum = toe_csum_plus(sum, at & 1 ? toe_csum_odd(s) : s);
+		}
+		at += n;
+		piece->len = (uint32_t)(p + n - piece->data);
+		piece->more = 0;
+		if (at == o->len)
+			break;
+		piece++;
+		p = piece->data;
+		room = piece->len;
 	}
-	if (toe_port_tx_alloc(f->port, f->id, dev, fr))
-		return true;
-	toe_count(f, TOE_CNT_drop_no_frame);
-	return false;
+	fr->more = (uint8_t)(piece - fr);
+	return sum;
 }
 
-static void keep_frame(struct toe_fpc *f, unsigned dev, const struct toe_frame *fr)
+/*
+ * Frames of device `dev` that hold a packet of its MTU, perhaps some that were left over; NULL when
+ * there are none.
+ */
+static struct toe_spare *get_frames(struct toe_fpc *f, unsigned dev)
 {
-	f->spare[dev] = *fr;
-	f->has_spare[dev] = 1;
+	struct toe_spare *s = &f->spare[dev];
+	uint32_t need = toe_load(&f->ctrl->dev[dev].mtu) + TOE_LINK_HEADER;
+
+	while (s->room < need || !s->n) {
+		if (s->n == TOE_FRAME_PIECES ||
+		    !toe_port_tx_alloc(f->port, f->id, dev, &s->f[s->n])) {
+			toe_count(f, TOE_CNT_drop_no_frame);
+			return NULL;
+		}
+		s->room += s->f[s->n++].len;
+	}
+	return s;
 }
 
-/* `from`: the send buffer, for segments with payload. */
+/* The first frames of the spare ones have been filled. */
+static unsigned take_frames(struct toe_spare *s, struct toe_frame *out)
+{
+	unsigned used = 1u + s->f[0].more;
+
+	memcpy(out, s->f, used * sizeof(*out));
+	s->n -= used;
+	s->room = 0;
+	for (unsigned i = 0; i < s->n; i++) {
+		s->f[i] = s->f[i + used];
+		s->room += s->f[i].len;
+	}
+	return used;
+}
+
+/* Into fr and, when that is full, its neighbours. `from`: the send buffer, for segments with payload. */
 static void build(struct toe_fpc *f, struct toe_frame *fr, const struct path *to,
 		  const struct toe_out *o, const struct toe_place *from)
 {
@@ -150,10 +193,8 @@ static void build(struct toe_fpc *f, struct toe_frame *fr, const struct path *to
 	th = (struct toe_tcph *)p;
 	data = put_tcp(p, to->t, o);
 	sum = toe_csum_add(sum, p, sizeof(*th) + o->opt_len);
-	if (o->len)
-		sum = put_payload(sum, data, o, from);
+	sum = put_payload(sum, fr, data, o, from);
 	th->check = (uint16_t)~toe_csum_fold(sum);
-	fr->len = (uint32_t)(data + o->len - fr->data);
 }
 
 static void count_out(struct toe_fpc *f, const struct toe_out *o)
@@ -205,20 +246,18 @@ void toe_gen_output(struct toe_fpc *f, struct toe_work *w)
 	struct toe_tcb *t = w->t;
 	struct path to = { &w->e->tuple, next_mac(f, t), t->flow_label, t->dev, t->tos, t->ttl };
 	struct toe_place from = { w->arena, t->snd_ring, toe_arena_tx_off(w->flow), w->flow };
-	struct toe_frame fr;
+	struct toe_spare *s;
 	struct toe_out o;
 
 	if (toe_soft(f, w->flow)->pend & TOE_PEND_NH)
 		return;
 	if (t->link_mtu != toe_link_mtu(f->ctrl, t->dev, w->e->tuple.vlan))
 		follow_link(f, w);
-	while (f->nout < TOE_FLOW_BURST && get_frame(f, t->dev, &fr)) {
-		if (!toe_tcp_output(t, f->now, &o)) {
-			keep_frame(f, t->dev, &fr);
+	while ((s = get_frames(f, t->dev)) && f->nout + s->n <= TOE_FLOW_BURST) {
+		if (!toe_tcp_output(t, f->now, &o))
 			return;
-		}
-		build(f, &fr, &to, &o, &from);
-		f->out[f->nout++] = fr;
+		build(f, s->f, &to, &o, &from);
+		f->nout += take_frames(s, &f->out[f->nout]);
 		count_out(f, &o);
 		if (o.last) {
 			w->act |= TOE_ACT_FREE;
@@ -231,32 +270,31 @@ void toe_gen_output(struct toe_fpc *f, struct toe_work *w)
 static void transmit(struct toe_fpc *f, const struct toe_frame *fr)
 {
 	toe_port_tx(f->port, f->id, fr);
+	toe_count(f, TOE_CNT_tx_frames);
 	f->kick = 1;
 }
 
 /* The commit is done: frames may leave. */
 void toe_gen_transmit(struct toe_fpc *f)
 {
-	if (!f->nout)
-		return;
-	for (uint32_t i = 0; i < f->nout; i++)
+	for (uint32_t i = 0; i < f->nout; i += 1u + f->out[i].more)
 		transmit(f, &f->out[i]);
-	toe_count_n(f, TOE_CNT_tx_frames, f->nout);
 	f->nout = 0;
 }
 
 void toe_gen_reply(struct toe_fpc *f, const struct toe_rx *rx, const struct toe_out *o)
 {
 	struct path to = { &rx->tuple, rx->eth + 6, 0, rx->dev, 0, 0 };
+	struct toe_spare *s = get_frames(f, rx->dev);
 	struct toe_frame fr;
 
-	if (!get_frame(f, rx->dev, &fr))
+	if (!s)
 		return;
 	if (!toe_addr_is_v4(rx->tuple.laddr))
 		to.label = toe_flow_label(f->ctrl->key, &rx->tuple);
-	build(f, &fr, &to, o, NULL);
+	build(f, s->f, &to, o, NULL);
+	take_frames(s, &fr); /* no payload: one */
 	transmit(f, &fr);
-	toe_count(f, TOE_CNT_tx_frames);
 	if (!(o->flags & TOE_RST))
 		toe_count(f, TOE_CNT_tx_acks);
 }

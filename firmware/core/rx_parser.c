@@ -11,7 +11,8 @@
 /* What is left of the frame. Nothing is read that was not taken from here. */
 struct cursor {
 	uint8_t *p;
-	uint32_t left;
+	uint32_t left; /* in the first piece, which has all headers */
+	uint32_t beyond; /* in the further ones */
 };
 
 static uint8_t *take(struct cursor *c, uint32_t n)
@@ -23,6 +24,16 @@ static uint8_t *take(struct cursor *c, uint32_t n)
 	c->p += n;
 	c->left -= n;
 	return p;
+}
+
+/* The packet ends after `len` more bytes: what follows is padding. False: it has less. */
+static bool end_after(struct cursor *c, uint32_t len)
+{
+	if (len > c->left + c->beyond)
+		return false;
+	c->beyond = len > c->left ? len - c->left : 0;
+	c->left = len - c->beyond;
+	return true;
 }
 
 /*
@@ -58,13 +69,13 @@ static uint64_t pseudo_sum(const uint8_t *addrs, unsigned n, uint8_t proto, uint
 	return toe_csum_plus(sum, (uint64_t)toe_be16(proto) + toe_be16((uint16_t)len));
 }
 
-/* An ICMP message of `n` bytes; ICMPv6 sums a pseudo-header, too. */
-static int icmp(struct toe_rx *rx, uint8_t *p, uint32_t n, uint64_t pseudo)
+/* An ICMP message; ICMPv6 sums a pseudo-header, too. Errors are short: they have one piece. */
+static int icmp(struct toe_rx *rx, const struct cursor *c, uint64_t pseudo)
 {
-	rx->payload = p;
-	rx->seg.len = n;
+	rx->payload = c->p;
+	rx->seg.len = c->left;
 	rx->pseudo = pseudo;
-	return TOE_CNT_drop_icmp;
+	return c->beyond ? TOE_CNT_drop_parse : TOE_CNT_drop_icmp;
 }
 
 static int parse_v4(struct cursor *c, struct toe_rx *rx)
@@ -76,7 +87,7 @@ static int parse_v4(struct cursor *c, struct toe_rx *rx)
 		return TOE_CNT_drop_parse;
 	hdr = (ip->ver_ihl & 15) * 4u;
 	len = toe_be16(ip->len);
-	if (hdr < sizeof(*ip) || len < hdr || len > c->left)
+	if (hdr < sizeof(*ip) || len < hdr || !end_after(c, len) || !take(c, hdr))
 		return TOE_CNT_drop_parse;
 	if (toe_csum_fold(toe_csum_add(0, ip, hdr)) != 0xffff)
 		return TOE_CNT_drop_checksum;
@@ -85,13 +96,11 @@ static int parse_v4(struct cursor *c, struct toe_rx *rx)
 	toe_map_v4(rx->tuple.laddr, ip->dst);
 	toe_map_v4(rx->tuple.raddr, ip->src);
 	if (ip->proto == TOE_IP_ICMP)
-		return icmp(rx, c->p + hdr, len - hdr, 0);
+		return icmp(rx, c, 0);
 	if (ip->proto != TOE_IP_TCP)
 		return TOE_CNT_drop_parse;
 	rx->ce = (ip->tos & TOE_CE) == TOE_CE;
 	rx->pseudo = pseudo_sum(ip->src, 8, ip->proto, len - hdr);
-	take(c, hdr);
-	c->left = len - hdr; /* what follows is padding */
 	return 0;
 }
 
@@ -129,17 +138,16 @@ static int parse_v6(struct cursor *c, struct toe_rx *rx)
 	if (!ip || *(const uint8_t *)ip >> 4 != 6)
 		return TOE_CNT_drop_parse;
 	len = toe_be16(ip->len);
-	if (len > c->left)
+	if (!end_after(c, len))
 		return TOE_CNT_drop_parse;
-	c->left = len; /* what follows is padding */
 	next = ip->next;
 	if (!skip_ext(c, &next))
 		return TOE_CNT_drop_parse;
 	memcpy(rx->tuple.laddr, ip->dst, 16);
 	memcpy(rx->tuple.raddr, ip->src, 16);
-	rx->pseudo = pseudo_sum(ip->src, 32, next, c->left);
+	rx->pseudo = pseudo_sum(ip->src, 32, next, c->left + c->beyond);
 	if (next == TOE_IP_ICMPV6)
-		return icmp(rx, c->p, c->left, rx->pseudo);
+		return icmp(rx, c, rx->pseudo);
 	if (next != TOE_IP_TCP)
 		return TOE_CNT_drop_parse;
 	rx->ce = (toe_be32(ip->ver_tc_flow) >> 20 & TOE_CE) == TOE_CE;
@@ -165,7 +173,8 @@ static int parse_tcp(struct cursor *c, struct toe_rx *rx)
 	s->wnd = toe_be16(th->wnd);
 	s->urg = toe_be16(th->urg);
 	s->flags = th->flags;
-	s->len = c->left;
+	rx->first = c->left;
+	s->len = c->left + c->beyond;
 	s->opts = 0;
 	s->nsack = 0;
 	if (!toe_opts_parse(rx->tcp + sizeof(*th), rx->tcp_hdr - (uint32_t)sizeof(*th), s))
@@ -199,10 +208,13 @@ static void use_meta(const struct toe_frame *fr, struct toe_rx *rx)
 
 static int parse_headers(const struct toe_frame *fr, struct toe_rx *rx)
 {
-	struct cursor c = { fr->data, fr->len };
+	struct cursor c = { fr->data, fr->len, 0 };
 	uint16_t type;
 	int drop;
 
+	for (unsigned i = 1; i <= fr->more; i++)
+		c.beyond += fr[i].len;
+	rx->piece = fr + 1;
 	rx->dev = rx->tuple.dev = fr->dev;
 	rx->tuple.vlan = 0;
 	rx->tuple.zero = 0;
@@ -232,34 +244,72 @@ static bool is_partial(const struct toe_rx *rx)
 	return ((const struct toe_tcph *)rx->tcp)->check == toe_csum_fold(rx->pseudo);
 }
 
-bool toe_rx_checksum(const struct toe_rx *rx, bool partial_ok)
+/* The payload at `off`; *n is cut to what lies in the same piece. */
+static const uint8_t *payload_at(const struct toe_rx *rx, uint32_t off, uint32_t *n)
 {
-	if (partial_ok && is_partial(rx))
-		return true;
-	return toe_csum_fold(toe_csum_add(rx->pseudo, rx->tcp, rx->tcp_hdr + rx->seg.len)) ==
-	       0xffff;
+	const struct toe_frame *f = rx->piece;
+
+	if (off < rx->first) {
+		if (*n > rx->first - off)
+			*n = rx->first - off;
+		return rx->payload + off;
+	}
+	for (off -= rx->first; off >= f->len; f++)
+		off -= f->len;
+	if (*n > f->len - off)
+		*n = f->len - off;
+	return f->data + off;
 }
 
-/*
- * Copy `n` bytes into the receive buffer at stream position `pos`. The sum is as of bytes at an
- * even offset.
- */
-static uint64_t store(const struct toe_place *to, uint64_t pos, const uint8_t *src, uint32_t n,
-		      bool sum)
+/* `total` and the sum over n bytes of payload; the header before it has an even length. */
+static uint64_t sum_payload(uint64_t total, const struct toe_rx *rx, uint32_t off, uint32_t n)
 {
-	uint64_t total = 0, off, s;
-	uint32_t piece;
+	uint32_t len;
 
-	for (uint32_t at = 0; at < n; at += piece) {
-		piece = toe_ring_piece(to->ring, to->flow, to->base, pos + at, n - at, &off);
-		if (!sum) {
-			memcpy(to->arena + off, src + at, piece);
-			continue;
-		}
-		s = toe_csum_copy(0, to->arena + off, src + at, piece);
-		total = toe_csum_plus(total, at & 1 ? toe_csum_odd(s) : s);
+	for (; n; off += len, n -= len) {
+		const uint8_t *p;
+		uint64_t s;
+
+		len = n;
+		p = payload_at(rx, off, &len);
+		s = toe_csum_add(0, p, len);
+		total = toe_csum_plus(total, off & 1 ? toe_csum_odd(s) : s);
 	}
 	return total;
+}
+
+bool toe_rx_checksum(const struct toe_rx *rx, bool partial_ok)
+{
+	uint64_t sum;
+
+	if (partial_ok && is_partial(rx))
+		return true;
+	sum = toe_csum_add(rx->pseudo, rx->tcp, rx->tcp_hdr + rx->first);
+	if (rx->first < rx->seg.len)
+		sum = sum_payload(sum, rx, rx->first, rx->seg.len - rx->first);
+	return toe_csum_fold(sum) == 0xffff;
+}
+
+/* Copy a span of the payload into the receive buffer; the sum of it is added to *total. */
+static void store(const struct toe_place *to, const struct toe_rx *rx, const struct toe_span *span,
+		  uint64_t *total)
+{
+	uint32_t off = span->off, left = span->len, n;
+	uint64_t pos = span->pos, at, s;
+
+	for (; left; off += n, pos += n, left -= n) {
+		const uint8_t *p;
+
+		n = left;
+		p = payload_at(rx, off, &n);
+		n = toe_ring_piece(to->ring, to->flow, to->base, pos, n, &at);
+		if (!total) {
+			memcpy(to->arena + at, p, n);
+			continue;
+		}
+		s = toe_csum_copy(0, to->arena + at, p, n);
+		*total = toe_csum_plus(*total, off & 1 ? toe_csum_odd(s) : s);
+	}
 }
 
 bool toe_rx_store(const struct toe_rx *rx, bool partial_ok, const struct toe_span *span, unsigned n,
@@ -267,25 +317,17 @@ bool toe_rx_store(const struct toe_rx *rx, bool partial_ok, const struct toe_spa
 {
 	bool sum = !(partial_ok && is_partial(rx));
 	uint64_t total = sum ? toe_csum_add(rx->pseudo, rx->tcp, rx->tcp_hdr) : 0;
-	uint32_t at = 0; /* payload summed so far; the header's length is even */
+	uint32_t at = 0; /* payload summed so far */
 
 	for (unsigned i = 0; i < n; i++) {
-		uint64_t s;
-
-		if (sum && span[i].off > at) {
-			s = toe_csum_add(0, rx->payload + at, span[i].off - at);
-			total = toe_csum_plus(total, at & 1 ? toe_csum_odd(s) : s);
-		}
-		s = store(to, span[i].pos, rx->payload + span[i].off, span[i].len, sum);
-		total = toe_csum_plus(total, span[i].off & 1 ? toe_csum_odd(s) : s);
+		if (sum && span[i].off > at)
+			total = sum_payload(total, rx, at, span[i].off - at);
+		store(to, rx, &span[i], sum ? &total : NULL);
 		at = span[i].off + span[i].len;
 	}
 	if (!sum)
 		return true;
-	if (at < rx->seg.len) {
-		uint64_t s = toe_csum_add(0, rx->payload + at, rx->seg.len - at);
-
-		total = toe_csum_plus(total, at & 1 ? toe_csum_odd(s) : s);
-	}
+	if (at < rx->seg.len)
+		total = sum_payload(total, rx, at, rx->seg.len - at);
 	return toe_csum_fold(total) == 0xffff;
 }

@@ -19,6 +19,8 @@ struct toe_rx {
 	const uint8_t *tcp; /* header */
 	const uint8_t *eth;
 	uint32_t tcp_hdr; /* bytes of TCP header */
+	uint32_t first; /* bytes of payload in the first piece of the frame ... */
+	const struct toe_frame *piece; /* ... and the pieces with the rest */
 	uint64_t pseudo; /* sum of the pseudo-header */
 	uint32_t flow; /* from the metadata: flow id, or TOE_FLOW_NONE */
 	uint32_t endpoint; /* from the metadata, or TOE_FLOW_NONE */

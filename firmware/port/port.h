@@ -16,9 +16,9 @@
 struct toe_port;
 
 /*
- * A packet buffer of the port. Received: data is the Ethernet frame, writable; sent:
- * toe_port_tx_alloc gives room for the link header (18 bytes with a VLAN tag) and the device's MTU
- * (toe_ctrl.dev[].mtu), which therefore is bounded by what the port's buffers hold.
+ * A packet buffer of the port, which holds an Ethernet frame or, where the MTU is more than a buffer
+ * has room for, a piece of one. The pieces of a packet are neighbours in an array: the first says
+ * how many follow it (`more`), and has all headers. Writable when received.
  */
 struct toe_frame {
 	uint8_t *data;
@@ -27,29 +27,34 @@ struct toe_frame {
 	uint8_t dev; /* index into toe_ctrl.dev */
 	uint8_t queue; /* receive queue it came from */
 	uint8_t meta; /* 1: a struct toe_meta stands right before data */
-	uint8_t pad;
+	uint8_t more; /* further pieces of the packet; 0 in those */
 };
-/* Room enough for an MTU of 1500: what ports with buffers of one size give. */
-enum { TOE_FRAME_ROOM = 1600 };
+enum {
+	/* At most, of a packet: the device's MTU, the link header and a tag must fit. */
+	TOE_FRAME_PIECES = 8,
+	TOE_LINK_HEADER = 18, /* Ethernet and a VLAN tag */
+	/* Room enough for an MTU of 1500: what ports with buffers of one size give. */
+	TOE_FRAME_ROOM = 1600,
+};
 
 /* Microseconds, monotonic. */
 uint64_t toe_port_now(struct toe_port *p);
 
 /*
- * Up to max received frames, own queue and those forwarded by other FPCs. Each goes back by rx_done
- * or forward.
+ * Up to max received frames (at least TOE_FRAME_PIECES), own queue and those forwarded by other
+ * FPCs; packets are whole. Each frame goes back by rx_done or forward.
  */
 unsigned toe_port_rx(struct toe_port *p, unsigned fpc, struct toe_frame *f, unsigned max);
 void toe_port_rx_done(struct toe_port *p, unsigned fpc, const struct toe_frame *f, unsigned n);
 /*
- * Hand a frame to the FPC that owns its flow. False: its ring is full, the frame stays the
- * caller's.
+ * Hand a packet (f[0] to f[f->more]) to the FPC that owns its flow. False: its ring is full, the
+ * frames stay the caller's.
  */
 bool toe_port_forward(struct toe_port *p, unsigned fpc, unsigned to, const struct toe_frame *f);
 
 /*
- * A frame to fill (f->data, f->id, f->dev set); false when none is free. Then tx with f->len set;
- * frames leave at the kick.
+ * A frame to fill: f->data, f->id, f->dev set, f->len is the room; false when none is free. Then tx
+ * of a packet, f[0] to f[f->more], with f->len set; packets leave at the kick.
  */
 bool toe_port_tx_alloc(struct toe_port *p, unsigned fpc, unsigned dev, struct toe_frame *f);
 void toe_port_tx(struct toe_port *p, unsigned fpc, const struct toe_frame *f);

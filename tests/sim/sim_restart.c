@@ -10,16 +10,18 @@ struct row {
 	const char *name;
 	unsigned nfpcs, tcbs, conns, restarts, kills;
 	uint32_t loss, goal;
+	unsigned mtu;
 };
 
 static const struct row rows[] = {
-	{ "one kill", 1, 64, 6, 1, 0, 0, 100000 },
-	{ "many kills", 1, 64, 6, 40, 0, 0, 200000 },
-	{ "many kills, loss, two FPCs", 2, 64, 8, 40, 0, 655, 100000 },
-	{ "many kills, small cache", 1, 3, 24, 60, 0, 100, 100000 },
-	{ "at any instruction", 1, 64, 24, 0, 20, 0, 20000 },
-	{ "at any instruction, loss, two FPCs", 2, 64, 24, 0, 20, 655, 20000 },
-	{ "at any instruction, small cache", 1, 3, 24, 0, 20, 100, 20000 },
+	{ "one kill", 1, 64, 6, 1, 0, 0, 100000, 1500 },
+	{ "many kills", 1, 64, 6, 40, 0, 0, 200000, 1500 },
+	{ "many kills, loss, two FPCs", 2, 64, 8, 40, 0, 655, 100000, 1500 },
+	{ "many kills, small cache", 1, 3, 24, 60, 0, 100, 100000, 1500 },
+	{ "at any instruction", 1, 64, 24, 0, 20, 0, 20000, 1500 },
+	{ "at any instruction, loss, two FPCs", 2, 64, 24, 0, 20, 655, 20000, 1500 },
+	{ "at any instruction, small cache", 1, 3, 24, 0, 20, 100, 20000, 1500 },
+	{ "at any instruction, MTU 9000, two FPCs", 2, 64, 24, 0, 20, 100, 100000, 9000 },
 };
 
 int main(int argc, char **argv)
@@ -36,6 +38,7 @@ int main(int argc, char **argv)
 			net_defaults(&c);
 			c.client.nfpcs = c.server.nfpcs = rows[r].nfpcs;
 			c.client.tcb_cache = c.server.tcb_cache = rows[r].tcbs;
+			c.client.mtu = c.server.mtu = rows[r].mtu;
 			c.conns = c.at_once = rows[r].conns;
 			c.restarts = rows[r].restarts;
 			c.kills = rows[r].kills;

@@ -327,8 +327,42 @@ static void store__spans(void)
 	}
 }
 
+/*
+ * A packet in three pieces, cut at every place behind the headers: the same as in one. Pieces have
+ * places of their own.
+ */
+static void store__pieces(void)
+{
+	static uint8_t buf[TOE_BUF_DEFAULT], second[256], third[256];
+	struct toe_place to = { .arena = buf };
+	struct toe_span span[2] = { { 3, 3, 40 }, { 50, 50, 49 } };
+	struct toe_frame piece[3];
+	uint8_t want[100];
+
+	make(&plain);
+	toe_rx_parse(&fr, &rx);
+	memcpy(want, rx.payload, sizeof(want));
+	for (uint32_t a = fr.len - 100; a < fr.len; a += 3) {
+		for (uint32_t b = a + 1; b < fr.len; b += 5) {
+			piece[0] = (struct toe_frame){ .data = data, .len = a, .more = 2 };
+			piece[1] = (struct toe_frame){ .data = second, .len = b - a };
+			piece[2] = (struct toe_frame){ .data = third, .len = fr.len - b };
+			memcpy(second, data + a, b - a);
+			memcpy(third, data + b, fr.len - b);
+			memset(buf, 0xee, 100);
+			CU_ASSERT_EQUAL_FATAL(toe_rx_parse(piece, &rx), 0);
+			CU_ASSERT(rx.seg.len == 100 && toe_rx_checksum(&rx, false));
+			CU_ASSERT(toe_rx_store(&rx, false, span, 2, &to));
+			CU_ASSERT(!memcmp(buf + 3, want + 3, 40) && buf[43] == 0xee &&
+				  !memcmp(buf + 50, want + 50, 49) && buf[99] == 0xee);
+			third[0] ^= 1;
+			CU_ASSERT(!toe_rx_store(&rx, false, span, 2, &to));
+		}
+	}
+}
+
 UNIT_MAIN("rx_parser", T(parse__all_kinds), T(parse__ipv6_extension_headers),
 	  T(parse__two_tags_are_refused), T(parse__every_truncation),
 	  T(parse__padding_is_not_payload), T(parse__refused_headers), T(meta__used_and_erased),
 	  T(meta__of_another_frame_is_ignored), T(checksum__every_bit_counts),
-	  T(checksum__partial_only_where_allowed), T(store__spans))
+	  T(checksum__partial_only_where_allowed), T(store__spans), T(store__pieces))

@@ -13,6 +13,8 @@
 
 #include "toed.h"
 
+enum { MAX_MTU = 9000 };
+
 static int ifr_call(const char *name, unsigned long request, struct ifreq *ifr)
 {
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -123,11 +125,12 @@ int device_open(struct toed *t, unsigned i, const char *name)
 		    err == -EOPNOTSUPP ? "loopback stays with the kernel" : strerror(-err));
 		return err;
 	}
-	if (d->mtu > TOE_XDP_MAX_LINEAR_MTU) {
-		say("%s has MTU %u: lower it to %d or less (ip link set %s mtu 1500)", name, d->mtu,
-		    TOE_XDP_MAX_LINEAR_MTU, name);
+	if (d->mtu > MAX_MTU) {
+		say("%s has MTU %u: lower it to %d or less (ip link set %s mtu %d)", name, d->mtu,
+		    MAX_MTU, name, MAX_MTU);
 		return -EMSGSIZE;
 	}
+	d->pieces = d->mtu > TOE_XDP_MAX_LINEAR_MTU;
 	err = check_kind(d);
 	return err ? err : take_lock(d);
 }
@@ -234,7 +237,7 @@ struct device *device_by_ifindex(struct toed *t, int ifindex)
 /* Bytes of IP packet that fit a frame of the device: its MTU may grow while we run. */
 static unsigned fitting_mtu(const struct device *d, unsigned mtu)
 {
-	unsigned most = d->frame_size - LX_FRAME_HEADROOM - 64;
+	unsigned most = d->pieces ? MAX_MTU : d->frame_size - LX_FRAME_HEADROOM - 64;
 
 	if (mtu <= most)
 		return mtu;

@@ -114,6 +114,11 @@ static int attach_device(struct toed *t, unsigned i)
 		    t->dev[i].name, t->xdp.error);
 		err = toe_xdp_attach(&t->xdp, i, true);
 	}
+	if (!err && t->dev[i].pieces && !t->xdp.dev[i].frags && !t->xdp.dev[i].generic) {
+		say("%s has MTU %u: the program attached there must be that of section xdp.frags",
+		    t->dev[i].name, t->dev[i].mtu);
+		return -EMSGSIZE;
+	}
 	if (err)
 		say("%s: %s", t->dev[i].name, t->xdp.error);
 	else

@@ -68,6 +68,7 @@ static void fill_ctrl(struct toed *t)
 		d->mtu = t->dev[i].mtu;
 		memcpy(d->mac, t->dev[i].mac, 6);
 		d->software = t->dev[i].software;
+		d->pieces = t->dev[i].pieces;
 		d->nqueues = (uint8_t)t->dev[i].nqueues;
 		memcpy(d->name, t->dev[i].name, sizeof(d->name));
 	}

@@ -42,6 +42,7 @@ struct device {
 	bool software; /* veth and the like: partial checksums are possible */
 	unsigned nqueues;
 	unsigned queues_were; /* to be restored, 0 = left alone */
+	bool pieces; /* packets may span several frames: multi-buffer XDP, XDP_USE_SG */
 	bool rxvlan_was; /* to be switched on again */
 	bool up, gone;
 	unsigned frame_size, frames;

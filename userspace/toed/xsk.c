@@ -17,6 +17,9 @@
 #ifndef XDP_MAX_TX_SKB_BUDGET
 #define XDP_MAX_TX_SKB_BUDGET 9 /* Linux 6.17: descriptors per sendto in copy mode */
 #endif
+#ifndef XDP_USE_SG
+#define XDP_USE_SG (1 << 4) /* Linux 6.6: packets of several descriptors */
+#endif
 enum {
 	TX_BUDGET = 256,
 	/* Bytes. In copy mode frames on their way count against it: a full TX ring must fit. */
@@ -76,7 +79,8 @@ static int bind_first(int fd, const struct device *d, unsigned queue)
 	int err = 0;
 
 	for (unsigned i = d->software; i < 2; i++) {
-		a.sxdp_flags = mode[i] | XDP_USE_NEED_WAKEUP;
+		a.sxdp_flags =
+		    (uint16_t)(mode[i] | XDP_USE_NEED_WAKEUP | (d->pieces ? XDP_USE_SG : 0));
 		if (!bind(fd, (struct sockaddr *)&a, sizeof(a)))
 			return 0;
 		err = -errno;
@@ -138,7 +142,10 @@ static int make_socket(struct toed *t, struct device *d, struct xsk *x, int with
 		    with < 0 ? bind_patiently(fd, d, x->queue) : bind_shared(fd, d, x->queue, with);
 	if (err) {
 		say("%s queue %u: AF_XDP socket refused: %s%s", d->name, x->queue, strerror(-err),
-		    err == -EBUSY ? " (another program has the queue)" : "");
+		    err == -EBUSY ? " (another program has the queue)"
+		    : d->pieces   ? " (an MTU of more than 3498 needs Linux 6.6 and a driver with "
+				    "multi-buffer XDP)"
+				  : "");
 		return err;
 	}
 	/* Before Linux 6.17 there is no such option, and the firmware calls more often. */

@@ -6,13 +6,14 @@
 #include "frames.h"
 #include "port_linux.h"
 
-/* A frame on its way between FPCs, in one word. */
+/* A frame on its way between FPCs, in one word; the pieces of a packet in as many. */
 static uint64_t pack(const struct lx_umem *u, const struct toe_frame *f)
 {
 	uint64_t off = (uint64_t)(f->data - lx_frame_addr(u, f->id));
 
 	return (uint64_t)f->id | (uint64_t)(f->dev & 7) << 24 | (uint64_t)(f->meta & 1) << 27 |
-	       (uint64_t)(f->queue & 15) << 28 | (uint64_t)(f->len & 0xffff) << 32 | off << 48;
+	       (uint64_t)(f->queue & 15) << 28 | (uint64_t)(f->len & 0x1fff) << 32 |
+	       (uint64_t)(f->more & 7) << 45 | off << 48;
 }
 
 static void unpack(const struct toe_port *p, uint64_t v, struct toe_frame *f)
@@ -21,8 +22,8 @@ static void unpack(const struct toe_port *p, uint64_t v, struct toe_frame *f)
 	f->dev = v >> 24 & 7;
 	f->meta = v >> 27 & 1;
 	f->queue = v >> 28 & 15;
-	f->len = v >> 32 & 0xffff;
-	f->pad = 0;
+	f->len = v >> 32 & 0x1fff;
+	f->more = v >> 45 & 7;
 	f->data = lx_frame_addr(&p->umem[f->dev], f->id) + (v >> 48);
 }
 
@@ -65,9 +66,16 @@ static unsigned take_forwarded(struct toe_port *p, unsigned fpc, struct toe_fram
 	unsigned n = 0;
 	uint64_t v;
 
-	for (unsigned from = 0; from < p->nfpcs; from++)
-		while (from != fpc && n < max && lx_spsc_pop(&p->forward[from][fpc], &v))
-			unpack(p, v, &f[n++]);
+	for (unsigned from = 0; from < p->nfpcs; from++) {
+		while (from != fpc && n + TOE_FRAME_PIECES <= max &&
+		       lx_spsc_pop(&p->forward[from][fpc], &v)) {
+			unpack(p, v, &f[n]);
+			/* They were pushed together. */
+			for (unsigned more = f[n++].more; more; more--)
+				if (lx_spsc_pop(&p->forward[from][fpc], &v))
+					unpack(p, v, &f[n++]);
+		}
+	}
 	return n;
 }
 
@@ -82,24 +90,70 @@ static void read_desc(struct toe_port *p, const struct lx_rx *rx, const struct x
 	f->len = d->len;
 	f->dev = rx->dev;
 	f->queue = rx->queue;
-	f->pad = 0;
+	f->more = 0;
 	meta = (const struct toe_meta *)f->data - 1;
 	f->meta = meta->magic == TOE_META_WORD;
 	toe_store(&u->word[f->id], lx_word(LX_OWNER_FPC, 0, 0));
 }
 
-static unsigned burst(struct toe_port *p, struct lx_rx *rx, struct toe_frame *f, unsigned max)
+/* A packet longer than any that our MTU allows: its frames go back unseen. */
+static void skip(struct toe_port *p, unsigned fpc, struct lx_rx *rx, uint32_t pieces)
+{
+	struct toe_frame f;
+
+	while (pieces--) {
+		read_desc(p, rx, &rx->ring.desc[rx->ring.local++ & rx->ring.mask], &f);
+		toe_port_rx_done(p, fpc, &f, 1);
+	}
+	toe_port_stats(p, fpc)[TOE_CNT_drop_parse]++;
+}
+
+/* How many descriptors the packet at `local` + i has; 0 = its end has not come. */
+static uint32_t pieces_at(const struct lx_ring *r, uint32_t i, uint32_t ready)
+{
+	for (uint32_t n = 1; i + n <= ready; n++)
+		if (!(r->desc[(r->local + i + n - 1) & r->mask].options & XDP_PKT_CONTD))
+			return n;
+	return 0;
+}
+
+/* The packets among `ready` descriptors, on a device whose packets may have several. */
+static unsigned burst_pieces(struct toe_port *p, unsigned fpc, struct lx_rx *rx,
+			     struct toe_frame *f, unsigned max, uint32_t ready)
+{
+	struct lx_ring *r = &rx->ring;
+	unsigned n = 0;
+	uint32_t k;
+
+	for (; (k = pieces_at(r, 0, ready)); ready -= k) {
+		if (k > TOE_FRAME_PIECES) {
+			skip(p, fpc, rx, k);
+			continue;
+		}
+		if (n + k > max)
+			break;
+		for (uint32_t i = 0; i < k; i++)
+			read_desc(p, rx, &r->desc[r->local++ & r->mask], &f[n + i]);
+		f[n].more = (uint8_t)(k - 1);
+		n += k;
+	}
+	lx_ring_publish_cons(r);
+	return n;
+}
+
+static unsigned burst(struct toe_port *p, unsigned fpc, struct lx_rx *rx, struct toe_frame *f,
+		      unsigned max)
 {
 	struct lx_ring *r = &rx->ring;
 	struct lx_umem *u = &p->umem[rx->dev];
-	uint32_t n = lx_ring_ready(r);
+	uint32_t ready = lx_ring_ready(r), n = ready > max ? max : ready;
 
-	if (n > max)
-		n = max;
 	if (!n)
 		return 0;
 	for (uint32_t i = 0; i < n; i++)
 		__builtin_prefetch(u->mem + r->desc[(r->local + i) & r->mask].addr - 32);
+	if (p->ctrl->dev[rx->dev].pieces)
+		return burst_pieces(p, fpc, rx, f, max, ready);
 	for (uint32_t i = 0; i < n; i++)
 		read_desc(p, rx, &r->desc[r->local++ & r->mask], &f[i]);
 	lx_ring_publish_cons(r);
@@ -117,7 +171,7 @@ unsigned toe_port_rx(struct toe_port *p, unsigned fpc, struct toe_frame *f, unsi
 	}
 	/* Begin with another ring each time, so that a busy one cannot starve the rest. */
 	for (unsigned i = 0; i < c->nrx && n < max; i++)
-		n += burst(p, &c->rx[(c->rx_turn + i) % c->nrx], f + n, max - n);
+		n += burst(p, fpc, &c->rx[(c->rx_turn + i) % c->nrx], f + n, max - n);
 	c->rx_turn++;
 	return n;
 }
@@ -146,7 +200,11 @@ void toe_port_rx_done(struct toe_port *p, unsigned fpc, const struct toe_frame *
 
 bool toe_port_forward(struct toe_port *p, unsigned fpc, unsigned to, const struct toe_frame *f)
 {
-	if (!lx_spsc_push(&p->forward[fpc][to], pack(&p->umem[f->dev], f)))
+	uint64_t v[TOE_FRAME_PIECES];
+
+	for (unsigned i = 0; i <= f->more; i++)
+		v[i] = pack(&p->umem[f->dev], &f[i]);
+	if (!lx_spsc_push_n(&p->forward[fpc][to], v, 1u + f->more))
 		return false;
 	lx_wake_fpc(p, to);
 	return true;

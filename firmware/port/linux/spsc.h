@@ -32,15 +32,22 @@ static inline bool lx_spsc_init(struct lx_spsc *r, uint32_t n)
 	return r->slot != NULL;
 }
 
-static inline bool lx_spsc_push(struct lx_spsc *r, uint64_t v)
+/* All n, or none of them: the other side finds them together. */
+static inline bool lx_spsc_push_n(struct lx_spsc *r, const uint64_t *v, uint32_t n)
 {
 	uint32_t head = r->head;
 
-	if (head - toe_load_acquire(&r->tail) > r->mask)
+	if (head + n - 1 - toe_load_acquire(&r->tail) > r->mask)
 		return false;
-	r->slot[head & r->mask] = v;
-	toe_store_release(&r->head, head + 1);
+	for (uint32_t i = 0; i < n; i++)
+		r->slot[(head + i) & r->mask] = v[i];
+	toe_store_release(&r->head, head + n);
 	return true;
+}
+
+static inline bool lx_spsc_push(struct lx_spsc *r, uint64_t v)
+{
+	return lx_spsc_push_n(r, &v, 1);
 }
 
 static inline bool lx_spsc_pop(struct lx_spsc *r, uint64_t *v)

@@ -41,26 +41,32 @@ bool toe_port_tx_alloc(struct toe_port *p, unsigned fpc, unsigned dev, struct to
 		return false;
 	f->id = c->free_ids[dev][--c->nfree[dev]];
 	f->data = lx_frame_addr(&p->umem[dev], f->id) + LX_FRAME_HEADROOM;
-	f->len = 0;
+	f->len = (1u << p->umem[dev].shift) - LX_FRAME_HEADROOM;
 	f->dev = (uint8_t)dev;
 	f->queue = c->txq[dev]->queue;
 	f->meta = 0;
-	f->pad = 0;
+	f->more = 0;
 	return true;
 }
 
-/* The ring has an entry for every frame an FPC can send, so there is room. */
+/*
+ * The ring has an entry for every frame an FPC can send, so there is room. The kernel sees the
+ * pieces of a packet together, when the index passes them all (toe_port_tx_kick).
+ */
 void toe_port_tx(struct toe_port *p, unsigned fpc, const struct toe_frame *f)
 {
 	struct lx_umem *u = &p->umem[f->dev];
 	struct lx_queue *q = p->fpc[fpc].txq[f->dev];
-	struct xdp_desc *d = &q->tx.desc[q->tx.local & q->tx.mask];
 
-	toe_store(&u->word[f->id], lx_word(LX_OWNER_TX, q->queue, q->tx.local));
-	d->addr = (uint64_t)(f->data - u->mem);
-	d->len = f->len;
-	d->options = 0;
-	q->tx.local++;
+	for (unsigned i = 0; i <= f->more; i++) {
+		struct xdp_desc *d = &q->tx.desc[q->tx.local & q->tx.mask];
+
+		toe_store(&u->word[f[i].id], lx_word(LX_OWNER_TX, q->queue, q->tx.local));
+		d->addr = (uint64_t)(f[i].data - u->mem);
+		d->len = f[i].len;
+		d->options = i < f->more ? XDP_PKT_CONTD : 0;
+		q->tx.local++;
+	}
 	q->kick = true;
 }
 

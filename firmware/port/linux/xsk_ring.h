@@ -15,6 +15,11 @@
 
 #include "../../lib/atomics.h"
 
+/* Option of a descriptor: the packet goes on in the next one. */
+#ifndef XDP_PKT_CONTD
+#define XDP_PKT_CONTD 1 /* Linux 6.6 */
+#endif
+
 enum lx_ring_kind { LX_RING_RX, LX_RING_TX, LX_RING_FILL, LX_RING_COMPLETION };
 
 struct lx_ring {

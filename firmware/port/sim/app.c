@@ -100,9 +100,11 @@ static bool flow_cmd(struct sim_app *a, struct sim_conn *c, enum toe_sw_cmd type
 
 static void local_addr(const struct toe_port *p, uint8_t addr[16])
 {
-	memcpy(addr,
-	       (uint8_t[16]){ 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, p->conf.addr },
-	       16);
+	static const uint8_t v4[16] = { [10] = 0xff, [11] = 0xff, [12] = 10 },
+			     v6[16] = { 0x20, 0x01, 0x0d, 0xb8 };
+
+	memcpy(addr, p->conf.v6 ? v6 : v4, 16);
+	addr[15] = p->conf.addr;
 }
 
 static void wish(const struct sim_app *a, struct toe_sock_opts *o)
@@ -118,6 +120,7 @@ void sim_app_listen(struct sim_app *a, unsigned listener, uint16_t port, uint32_
 
 	local_addr(a->host, ep->addr);
 	ep->port = toe_be16(port);
+	ep->vlan = a->host->conf.vlan;
 	ep->app = (uint8_t)a->app;
 	ep->listener = (uint8_t)listener;
 	ep->state = TOE_EP_OPEN;
@@ -168,6 +171,7 @@ static void fill_grant(struct sim_app *a, struct toe_grant *g, struct toe_port *
 	local_addr(to, g->tuple.raddr);
 	g->tuple.lport = toe_be16(local);
 	g->tuple.rport = toe_be16(port);
+	g->tuple.vlan = a->host->conf.vlan;
 	g->nh = to->conf.addr;
 	g->mtu = (uint16_t)a->host->conf.mtu;
 	g->app = (uint8_t)a->app;

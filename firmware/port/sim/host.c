@@ -194,20 +194,36 @@ static bool steer(struct toe_port *p, struct toe_frame *f, unsigned *fpc)
 	return true;
 }
 
-void sim_receive(struct toe_port *p, const uint8_t *frame, uint32_t len)
+/* Into as many of the free frames as it takes; they stay free until the packet is queued. */
+static unsigned scatter(struct toe_port *p, struct toe_frame *f, const uint8_t *packet,
+			uint32_t len)
 {
-	struct toe_frame f = { .len = len };
-	unsigned fpc;
+	unsigned n = 0;
 
-	if (!p->nfree)
+	for (uint32_t at = 0; at < len; n++) {
+		uint32_t part = len - at < SIM_ROOM ? len - at : SIM_ROOM;
+
+		if (n == p->nfree || n == TOE_FRAME_PIECES)
+			return 0;
+		f[n] = (struct toe_frame){ .id = p->free[p->nfree - 1 - n], .len = part };
+		f[n].data = p->frames + (size_t)f[n].id * SIM_FRAME_SIZE + SIM_HEADROOM;
+		memcpy(f[n].data, packet + at, part);
+		at += part;
+	}
+	f[0].more = (uint8_t)(n - 1);
+	return n;
+}
+
+void sim_receive(struct toe_port *p, const uint8_t *packet, uint32_t len)
+{
+	struct toe_frame f[TOE_FRAME_PIECES];
+	unsigned fpc, n = scatter(p, f, packet, len);
+
+	if (!n || !steer(p, f, &fpc) || p->rx[fpc].head - p->rx[fpc].tail + n > SIM_QUEUE)
 		return;
-	f.id = p->free[p->nfree - 1];
-	f.data = p->frames + (size_t)f.id * SIM_FRAME_SIZE + SIM_HEADROOM;
-	memcpy(f.data, frame, len);
-	if (!steer(p, &f, &fpc) || p->rx[fpc].head - p->rx[fpc].tail == SIM_QUEUE)
-		return;
-	p->nfree--;
-	p->rx[fpc].f[p->rx[fpc].head++ % SIM_QUEUE] = f;
+	p->nfree -= n;
+	for (unsigned i = 0; i < n; i++)
+		p->rx[fpc].f[p->rx[fpc].head++ % SIM_QUEUE] = f[i];
 }
 
 /* Is there more to do than to find that there is nothing? */
@@ -272,7 +288,7 @@ unsigned sim_frames_missing(const struct toe_port *p)
 	for (unsigned k = 0; k < p->conf.nfpcs; k++) {
 		n += p->rx[k].head - p->rx[k].tail;
 		for (unsigned d = 0; d < TOE_MAX_DEVS; d++)
-			n += p->fpc[k]->has_spare[d];
+			n += p->fpc[k]->spare[d].n;
 	}
 	return SIM_FRAMES - n;
 }

@@ -9,7 +9,7 @@ struct sim_packet {
 	uint64_t at, order;
 	struct toe_port *to;
 	uint32_t len;
-	uint8_t data[TOE_FRAME_ROOM];
+	uint8_t data[];
 };
 
 static uint64_t mix(uint64_t z)
@@ -76,7 +76,7 @@ static struct sim_packet *heap_pop(struct sim_world *w)
 
 static void put(struct toe_port *to, uint64_t at, const uint8_t *frame, uint32_t len)
 {
-	struct sim_packet *p = malloc(sizeof(*p));
+	struct sim_packet *p = malloc(sizeof(*p) + len);
 
 	p->at = at;
 	p->order = to->w->order++;
@@ -111,7 +111,7 @@ void sim_send(struct toe_port *to, struct sim_link *l, const uint8_t *frame, uin
 {
 	struct sim_world *w = to->w;
 	uint64_t wait;
-	uint8_t bad[TOE_FRAME_ROOM];
+	uint8_t bad[SIM_PACKET];
 
 	if (!l) {
 		put(to, w->now, frame, len);

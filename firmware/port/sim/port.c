@@ -39,8 +39,14 @@ unsigned toe_port_rx(struct toe_port *p, unsigned fpc, struct toe_frame *f, unsi
 
 	UNINTERRUPTED;
 	maybe_crash(p);
-	while (n < max && p->rx[fpc].tail != p->rx[fpc].head)
-		f[n++] = p->rx[fpc].f[p->rx[fpc].tail++ % SIM_QUEUE];
+	while (p->rx[fpc].tail != p->rx[fpc].head) {
+		unsigned pieces = 1u + p->rx[fpc].f[p->rx[fpc].tail % SIM_QUEUE].more;
+
+		if (n + pieces > max)
+			break;
+		while (pieces--)
+			f[n++] = p->rx[fpc].f[p->rx[fpc].tail++ % SIM_QUEUE];
+	}
 	return n;
 }
 
@@ -57,9 +63,10 @@ bool toe_port_forward(struct toe_port *p, unsigned fpc, unsigned to, const struc
 {
 	UNINTERRUPTED;
 
-	if (p->rx[to].head - p->rx[to].tail == SIM_QUEUE)
+	if (p->rx[to].head - p->rx[to].tail + f->more >= SIM_QUEUE)
 		return false;
-	p->rx[to].f[p->rx[to].head++ % SIM_QUEUE] = *f;
+	for (unsigned i = 0; i <= f->more; i++)
+		p->rx[to].f[p->rx[to].head++ % SIM_QUEUE] = f[i];
 	maybe_crash(p);
 	return true;
 }
@@ -74,6 +81,7 @@ bool toe_port_tx_alloc(struct toe_port *p, unsigned fpc, unsigned dev, struct to
 	memset(f, 0, sizeof(*f));
 	f->id = p->free[--p->nfree];
 	f->data = p->frames + (size_t)f->id * SIM_FRAME_SIZE + SIM_HEADROOM;
+	f->len = SIM_ROOM;
 	f->dev = (uint8_t)dev;
 	return true;
 }
@@ -82,23 +90,37 @@ void toe_port_tx(struct toe_port *p, unsigned fpc, const struct toe_frame *f)
 {
 	UNINTERRUPTED;
 
-	p->tx[p->ntx++] = *f;
+	for (unsigned i = 0; i <= f->more; i++)
+		p->tx[p->ntx++] = f[i];
 	maybe_crash(p);
+}
+
+uint32_t sim_gather(const struct toe_frame *f, uint8_t *out)
+{
+	uint32_t n = 0;
+
+	for (unsigned i = 0; i <= f->more; n += f[i++].len)
+		memcpy(out + n, f[i].data, f[i].len);
+	return n;
 }
 
 void toe_port_tx_kick(struct toe_port *p, unsigned fpc)
 {
 	unsigned n = p->ntx;
+	static uint8_t packet[SIM_PACKET];
+	uint32_t len;
 
 	UNINTERRUPTED;
 	maybe_crash(p);
 	p->ntx = 0;
-	for (unsigned i = 0; i < n; i++) {
-		p->free[p->nfree++] = p->tx[i].id;
+	for (unsigned i = 0; i < n; i += 1u + p->tx[i].more) {
+		for (unsigned k = 0; k <= p->tx[i].more; k++)
+			p->free[p->nfree++] = p->tx[i + k].id;
+		len = sim_gather(&p->tx[i], packet);
 		if (p->sink)
-			p->sink(p, p->tx[i].data, p->tx[i].len);
+			p->sink(p, packet, len);
 		else if (p->peer)
-			sim_send(p->peer, &p->link, p->tx[i].data, p->tx[i].len);
+			sim_send(p->peer, &p->link, packet, len);
 	}
 }
 

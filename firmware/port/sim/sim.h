@@ -18,6 +18,8 @@ enum {
 	SIM_FRAMES = 2048, /* frames of a host */
 	SIM_FRAME_SIZE = 2048,
 	SIM_HEADROOM = 64,
+	SIM_ROOM = SIM_FRAME_SIZE - SIM_HEADROOM,
+	SIM_PACKET = 9216, /* the longest on a link: of several frames */
 	SIM_QUEUE = 1024, /* received frames waiting for an FPC */
 	SIM_HOSTS = 4,
 	SIM_ETH = 14, /* bytes in front of the IP packet */
@@ -46,7 +48,9 @@ enum sim_steer {
 struct sim_conf {
 	unsigned nfpcs, tcb_cache, nflows, mtu;
 	enum sim_steer steer;
-	uint8_t addr; /* last byte of 10.0.0.x and of the MAC */
+	uint8_t addr; /* last byte of 10.0.0.x or 2001:db8::x, and of the MAC */
+	bool v6;
+	uint16_t vlan; /* frames carry this tag (toe_tuple.vlan), 0 = none */
 	uint32_t rcvbuf_max, sndbuf_max; /* as in toe_ctrl */
 	uint64_t app_buffers;
 };
@@ -131,7 +135,10 @@ int sim_restart(struct toe_port *p);
 /* The port's part in that: frames that the dead firmware held are free again. */
 void sim_reclaim_frames(struct toe_port *p);
 
-/* Frames that are neither free nor queued, beyond the one that an FPC may keep per device. */
+/* The bytes of a packet and its pieces, in one place; how many. */
+uint32_t sim_gather(const struct toe_frame *f, uint8_t *out);
+
+/* Frames that are neither free nor queued, beyond those that an FPC may keep per device. */
 unsigned sim_frames_missing(const struct toe_port *p);
 /* Everything that was lent is back: NULL, or what is missing. TIME_WAIT entries count as lent. */
 const char *sim_leak(const struct toe_port *p);

@@ -47,7 +47,9 @@ bool toe_port_tx_alloc(struct toe_port *p, unsigned fpc, unsigned dev, struct to
 {
 	if (!p->nfree)
 		return false;
-	*f = (struct toe_frame){ .id = p->free[--p->nfree], .dev = (uint8_t)dev };
+	*f = (struct toe_frame){ .id = p->free[--p->nfree],
+				 .dev = (uint8_t)dev,
+				 .len = TOE_FRAME_ROOM };
 	f->data = frame_data(p, f->id);
 	return true;
 }
