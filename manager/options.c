@@ -197,20 +197,44 @@ static int64_t get_one(struct tm_sock *s)
 	return 1;
 }
 
+/* Bounds as socket(7) has them: silently applied. What is negative counts as much too large. */
+static uint32_t buf_size(int64_t v)
+{
+	return v >= 0 && v < TOE_BUF_MIN  ? TOE_BUF_MIN
+	       : v < 0 || v > TOE_BUF_MAX ? TOE_BUF_MAX
+					  : (uint32_t)v;
+}
+
+static int set_rcvbuf(struct tm_sock *s, int64_t v)
+{
+	s->opt.so.rcvbuf = buf_size(v);
+	return tell(s, TOE_OPT_RCVBUF, s->opt.so.rcvbuf);
+}
+
+static int set_sndbuf(struct tm_sock *s, int64_t v)
+{
+	s->opt.so.sndbuf = buf_size(v);
+	return tell(s, TOE_OPT_SNDBUF, s->opt.so.sndbuf);
+}
+
+/*
+ * The size that was set, or that the buffer has now; twice, as Linux says it, because programs
+ * count on that.
+ */
 static int64_t get_rcvbuf(struct tm_sock *s)
 {
-	return tm_kind(s) == TM_FLOW ? (int64_t)toe_load(&s->fb->dev.rx_limit) : TOE_BUF_DEFAULT;
+	uint32_t now = tm_kind(s) == TM_FLOW ? toe_load(&s->fb->dev.rx_limit) : TOE_BUF_DEFAULT;
+
+	return 2 * (int64_t)(s->opt.so.rcvbuf ? s->opt.so.rcvbuf : now);
 }
 
 static int64_t get_sndbuf(struct tm_sock *s)
 {
-	return tm_kind(s) == TM_FLOW ? (int64_t)toe_load(&s->fb->dev.tx_limit) : TOE_BUF_DEFAULT;
+	uint32_t now = tm_kind(s) == TM_FLOW ? toe_load(&s->fb->dev.tx_limit) : TOE_BUF_DEFAULT;
+
+	return 2 * (int64_t)(s->opt.so.sndbuf ? s->opt.so.sndbuf : now);
 }
 
-/*
- * A request for a size may be bounded by the system (socket(7)); the bound here is the size there
- * is.
- */
 static int set_nothing(struct tm_sock *s, int64_t v)
 {
 	return 0;
@@ -385,8 +409,8 @@ static const struct opt opts[] = {
 	{ SOL_SOCKET, SO_LINGER, O_LINGER, .set = set_linger, .get = get_linger },
 	{ SOL_SOCKET, SO_RCVTIMEO, O_TIMEVAL, .set = set_rcvtimeo, .get = get_rcvtimeo },
 	{ SOL_SOCKET, SO_SNDTIMEO, O_TIMEVAL, .set = set_sndtimeo, .get = get_sndtimeo },
-	{ SOL_SOCKET, SO_RCVBUF, O_INT, .set = set_nothing, .get = get_rcvbuf },
-	{ SOL_SOCKET, SO_SNDBUF, O_INT, .set = set_nothing, .get = get_sndbuf },
+	{ SOL_SOCKET, SO_RCVBUF, O_INT, .set = set_rcvbuf, .get = get_rcvbuf },
+	{ SOL_SOCKET, SO_SNDBUF, O_INT, .set = set_sndbuf, .get = get_sndbuf },
 	{ SOL_SOCKET, SO_RCVLOWAT, O_INT, .set = set_one_only, .get = get_one },
 	{ SOL_SOCKET, SO_SNDLOWAT, O_INT, .get = get_one },
 	{ SOL_SOCKET, SO_KEEPALIVE, O_INT, .set = set_keepalive, .get = get_keepalive },
@@ -590,8 +614,11 @@ void tm_opts_to_kernel(struct tm_sock *s, int fd)
 		const struct opt *o = &opts[__builtin_ctzll(left)];
 		char value[sizeof(struct timeval)];
 		socklen_t len = sizeof(value);
+		int64_t v = value_of(s, o);
 
-		give(o, value_of(s, o), value, &len);
+		if (o->get == get_rcvbuf || o->get == get_sndbuf)
+			v /= 2; /* the kernel will double it */
+		give(o, v, value, &len);
 		setsockopt(fd, o->level, o->name, value, len);
 	}
 }

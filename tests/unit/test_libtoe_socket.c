@@ -257,7 +257,19 @@ static void options__of_a_connection(void)
 	fake_step();
 	CU_ASSERT_EQUAL(fake.flow[flow].send_flags, 0); /* pushed */
 	CU_ASSERT_EQUAL(toe_getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &v, &len), 0);
-	CU_ASSERT_EQUAL(v, TOE_BUF_DEFAULT);
+	CU_ASSERT_EQUAL(v, 2 * TOE_BUF_DEFAULT);
+	fake_block(flow)->dev.tx_limit = 300000; /* it has grown */
+	CU_ASSERT_EQUAL(toe_getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &v, &len), 0);
+	CU_ASSERT_EQUAL(v, 600000);
+	v = 100;
+	CU_ASSERT_EQUAL(toe_setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &v, sizeof(v)), 0);
+	v = 1 << 30;
+	CU_ASSERT_EQUAL(toe_setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &v, sizeof(v)), 0);
+	fake_step();
+	CU_ASSERT_EQUAL(fake.flow[flow].option[TOE_OPT_RCVBUF], TOE_BUF_MIN);
+	CU_ASSERT_EQUAL(fake.flow[flow].option[TOE_OPT_SNDBUF], TOE_BUF_MAX);
+	CU_ASSERT_EQUAL(toe_getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &v, &len), 0);
+	CU_ASSERT_EQUAL(v, 2 * TOE_BUF_MIN);
 	CU_ASSERT_EQUAL(toe_getsockopt(fd, SOL_SOCKET, SO_TYPE, &v, &len), 0);
 	CU_ASSERT_EQUAL(v, SOCK_STREAM);
 	CU_ASSERT_EQUAL(toe_setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one)), 0);
