@@ -5,7 +5,7 @@
  *	dice (loss, bursts) -> queue of a rate (tail drop, ECN mark) -> dice (late, twice) -> delay
  *
  * The dice are functions of seed, direction and the packet's number in it, so the same packets
- * suffer again. Only TCP is harmed and counted; ARP and neighbour discovery pass by the same delay.
+ * suffer again. Only TCP is harmed; the rest (ARP, ping) is late as well, but never lost.
  * The queue is a calculation on the kernel's time of arrival: that this program sleeps between
  * batches changes neither rate nor drops, and a frame is late by a tick at most.
  *
@@ -33,6 +33,8 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "frame.h"
 
 enum {
 	POOL = 1 << 16, /* frames under way, both ways together */
@@ -127,37 +129,6 @@ static bool strikes(const struct way *w, enum die die, uint32_t chance)
 	return (uint32_t)(z >> 16) < chance;
 }
 
-static bool is_tcp(const uint8_t *f, uint32_t n)
-{
-	if (n >= 34 && f[12] == 0x08 && f[13] == 0x00)
-		return f[23] == IPPROTO_TCP;
-	return n >= 54 && f[12] == 0x86 && f[13] == 0xdd && f[20] == IPPROTO_TCP;
-}
-
-/* Congestion experienced, if the transport can hear it (RFC 3168, 5). True: marked. */
-static bool mark_ce(uint8_t *f)
-{
-	bool v6 = f[12] == 0x86;
-	uint8_t ecn = v6 ? f[15] >> 4 & 3 : f[15] & 3;
-	uint32_t sum;
-
-	if (ecn == 0)
-		return false;
-	if (ecn == 3)
-		return true;
-	if (v6) {
-		f[15] |= 0x30;
-		return true;
-	}
-	/* RFC 1624: the checksum grows by what the word m loses. */
-	sum = (uint32_t)(f[24] << 8 | f[25]) + (uint32_t)ecn + 0xffffu - 3u;
-	f[15] |= 3;
-	sum = (sum & 0xffff) + (sum >> 16);
-	f[24] = (uint8_t)(sum >> 8);
-	f[25] = (uint8_t)sum;
-	return true;
-}
-
 static bool lost_on_the_way(struct way *w)
 {
 	if (strikes(w, DIE_BURST, w->in_burst ? opt.burst_end : opt.burst_begin))
@@ -185,7 +156,7 @@ static uint64_t pass_queue(struct way *w, uint64_t at, uint8_t *f, uint32_t n)
 	backlog = (uint64_t)((double)(w->busy_until - at) * opt.rate);
 	if (opt.queue && backlog + n > opt.queue)
 		return 0;
-	if (opt.ecn && backlog > opt.ecn && is_tcp(f, n) && mark_ce(f))
+	if (opt.ecn && backlog > opt.ecn && frame_is_tcp(f, n) && frame_mark_ce(f))
 		w->st.marked++;
 	if (backlog > w->st.max_backlog)
 		w->st.max_backlog = backlog;
@@ -211,12 +182,13 @@ static void enqueue(struct way *w, struct fifo *q, const uint8_t *f, uint32_t n,
 /* A frame that came in at `at` (ns). */
 static void admit(struct way *w, uint8_t *f, uint32_t n, uint64_t at)
 {
-	bool tcp = is_tcp(f, n), late;
+	bool tcp = frame_is_tcp(f, n), late;
 	uint64_t due;
 
 	if (!tcp) {
 		w->st.other++;
-		enqueue(w, &w->on_time, f, n, w->busy_until > at ? w->busy_until : at);
+		due = (w->busy_until > at ? w->busy_until : at) + opt.delay_ns;
+		enqueue(w, &w->on_time, f, n, due);
 		return;
 	}
 	w->st.received++;
@@ -420,27 +392,25 @@ static void print_way(struct way *w, const char *name, const char *end)
 {
 	struct tpacket_stats ts = { 0 };
 	struct stats *s = &w->st;
+	const struct {
+		const char *name;
+		const uint64_t *value;
+	} field[] = {
+		{ "received", &s->received },     { "forwarded", &s->forwarded },
+		{ "bytes", &s->bytes },           { "lost", &s->lost },
+		{ "burst_lost", &s->burst_lost }, { "queue_lost", &s->queue_lost },
+		{ "repeated", &s->repeated },     { "late", &s->late },
+		{ "marked", &s->marked },         { "other", &s->other },
+		{ "oversized", &s->oversized },   { "unsent", &s->unsent },
+		{ "ring_lost", &s->ring_lost },   { "max_backlog", &s->max_backlog },
+	};
 	socklen_t n = sizeof(ts);
 
 	getsockopt(w->in, SOL_PACKET, PACKET_STATISTICS, &ts, &n);
 	s->ring_lost = ts.tp_drops;
-#define SHOW(field) printf("\"%s\": %llu, ", #field, (unsigned long long)s->field)
 	printf("\"%s\": {", name);
-	SHOW(received);
-	SHOW(forwarded);
-	SHOW(bytes);
-	SHOW(lost);
-	SHOW(burst_lost);
-	SHOW(queue_lost);
-	SHOW(repeated);
-	SHOW(late);
-	SHOW(marked);
-	SHOW(other);
-	SHOW(oversized);
-	SHOW(unsent);
-	SHOW(ring_lost);
-	SHOW(max_backlog);
-#undef SHOW
+	for (size_t i = 0; i < sizeof(field) / sizeof(field[0]); i++)
+		printf("\"%s\": %llu, ", field[i].name, (unsigned long long)*field[i].value);
 	printf("\"max_behind_us\": %llu}%s", (unsigned long long)(s->max_behind_ns / 1000), end);
 }
 
