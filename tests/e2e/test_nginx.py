@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 
-from lib import MIB, SERVER, Testbed, flows, test_main, wait_for
+from lib import MIB, SERVER, SERVER6, Testbed, counter, flows, test_main, wait_for
 from measure import fetch, start_nginx, wrk
 from testbed import children
 
@@ -50,6 +50,19 @@ def through_the_toe(c):
             s.connect((SERVER, 80))
             s.sendall(b"GET /256 HTTP/1.0\r\n\r\n")
             c.check(b" 200 " in s.recv(4096), "a local client is served through the kernel")
+
+
+def both_families(c):
+    """`listen [::]:80 ipv6only=off`: one socket for both; without it, IPv6 alone."""
+    for only in ("off", "on"):
+        with Testbed("nginx") as bed:
+            bed.start_toed()
+            start_nginx(bed, 1, listen=f"[::]:80 ipv6only={only}", addr=SERVER6)
+            before = counter(bed, "passive_opens")
+            c.check(fetch(bed, "/256", SERVER6) is not None, f"ipv6only={only}: IPv6")
+            c.check((fetch(bed, "/256", SERVER) is not None) == (only == "off"), f"ipv6only={only}: IPv4")
+            n = counter(bed, "passive_opens") - before
+            c.check(n == (2 if only == "off" else 1), f"ipv6only={only}: {n} connections by the TOE")
 
 
 class Load(threading.Thread):
@@ -127,4 +140,4 @@ def clean_end(c):
 
 
 if __name__ == "__main__":
-    test_main("e2e nginx", files, through_the_toe, reload_under_load, clean_end)
+    test_main("e2e nginx", files, through_the_toe, both_families, reload_under_load, clean_end)

@@ -33,12 +33,12 @@ http {{
 	uwsgi_temp_path {dir}/t4;
 	scgi_temp_path {dir}/t5;
 	default_type application/octet-stream;
-	server {{ listen 80 backlog=4096; root {dir}/www; }}
+	server {{ listen {listen} backlog=4096; root {dir}/www; }}
 }}
 """
 
 
-def start_nginx(bed, workers, stack=TOE, cpus=tuple(SERVER_CPUS), sendfile="off"):
+def start_nginx(bed, workers, stack=TOE, cpus=tuple(SERVER_CPUS), sendfile="off", listen="80", addr=SERVER):
     """NGINX in the server's namespace, serving www/256 (and what the caller puts beside it); waits until it answers."""
     www = os.path.join(bed.dir, "www")
     os.makedirs(www, exist_ok=True)
@@ -47,22 +47,22 @@ def start_nginx(bed, workers, stack=TOE, cpus=tuple(SERVER_CPUS), sendfile="off"
         f.write("0123456789abcde\n" * 16)
     conf = os.path.join(bed.dir, "nginx.conf")
     with open(conf, "w", encoding="ascii") as f:
-        f.write(NGINX_CONF.format(dir=bed.dir, workers=workers, sendfile=sendfile))
+        f.write(NGINX_CONF.format(dir=bed.dir, workers=workers, sendfile=sendfile, listen=listen))
     p = bed.server.popen(build("nginx/nginx"), "-c", conf, "-p", bed.dir, "-e", f"{bed.dir}/nginx.log", log="nginx.out",
                          cpus=cpus, env=bed.no_toe() if stack == LINUX else None)
 
     def answers():
         if p.poll() is not None:
             raise Trouble("NGINX ended: " + (bed.log("nginx.log") + bed.log("nginx.out")).strip()[-300:])
-        return len(testbed.children(p.pid)) >= workers and fetch(bed, "/256") is not None
+        return len(testbed.children(p.pid)) >= workers and fetch(bed, "/256", addr) is not None
     wait_for("answer from NGINX", answers)
     return p
 
 
-def fetch(bed, path, port=80):
+def fetch(bed, path, addr=SERVER, port=80):
     """One HTTP request from the client's namespace: the body, or None."""
     try:
-        with bed.client.connect(port) as s:
+        with bed.client.connect(port, addr) as s:
             s.settimeout(5)
             s.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
             data = b""
