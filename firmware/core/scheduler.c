@@ -49,10 +49,12 @@ static uint32_t find_endpoint(const struct toe_fpc *f, const struct toe_rx *rx)
 	return i;
 }
 
+/* RFC 9293 3.10.7.1; 3.10.7.2: a listener drops what has neither ACK nor SYN. */
 static void refuse(struct toe_fpc *f, const struct toe_rx *rx)
 {
 	toe_count(f, TOE_CNT_drop_no_endpoint);
-	toe_answer_reset(f, rx);
+	if (rx->seg.flags & (TOE_ACK | TOE_SYN) || find_endpoint(f, rx) == TOE_MAX_ENDPOINTS)
+		toe_answer_reset(f, rx);
 }
 
 /* The application may write while we read: checks and use must see the same copy. */

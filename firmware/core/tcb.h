@@ -165,6 +165,7 @@ struct toe_tcb {
 	uint32_t undo_cwnd, undo_ssthresh;
 	uint32_t undo_bytes; /* sent again and not yet told to be duplicates (RFC 3708) */
 	uint32_t undo_ts; /* timestamp of the first retransmission (RFC 3522), 0 = none yet */
+	uint32_t snd_small; /* wire number: end of the last segment sent shorter than the MSS */
 	uint64_t undo_una; /* snd_una when recovery began, 0 = nothing to undo */
 	uint64_t life_at; /* deadline of SYN give-up, FIN_WAIT_2; by state */
 	uint64_t sent_at; /* last transmission of data: idle restart */

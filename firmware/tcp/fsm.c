@@ -78,6 +78,7 @@ static void init(struct toe_tcb *t, const struct toe_open *o)
 	memset(t, 0, TOE_TCB_HEAD);
 	t->snd_una = t->snd_nxt = t->snd_max = (1ull << 32) + o->isn;
 	t->recover = t->snd_una;
+	t->snd_small = (uint32_t)t->snd_una;
 	t->snd_first = t->snd_end = t->snd_una + 1;
 	t->ts_offset = o->ts_offset;
 	t->mtu_link = o->mtu;
@@ -276,6 +277,8 @@ uint32_t toe_fsm_reset(struct toe_tcb *t)
 	case TOE_TCP_LAST_ACK:
 		/* All was said but the last ACK. */
 		return t->snd_una < t->snd_end ? toe_fsm_fail(t, ECONNRESET) : end(t);
+	case TOE_TCP_CLOSE_WAIT:
+		return toe_fsm_fail(t, EPIPE); /* as Linux: only a writer has lost anything */
 	default:
 		return toe_fsm_fail(t, ECONNRESET);
 	}

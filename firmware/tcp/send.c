@@ -148,6 +148,8 @@ static bool send_next(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint32
 		t->flags &= ~(uint32_t)TOE_TCB_CWR;
 	}
 	t->snd_nxt += len + !!(o->flags & TOE_FIN);
+	if (len < t->mss)
+		t->snd_small = (uint32_t)t->snd_nxt;
 	if (TOE_UNLIKELY(o->rexmit)) /* the byte of a window probe: it counts from now on */
 		t->sacked = t->lost = t->nsent = 0;
 	toe_sent_add(t, (uint32_t)t->snd_nxt, now);
@@ -184,19 +186,22 @@ static uint64_t room(const struct toe_tcb *t)
 
 /*
  * May a segment shorter than the MSS go? Nagle, cork, and the sender's part against silly windows
- * (RFC 9293 3.7.4, 3.8.6.2.1). `all`: it is everything there is.
+ * (RFC 9293 3.7.4, 3.8.6.2.1). `all`: it is everything there is: it waits only for another short
+ * one (Minshall's reading of Nagle), so the end of a write of many segments does not wait.
  */
 static bool may_send_short(const struct toe_tcb *t, uint32_t len, bool all)
 {
-	bool idle = t->snd_nxt == t->snd_una;
+	bool at_once =
+	    t->snd_nxt == t->snd_una || t->flags & TOE_TCB_NODELAY || t->opts & TOE_TCB_URGENT;
 
 	if (all && t->flags & TOE_TCB_FIN_QUEUED)
 		return true;
-	if (!len || !(idle || t->flags & TOE_TCB_NODELAY || t->opts & TOE_TCB_URGENT))
+	if (!len)
 		return false;
 	if (all)
-		return !(t->flags & (TOE_TCB_CORK | TOE_TCB_MORE));
-	return len >= t->max_snd_wnd / 2;
+		return !(t->flags & (TOE_TCB_CORK | TOE_TCB_MORE)) &&
+		       (at_once || toe_seq_leq(t->snd_small, (uint32_t)t->snd_una));
+	return at_once && len >= t->max_snd_wnd / 2;
 }
 
 /* RFC 5681 4.1: after a pause of one RTO the old window says nothing about the path. */

@@ -41,7 +41,7 @@ enum {
 	TOE_MSS_V6 = 1220,
 	TOE_MSS_MIN = 64, /* an MSS option below is taken for this */
 	TOE_WSCALE_MAX = 14, /* RFC 7323 2.3 */
-	TOE_TS_TICK_US = 1024, /* timestamp clock: a shift instead of a division */
+	TOE_TS_TICK_US = 1000, /* timestamp clock (RFC 7323 5.4) */
 };
 
 /* The clock of timestamps, with a connection's offset (RFC 7323 5.4). */

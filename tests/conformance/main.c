@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,6 +95,7 @@ static int run_child(const char *path, char *text, size_t room)
 	pid = fork();
 	if (!pid) {
 		alarm(LIMIT_S);
+		signal(SIGPIPE, SIG_IGN);
 		dup2(p[1], 2);
 		close(p[0]);
 		run_script(script_load(path));

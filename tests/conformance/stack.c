@@ -133,6 +133,8 @@ bool stack_inject(const void *ip, size_t len)
 	struct toe_eth *e = (struct toe_eth *)frame;
 	unsigned free_before;
 
+	if (sizeof(*e) + len > SIM_FRAME_SIZE - SIM_HEADROOM)
+		return false;
 	memcpy(e->dst, s.p->ctrl->dev[0].mac, 6);
 	memcpy(e->src, (uint8_t[]){ 2, 0, 0, 0, 0, 254 }, 6);
 	e->type = toe_be16(*(const uint8_t *)ip >> 4 == 6 ? TOE_ETH_IPV6 : TOE_ETH_IPV4);

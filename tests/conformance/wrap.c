@@ -47,7 +47,7 @@ int __wrap_epoll_pwait2(int epfd, struct epoll_event *ev, int max, const struct 
 	do {
 		stack_settle();
 		n = __real_epoll_pwait2(epfd, ev, max, &zero, NULL);
-		if (n)
+		if (n || stack_now() >= deadline)
 			return n;
 	} while (stack_wait(epfd, deadline));
 	n = __real_epoll_pwait2(epfd, ev, max, &zero, NULL);

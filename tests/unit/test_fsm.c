@@ -303,7 +303,7 @@ static void rst__by_state(void)
 		{ env_established, 0, ECONNRESET },
 		{ env_fin_wait_1, 0, ECONNRESET },
 		{ env_fin_wait_2, 0, ECONNRESET },
-		{ env_close_wait, 1, ECONNRESET },
+		{ env_close_wait, 1, EPIPE },
 		{ env_last_ack, 1, 0 },
 	};
 

@@ -127,6 +127,22 @@ static void nagle__lets_full_segments_go(void)
 	CU_ASSERT_EQUAL(e.o[0].len, 1000);
 }
 
+/* Minshall: what is short waits for what was short, not for full segments. */
+static void nagle__lets_the_end_of_a_long_write_go(void)
+{
+	struct env e = env_established();
+
+	env_write(&e, 1500);
+	CU_ASSERT_EQUAL(e.n, 2);
+	CU_ASSERT_EQUAL(e.o[1].len, 500);
+	env_write(&e, 1520);
+	CU_ASSERT_EQUAL(e.n, 0);
+	env_in(&e, TOE_ACK, 0, 0, 1000);
+	CU_ASSERT_EQUAL(e.n, 0);
+	env_in(&e, TOE_ACK, 0, 0, 1500);
+	CU_ASSERT_EQUAL(e.n, 1);
+}
+
 static void nagle__off(void)
 {
 	struct env e = env_established();
@@ -435,7 +451,8 @@ UNIT_MAIN("send", T(toe_tcp_send__positions), T(toe_tcp_send__not_after_fin),
 	  T(output__segments_and_push), T(output__numbers_wrap),
 	  T(output__stays_inside_both_windows), T(output__rest_of_cwnd_is_a_full_segment),
 	  T(nagle__holds_a_short_segment_while_data_is_in_flight), T(nagle__lets_full_segments_go),
-	  T(nagle__off), T(nagle__fin_takes_the_rest_along), T(cork__holds_until_taken_out),
+	  T(nagle__lets_the_end_of_a_long_write_go), T(nagle__off),
+	  T(nagle__fin_takes_the_rest_along), T(cork__holds_until_taken_out),
 	  T(cork__forgotten_is_pushed_after_a_while), T(more__holds_until_the_next_send),
 	  T(sws__waits_for_half_the_largest_window), T(sws__gives_in_after_a_while),
 	  T(probe__one_byte_and_then_the_rest), T(probe__byte_is_taken),
