@@ -88,6 +88,8 @@ static uint32_t unacceptable(struct toe_tcb *t, const struct toe_seg *seg, uint6
 {
 	uint32_t count = seg->len && seq < t->rcv_nxt ? TOE_ACT_C_DUP : TOE_ACT_C_UNACCEPTABLE;
 
+	if (count == TOE_ACT_C_DUP && !(seg->flags & (TOE_RST | TOE_SYN)) && seq >= t->rcv_first)
+		toe_recv_twice(t, seq, toe_min64(seq + seg->len, t->rcv_nxt));
 	return seg->flags & TOE_RST ? count : count | out_of_place(t, seg, now);
 }
 

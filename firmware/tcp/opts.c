@@ -105,18 +105,25 @@ static uint8_t *put_range(uint8_t *p, struct toe_range r)
 }
 
 /*
- * RFC 2018 4: the range that changed last comes first; then the lowest ones, which the peer needs
- * most.
+ * What came twice stands first (RFC 2883 4); then the range that changed last (RFC 2018 4); then the
+ * lowest ones, which the peer needs most.
  */
 uint8_t toe_opts_sack(const struct toe_tcb *t, uint8_t *opt)
 {
-	unsigned most = t->flags & TOE_TCB_TS ? 3 : 4, first = 0, n = 1;
+	unsigned most = t->flags & TOE_TCB_TS ? 3 : 4, first = 0, n = 0;
 	uint8_t *p = opt + 4;
 
+	if (t->dsack.lo != t->dsack.hi) {
+		p = put_range(p, t->dsack);
+		n++;
+	}
 	for (unsigned i = 0; i < t->nholes; i++)
 		if (toe_seq_leq(t->ooo[i].lo, t->sack_recent))
 			first = i;
-	p = put_range(p, t->ooo[first]);
+	if (t->nholes) {
+		p = put_range(p, t->ooo[first]);
+		n++;
+	}
 	for (unsigned i = 0; i < t->nholes && n < most; i++) {
 		if (i == first)
 			continue;

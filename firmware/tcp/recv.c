@@ -150,11 +150,30 @@ static uint32_t out_of_order(struct toe_tcb *t, struct part p)
 	return TOE_ACT_C_OOO | toe_ack_now(t);
 }
 
+/*
+ * RFC 2883: the peer is told what it sent in vain, by a bare ACK, as data that leaves has no room for
+ * it. A report that was not sent yet is replaced.
+ */
+void toe_recv_twice(struct toe_tcb *t, uint64_t lo, uint64_t hi)
+{
+	if (!(t->flags & TOE_TCB_SACK) || lo >= hi)
+		return;
+	t->dsack = (struct toe_range){ (uint32_t)lo, (uint32_t)hi };
+	if (!t->dup_due)
+		t->dup_due = 1;
+}
+
 static uint32_t payload(struct toe_tcb *t, const struct toe_seg *seg, uint64_t seq, uint64_t now)
 {
 	struct part p = window_part(t, seq, seg->len), m[TOE_MAX_SPANS];
 	unsigned n = p.lo < p.hi ? missing(t, p, m) : 0;
 
+	if (TOE_UNLIKELY(seq < t->rcv_nxt)) {
+		toe_recv_twice(t, seq, toe_min64(seq + seg->len, t->rcv_nxt));
+	} else if (!n && p.lo < p.hi) {
+		toe_recv_twice(t, p.lo, p.hi);
+		t->sack_recent = (uint32_t)p.lo; /* the range around it follows */
+	}
 	/* All of it known, or the window is shut and this was a probe. */
 	if (!n)
 		return TOE_ACT_C_DUP | toe_ack_now(t);

@@ -233,6 +233,7 @@ bool toe_undo_dsack(struct toe_tcb *t, const struct toe_walk *w);
 /* recv.c: `seq` is seg->seq expanded. */
 bool toe_recv_acceptable(const struct toe_tcb *t, const struct toe_seg *seg, uint64_t seq);
 uint32_t toe_recv_segment(struct toe_tcb *t, const struct toe_seg *seg, uint64_t seq, uint64_t now);
+void toe_recv_twice(struct toe_tcb *t, uint64_t lo, uint64_t hi);
 uint16_t toe_recv_window(struct toe_tcb *t);
 bool toe_recv_can(const struct toe_tcb *t);
 

@@ -394,8 +394,9 @@ static bool send_ack(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 	make(t, now, o, bare_seq(t), TOE_ACK);
 	if (owed)
 		t->dup_due--;
-	if (t->nholes && t->flags & TOE_TCB_SACK)
+	if ((t->nholes || t->dsack.lo != t->dsack.hi) && t->flags & TOE_TCB_SACK)
 		o->opt_len += toe_opts_sack(t, o->opt + o->opt_len);
+	t->dsack.lo = t->dsack.hi;
 	return true;
 }
 

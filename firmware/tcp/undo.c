@@ -48,17 +48,17 @@ static bool eifel(const struct toe_tcb *t, const struct toe_seg *seg, uint32_t a
 	       seg->tsecr && toe_seq_lt(seg->tsecr, t->undo_ts);
 }
 
-/* RFC 5682 3, step 3b. */
-static bool frto(const struct toe_tcb *t, const struct toe_walk *w)
+/* RFC 5682 3, step 3b: not the first ACK since, which may cover what had arrived long before. */
+static bool frto(const struct toe_tcb *t, const struct toe_walk *w, uint32_t acked)
 {
-	return t->flags & TOE_TCB_FRTO && t->snd_una > t->undo_una && w->once &&
+	return t->flags & TOE_TCB_FRTO && t->snd_una - acked > t->undo_una && w->once &&
 	       toe_seq_leq(w->lowest, (uint32_t)t->recover);
 }
 
 bool toe_undo_ack(struct toe_tcb *t, const struct toe_seg *seg, const struct toe_walk *w,
 		  uint32_t acked)
 {
-	if (!t->undo_una || (!eifel(t, seg, acked) && !frto(t, w)))
+	if (!t->undo_una || (!eifel(t, seg, acked) && !frto(t, w, acked)))
 		return false;
 	/* What was taken for lost was late. */
 	if (t->flags & TOE_TCB_RECOVERY)

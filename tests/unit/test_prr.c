@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* firmware/tcp/prr.c */
+#include "sack_env.h"
+
+/* A loss at the head of a window of 20: what leaves is half of what arrives, and cwnd ends at half. */
+static void prr__glides_to_ssthresh(void)
+{
+	struct env e = sack_flight(20);
+	unsigned n = 0;
+
+	for (uint32_t hi = 2000; hi <= 20000; hi += 1000) {
+		e.now += hi == 2000 ? 20000 : 100;
+		sack(&e, 0, 1000, hi);
+		n += e.n;
+	}
+	CU_ASSERT(n >= 9 && n <= 13);
+	CU_ASSERT(toe_pipe(&e.t) >= 8000 && toe_pipe(&e.t) <= 11000);
+	e.now += 20000;
+	sack(&e, 20000, 21000, 22000);
+	CU_ASSERT_EQUAL(e.t.ssthresh, 10000);
+	CU_ASSERT(e.t.cwnd <= 10000 + 2000);
+}
+
+/* Many losses: below ssthresh no more leaves than arrives, unless the ACK is good news. */
+static void prr__never_bursts(void)
+{
+	struct env e = sack_flight(20);
+
+	e.now += 20000;
+	sack(&e, 0, 16000, 20000);
+	CU_ASSERT(e.n <= 5);
+	CU_ASSERT(e.n >= 1);
+}
+
+UNIT_MAIN("prr", T(prr__glides_to_ssthresh), T(prr__never_bursts))

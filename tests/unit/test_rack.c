@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* firmware/tcp/rack.c, tlp.c: loss by time, the reordering timer, loss probes. */
+#include "sack_env.h"
+
+static void lost__three_segments_later(void)
+{
+	struct env e = sack_flight(10);
+
+	e.now += 20000;
+	sack(&e, 0, 1000, 4000);
+	CU_ASSERT(e.act & TOE_ACT_C_FAST_REXMIT);
+	CU_ASSERT(e.o[0].rexmit && env_out_seq(&e, 0) == 0 && e.o[0].len == 1000);
+	CU_ASSERT_EQUAL(e.t.ssthresh, 5000);
+}
+
+/* One segment later is not proof yet; a quarter of the round trip later it is. */
+static void lost__by_the_reordering_timer(void)
+{
+	struct env e = sack_flight(10);
+
+	e.t.snd_end = e.t.snd_max;
+	e.now += 20000;
+	sack(&e, 0, 1000, 2000);
+	CU_ASSERT_EQUAL(e.n, 0);
+	CU_ASSERT_EQUAL(toe_tcp_deadline(&e.t), e.now + 5000);
+	env_timer(&e);
+	CU_ASSERT_EQUAL(e.n, 1);
+	CU_ASSERT(e.t.flags & TOE_TCB_RECOVERY);
+}
+
+static void lost__not_when_it_was_only_late(void)
+{
+	struct env e = sack_flight(10);
+
+	e.t.snd_end = e.t.snd_max;
+	e.now += 20000;
+	sack(&e, 0, 1000, 2000);
+	e.now += 1000;
+	env_in(&e, TOE_ACK, 0, 0, 2000);
+	CU_ASSERT_EQUAL(e.t.reo_at, 0);
+	CU_ASSERT_EQUAL(e.t.reordered, 1);
+	/* From now on three segments prove nothing either. */
+	sack(&e, 2000, 3000, 6000);
+	CU_ASSERT_EQUAL(e.n, 0);
+	CU_ASSERT_NOT_EQUAL(e.t.reo_at, 0);
+}
+
+/* What duplicates cannot tell: that the retransmission was lost, too. */
+static void lost__the_retransmission_again(void)
+{
+	struct env e = sack_flight(10);
+	unsigned again = 0;
+
+	e.now += 20000;
+	sack(&e, 0, 1000, 4000);
+	CU_ASSERT_EQUAL(env_out_seq(&e, 0), 0);
+	for (uint32_t hi = 5000; hi <= 10000; hi += 1000) {
+		e.now += 1000;
+		sack(&e, 0, 1000, hi);
+	}
+	CU_ASSERT_EQUAL(e.t.snd_max - e.t.snd_first > 10000, 1);
+	e.now += 25000;
+	sack(&e, 0, 1000, (uint32_t)(e.t.snd_max - e.t.snd_first));
+	for (unsigned i = 0; i < e.n; i++)
+		again += env_out_seq(&e, i) == 0 && e.o[i].len;
+	CU_ASSERT_EQUAL(again, 1);
+	CU_ASSERT_EQUAL(e.t.ssthresh, 5000);
+}
+
+static void tlp__the_last_segment_again(void)
+{
+	struct env e = sack_flight(10);
+	uint64_t sent = e.now;
+
+	e.t.snd_end = e.t.snd_max;
+	CU_ASSERT_EQUAL(toe_tcp_deadline(&e.t), sent + 40000);
+	env_timer(&e);
+	CU_ASSERT_EQUAL(e.n, 1);
+	CU_ASSERT_EQUAL(env_out_seq(&e, 0), 9000);
+	CU_ASSERT_EQUAL(e.t.rexmits, 0);
+	CU_ASSERT(toe_tcp_deadline(&e.t) >= e.now + TOE_RTO_MIN_US);
+	/* It shows that all before it is missing. */
+	e.now += 20000;
+	sack(&e, 0, 9000, 10000);
+	CU_ASSERT(e.act & TOE_ACT_C_FAST_REXMIT || e.t.reo_at);
+}
+
+static void tlp__new_data_first(void)
+{
+	struct env e = sack_flight(10);
+
+	env_timer(&e);
+	CU_ASSERT_EQUAL(e.n, 1);
+	CU_ASSERT_EQUAL(env_out_seq(&e, 0), 10000);
+	CU_ASSERT_EQUAL(e.o[0].rexmit, 0);
+}
+
+/* RFC 8985 7.4: the probe repaired the loss of the last segment, which still has its price. */
+static void tlp__a_hidden_loss_reduces(void)
+{
+	for (unsigned both = 0; both < 2; both++) {
+		struct env e = sack_flight(10);
+
+		e.t.snd_end = e.t.snd_max;
+		env_in(&e, TOE_ACK, 0, 0, 8000);
+		env_timer(&e);
+		CU_ASSERT_EQUAL(env_out_seq(&e, 0), 9000);
+		e.now += 20000;
+		if (both)
+			sack(&e, 10000, 9000, 10000);
+		else
+			env_in(&e, TOE_ACK, 0, 0, 10000);
+		CU_ASSERT_EQUAL(e.t.tlp_end, both ? 0 : e.t.tlp_end);
+		CU_ASSERT_EQUAL(e.t.cwnd >= 10000, 1);
+	}
+}
+
+UNIT_MAIN("rack", T(lost__three_segments_later), T(lost__by_the_reordering_timer),
+	  T(lost__not_when_it_was_only_late), T(lost__the_retransmission_again),
+	  T(tlp__the_last_segment_again), T(tlp__new_data_first), T(tlp__a_hidden_loss_reduces))

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* firmware/tcp/sendmap.c, sack.c. toe_tcb_check compares map and counters after every event. */
+#include "sack_env.h"
+
+static void add__one_flight_is_one_range(void)
+{
+	struct env e = sack_flight(10);
+
+	CU_ASSERT_EQUAL(e.t.nsent, 1);
+	e.now += 5000;
+	e.t.cwnd += 2000;
+	env_run(&e, 0);
+	CU_ASSERT_EQUAL(e.t.nsent, 2);
+}
+
+static void sack__splits_and_joins(void)
+{
+	struct env e = sack_flight(10);
+
+	e.t.snd_end = e.t.snd_max;
+	e.now += 20000;
+	sack(&e, 0, 4000, 5000);
+	CU_ASSERT_EQUAL(e.t.nsent, 3);
+	CU_ASSERT_EQUAL(e.t.sacked, 1000);
+	sack(&e, 0, 6000, 7000);
+	CU_ASSERT_EQUAL(e.t.nsent, 5);
+	sack(&e, 0, 4000, 7000);
+	CU_ASSERT_EQUAL(e.t.nsent, 3);
+	CU_ASSERT_EQUAL(e.t.sacked, 3000);
+	sack(&e, 0, 2000, 9000);
+	CU_ASSERT_EQUAL(e.t.sacked, 7000);
+	env_in(&e, TOE_ACK, 0, 0, 10000);
+	CU_ASSERT_EQUAL(e.t.sacked, 0);
+	CU_ASSERT_EQUAL(e.t.nsent, 0);
+}
+
+static void sack__nonsense_is_ignored(void)
+{
+	static const uint32_t row[][2] = {
+		{ 0, 1000 }, { 5000, 5000 }, { 6000, 5000 }, { 9000, 11000 }, { 70000, 80000 },
+	};
+	struct env e = sack_flight(10);
+
+	for (unsigned i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		sack2(&e, 0, 3000, 3000, row[i][0], row[i][1]);
+		CU_ASSERT_EQUAL(e.t.sacked, 0);
+	}
+}
+
+/* The peer forgot what it had SACKed: a timeout believes it (RFC 2018 8). */
+static void renege__everything_goes_again(void)
+{
+	struct env e = sack_flight(4);
+
+	e.t.snd_end = e.t.snd_max;
+	e.now += 20000;
+	sack(&e, 0, 1000, 4000);
+	env_in(&e, TOE_ACK, 0, 0, 1000);
+	CU_ASSERT_EQUAL(e.t.sacked, 3000);
+	env_timer(&e);
+	CU_ASSERT(e.act & TOE_ACT_C_RTO);
+	CU_ASSERT_EQUAL(e.t.sacked, 0);
+	CU_ASSERT_EQUAL(e.n, 1);
+	CU_ASSERT_EQUAL(env_out_seq(&e, 0), 1000);
+}
+
+static void trim__keeps_the_sums_right(void)
+{
+	for (unsigned keep = 1; keep < 8; keep++) {
+		struct env e = sack_flight(40);
+
+		e.t.snd_end = e.t.snd_max;
+		e.now += 20000;
+		for (uint32_t s = 1; s < 38; s += 2)
+			sack(&e, 0, s * 1000, s * 1000 + 700);
+		CU_ASSERT(e.t.nsent > 20);
+		toe_tcp_trim(&e.t, 16, keep);
+		CU_ASSERT(e.t.nsent <= keep);
+		CU_ASSERT_PTR_NULL(toe_tcb_check(&e.t));
+	}
+}
+
+/* More ranges than the map holds: blocks of one byte each. */
+static void full__goes_on(void)
+{
+	struct env e = sack_flight(30);
+
+	e.t.snd_end = e.t.snd_max;
+	e.now += 20000;
+	for (uint32_t s = 1; s < 29990; s += 20)
+		sack(&e, 0, s, s + 1);
+	CU_ASSERT(e.t.nsent <= TOE_MAX_SENT);
+	env_in(&e, TOE_ACK, 0, 0, 30000);
+	CU_ASSERT_EQUAL(e.t.nsent, 0);
+}
+
+UNIT_MAIN("sendmap", T(add__one_flight_is_one_range), T(sack__splits_and_joins),
+	  T(sack__nonsense_is_ignored), T(renege__everything_goes_again),
+	  T(trim__keeps_the_sums_right), T(full__goes_on))
