@@ -176,6 +176,8 @@ static void note_disorder(struct toe_tcb *t)
 		t->flags |= TOE_TCB_DISORDER;
 	else
 		t->flags &= ~(uint32_t)TOE_TCB_DISORDER;
+	if (!t->lost) /* it arrived before it went again */
+		t->flags &= ~(uint32_t)TOE_TCB_REXMIT;
 }
 
 /* The long way. */

@@ -80,6 +80,22 @@ static void trim__keeps_the_sums_right(void)
 	}
 }
 
+/* The lost segment is SACKED before its turn to go again has come. */
+static void lost__arrives_before_it_went_again(void)
+{
+	struct env e = sack_flight(10);
+	struct toe_seg s = env_seg(&e, TOE_ACK, 0, 0, 0);
+
+	e.now += 20000;
+	s.opts |= TOE_SEG_SACK;
+	s.nsack = 1;
+	s.sack[0] = (struct toe_range){ s.ack + 2000, s.ack + 6000 };
+	toe_tcp_input(&e.t, &s, e.now);
+	CU_ASSERT(e.t.flags & TOE_TCB_REXMIT);
+	env_in(&e, TOE_ACK, 0, 0, 6000);
+	CU_ASSERT_FALSE(e.t.flags & TOE_TCB_REXMIT);
+}
+
 /* More ranges than the map holds: blocks of one byte each. */
 static void full__goes_on(void)
 {
@@ -96,4 +112,4 @@ static void full__goes_on(void)
 
 UNIT_MAIN("sendmap", T(add__one_flight_is_one_range), T(sack__splits_and_joins),
 	  T(sack__nonsense_is_ignored), T(renege__everything_goes_again),
-	  T(trim__keeps_the_sums_right), T(full__goes_on))
+	  T(trim__keeps_the_sums_right), T(lost__arrives_before_it_went_again), T(full__goes_on))
