@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "tcp_env.h"
+
+enum { MB = 1 << 20, RTT = 20000 };
+
+static uint32_t at; /* bytes received and read so far */
+
+/* A connection of timestamps' peers with room to grow; rings are granted as they are asked for. */
+static struct env tuned(void)
+{
+	struct env e = { .now = ENV_T0 };
+	struct toe_open how = env_how();
+	struct toe_seg syn = env_syn(&e);
+
+	at = 0;
+	how.rcv_most = 6 * MB;
+	how.snd_most = 4 * MB;
+	syn.opts |= TOE_SEG_WSCALE;
+	syn.wscale = 7;
+	env_run(&e, toe_tcp_open_passive(&e.t, &how, &syn, e.now));
+	env_in(&e, TOE_ACK, 0, 0, 0);
+	e.t.srtt_us = RTT;
+	return e;
+}
+
+/* What the core does on TOE_ACT_GROW, with memory to spare. */
+static void grow(struct env *e)
+{
+	unsigned rx = TOE_RING_SHIFT_MIN, tx = TOE_RING_SHIFT_MIN;
+
+	while (1u << rx < e->t.rcv_want)
+		rx++;
+	while (1u << tx < e->t.snd_want)
+		tx++;
+	e->t.rcv_ring = toe_ring_word(0, rx, rx, 0);
+	e->t.snd_ring = toe_ring_word(1, tx, tx, 0);
+	env_run(e, toe_tcp_fit(&e->t));
+}
+
+/* A round trip in which the peer sends, and the application reads, `n` bytes in pieces. */
+static void round_trip(struct env *e, uint32_t n)
+{
+	for (uint32_t end = at + n; at < end; at += ENV_MSS)
+		env_in(e, TOE_ACK, at, ENV_MSS, 0);
+	e->now += RTT;
+	env_read(e, at);
+	if (e->act & TOE_ACT_GROW)
+		grow(e);
+}
+
+static void recv__follows_the_reader(void)
+{
+	struct env e = tuned();
+	uint32_t size = e.t.rcv_size;
+
+	CU_ASSERT_EQUAL(e.t.rcv_wscale, 8); /* for all that it may come to */
+	round_trip(&e, 1000);
+	for (unsigned i = 0; i < 12; i++) {
+		round_trip(&e, e.t.rcv_size / ENV_MSS * ENV_MSS - 2 * ENV_MSS);
+		CU_ASSERT(e.t.rcv_size >= size);
+		size = e.t.rcv_size;
+	}
+	CU_ASSERT_EQUAL(e.t.rcv_size, 6 * MB);
+	CU_ASSERT_EQUAL(e.t.rcv_adv - e.t.rcv_read, 6 * MB);
+}
+
+static void recv__half_a_window_a_round_trip_is_enough(void)
+{
+	struct env e = tuned();
+
+	for (unsigned i = 0; i < 50; i++)
+		round_trip(&e, 20000);
+	CU_ASSERT_EQUAL(e.t.rcv_size, 65536);
+}
+
+/* The peer could send more, but nobody reads it. */
+static void recv__stalled_reader(void)
+{
+	struct env e = tuned();
+
+	round_trip(&e, 1000);
+	for (; at < 60000; at += ENV_MSS)
+		env_in(&e, TOE_ACK, at, ENV_MSS, 0);
+	for (unsigned i = 1; i < 50; i++) {
+		e.now += RTT;
+		env_read(&e, 1000 + 100 * i);
+	}
+	CU_ASSERT_EQUAL(e.t.rcv_size, 65536);
+}
+
+/* Read in one go after a long wait: that was no round trip. */
+static void recv__a_pause_is_no_rate(void)
+{
+	struct env e = tuned();
+
+	round_trip(&e, 1000);
+	for (; at < 60000; at += ENV_MSS)
+		env_in(&e, TOE_ACK, at, ENV_MSS, 0);
+	e.now += 100 * RTT;
+	env_read(&e, at);
+	CU_ASSERT_EQUAL(e.t.rcv_want, 65536);
+}
+
+static void recv__no_further_than_the_scale(void)
+{
+	struct env e = env_established(); /* without window scaling */
+
+	at = 0;
+	e.t.rcv_most = 6 * MB;
+	e.t.srtt_us = RTT;
+	round_trip(&e, 1000);
+	for (unsigned i = 0; i < 10; i++)
+		round_trip(&e, 60000);
+	CU_ASSERT_EQUAL(e.t.rcv_size, 65536);
+}
+
+/* Refused by the core: it goes on with what it has, and asks again. */
+static void recv__asks_again(void)
+{
+	struct env e = tuned();
+
+	round_trip(&e, 1000);
+	for (uint32_t end = at + 60000; at < end; at += ENV_MSS)
+		env_in(&e, TOE_ACK, at, ENV_MSS, 0);
+	e.now += RTT;
+	env_read(&e, at);
+	CU_ASSERT(e.act & TOE_ACT_GROW);
+	CU_ASSERT_EQUAL(e.t.rcv_size, 65536);
+	for (uint32_t end = at + 10000; at < end; at += ENV_MSS)
+		env_in(&e, TOE_ACK, at, ENV_MSS, 0);
+	env_read(&e, at);
+	CU_ASSERT(e.act & TOE_ACT_GROW);
+}
+
+/* The peer's echo of our clock says how long a round trip is; a coarse one yields to ours. */
+static void rtt__by_timestamps(void)
+{
+	struct env e = tuned();
+	struct toe_seg s;
+
+	e.t.flags |= TOE_TCB_TS;
+	s = env_seg(&e, TOE_ACK, 0, ENV_MSS, 0);
+	s.opts = TOE_SEG_TS;
+	s.tsval = 1;
+	s.tsecr = toe_ts_now(&e.t, e.now);
+	e.now += 50 * TOE_TS_TICK_US;
+	env_run(&e, toe_tcp_input(&e.t, &s, e.now));
+	CU_ASSERT_EQUAL(e.t.rcv_rtt_us, 50 * TOE_TS_TICK_US);
+	e.t.rcv_rtt_us = 0;
+	e.t.rtt_mark = (uint32_t)e.t.rcv_nxt;
+	e.t.srtt_us = 70;
+	s.seq += ENV_MSS;
+	s.tsecr = toe_ts_now(&e.t, e.now);
+	env_run(&e, toe_tcp_input(&e.t, &s, e.now));
+	CU_ASSERT_EQUAL(e.t.rcv_rtt_us, 70);
+}
+
+static void send__twice_cwnd_when_the_buffer_is_full(void)
+{
+	struct env e = tuned();
+
+	e.t.cwnd = 300000;
+	e.t.snd_wnd = 10000;
+	env_write(&e, 65536);
+	CU_ASSERT_EQUAL(e.t.snd_want, 65536); /* nobody waits */
+	env_run(&e, (uint32_t)toe_tcp_send(&e.t, 65536, TOE_SEND_WANT_SPACE, e.now));
+	CU_ASSERT(e.act & TOE_ACT_GROW);
+	CU_ASSERT_EQUAL(e.t.snd_want, 600000);
+	e.act = toe_tcp_fit(&e.t);
+	CU_ASSERT_EQUAL(e.act & TOE_ACT_TX_SPACE, 0); /* not yet: the ring is what it was */
+	e.t.snd_ring = toe_ring_word(0, 20, 20, 0);
+	e.act = toe_tcp_fit(&e.t);
+	CU_ASSERT(e.act & TOE_ACT_TX_SPACE);
+	CU_ASSERT_EQUAL(e.t.snd_size, 600000);
+	CU_ASSERT_EQUAL(e.t.flags & TOE_TCB_WANT_SPACE, 0);
+}
+
+static void send__up_to_its_limit(void)
+{
+	struct env e = tuned();
+
+	e.t.cwnd = 1 << 30;
+	e.t.snd_wnd = 10000;
+	env_write(&e, 65536);
+	env_run(&e, (uint32_t)toe_tcp_send(&e.t, 65536, TOE_SEND_WANT_SPACE, e.now));
+	CU_ASSERT_EQUAL(e.t.snd_want, 4 * MB);
+}
+
+static void set__ends_tuning(void)
+{
+	struct env e = tuned();
+
+	CU_ASSERT_EQUAL(toe_tcp_option(&e.t, TOE_OPT_RCVBUF, 10000, e.now), 0);
+	CU_ASSERT_EQUAL(toe_tcp_option(&e.t, TOE_OPT_SNDBUF, 1, e.now), 0);
+	CU_ASSERT_EQUAL(e.t.rcv_size, 10000);
+	CU_ASSERT_EQUAL(e.t.snd_size, TOE_BUF_MIN);
+	round_trip(&e, 1000);
+	for (unsigned i = 0; i < 10; i++)
+		round_trip(&e, 8000);
+	CU_ASSERT_EQUAL(e.t.rcv_size, 10000);
+	CU_ASSERT_EQUAL(toe_tcp_option(&e.t, TOE_OPT_RCVBUF, UINT64_MAX, e.now) & TOE_ACT_GROW,
+			TOE_ACT_GROW);
+	CU_ASSERT_EQUAL(e.t.rcv_want, TOE_BUF_MAX);
+}
+
+/* What was promised stays: neither the window's edge nor the space of a writer goes back. */
+static void set__lower_takes_nothing_back(void)
+{
+	struct env e = tuned();
+	uint64_t edge = e.t.rcv_adv;
+
+	env_in(&e, TOE_ACK, 0, 1000, 0);
+	toe_tcp_option(&e.t, TOE_OPT_RCVBUF, 8192, e.now);
+	toe_tcp_option(&e.t, TOE_OPT_SNDBUF, 8192, e.now);
+	CU_ASSERT_EQUAL(toe_send_space(&e.t), 8192);
+	env_in(&e, TOE_ACK, 1000, 30000, 0); /* as it was allowed to */
+	CU_ASSERT_EQUAL(toe_tcp_rx_end(&e.t), 31000);
+	CU_ASSERT(e.t.rcv_adv >= edge);
+	CU_ASSERT(toe_tcp_send(&e.t, 65536, 0, e.now) >= 0);
+	CU_ASSERT_EQUAL(toe_tcp_send(&e.t, 65537, 0, e.now), -EINVAL);
+	CU_ASSERT_EQUAL(toe_send_space(&e.t), 0);
+	env_run(&e, TOE_ACT_OUTPUT);
+}
+
+static void open__scale_for_what_was_asked(void)
+{
+	static const struct {
+		uint32_t rcvbuf;
+		uint8_t shift;
+	} row[] = { { 4096, 0 }, { 65535, 0 }, { 65536, 1 }, { MB, 5 }, { 16 * MB, 9 } };
+
+	for (unsigned i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		struct toe_open how = env_how();
+		struct toe_tcb t;
+
+		how.rcv_most = 6 * MB;
+		how.opts.rcvbuf = row[i].rcvbuf;
+		toe_tcp_open_active(&t, &how, ENV_T0);
+		CU_ASSERT_EQUAL(t.rcv_wscale, row[i].shift);
+		CU_ASSERT_EQUAL(t.rcv_want, row[i].rcvbuf);
+		CU_ASSERT_EQUAL(t.rcv_size, toe_min32(row[i].rcvbuf, 65536));
+	}
+}
+
+UNIT_MAIN("tune", T(recv__follows_the_reader), T(recv__half_a_window_a_round_trip_is_enough),
+	  T(recv__stalled_reader), T(recv__a_pause_is_no_rate), T(recv__no_further_than_the_scale),
+	  T(recv__asks_again), T(rtt__by_timestamps), T(send__twice_cwnd_when_the_buffer_is_full),
+	  T(send__up_to_its_limit), T(set__ends_tuning), T(set__lower_takes_nothing_back),
+	  T(open__scale_for_what_was_asked))
