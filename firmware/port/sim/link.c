@@ -2,6 +2,10 @@
 /* Links: what happens to a frame between two hosts, and the queue of frames under way. */
 #include "sim.h"
 
+#include "../../tcp/tcp.h"
+#include "../../wire/checksum.h"
+#include "../../wire/ip.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,22 +90,43 @@ static void put(struct toe_port *to, uint64_t at, const uint8_t *frame, uint32_t
 	heap_push(to->w, p);
 }
 
+/* Congestion Experienced, if the sender speaks ECN (RFC 3168 5). Without VLAN tag. */
+static void mark_ce(uint8_t *frame)
+{
+	struct toe_ipv4 *v4 = (struct toe_ipv4 *)(frame + SIM_ETH);
+	uint8_t *tc = frame + SIM_ETH + 1;
+
+	if (frame[SIM_ETH] >> 4 == 6) {
+		*tc |= *tc & 0x30 ? 0x30 : 0;
+	} else if (v4->tos & TOE_CE) {
+		v4->tos |= TOE_CE;
+		v4->check = 0;
+		v4->check = (uint16_t)~toe_csum_fold(toe_csum_add(0, v4, sizeof(*v4)));
+	}
+}
+
 /*
  * Wait for the rate: tail drop in a queue of bytes. False: dropped. busy_until: when the last byte
  * of what is queued has left.
  */
 static bool enqueue_rate(const struct sim_world *w, struct sim_link *l, uint32_t len,
-			 uint64_t *wait_us)
+			 uint64_t *wait_us, bool *mark)
 {
 	uint64_t now = w->now * 1000;
+	uint32_t waiting;
 
 	*wait_us = 0;
+	*mark = false;
 	if (!l->kbit)
 		return true;
 	if (l->busy_until < now)
 		l->busy_until = now;
-	if (l->queue && (l->busy_until - now) * l->kbit / 8000000 + len > l->queue)
+	waiting = (uint32_t)((l->busy_until - now) * l->kbit / 8000000) + len;
+	if (l->queue && waiting > l->queue)
 		return false;
+	*mark = l->mark && waiting > l->mark;
+	if (waiting > l->waited)
+		l->waited = waiting;
 	l->busy_until += (uint64_t)len * 8000000 / l->kbit;
 	*wait_us = (l->busy_until - now) / 1000;
 	return true;
@@ -111,7 +136,8 @@ void sim_send(struct toe_port *to, struct sim_link *l, const uint8_t *frame, uin
 {
 	struct sim_world *w = to->w;
 	uint64_t wait;
-	uint8_t bad[SIM_PACKET];
+	uint8_t changed[SIM_PACKET];
+	bool mark;
 
 	if (!l) {
 		put(to, w->now, frame, len);
@@ -124,14 +150,19 @@ void sim_send(struct toe_port *to, struct sim_link *l, const uint8_t *frame, uin
 			sim_too_big(to->peer, frame, len, l->mtu);
 		return;
 	}
-	if (chance(l, DIE_LOSS, l->loss) || !enqueue_rate(w, l, len, &wait)) {
+	if (chance(l, DIE_LOSS, l->loss) || !enqueue_rate(w, l, len, &wait, &mark)) {
 		w->lost++;
 		return;
 	}
+	if (mark) {
+		memcpy(changed, frame, len);
+		mark_ce(changed);
+		frame = changed;
+	}
 	if (chance(l, DIE_CORRUPT, l->corrupt)) {
-		memcpy(bad, frame, len);
-		bad[14 + sim_below(w, len - 14)] ^= (uint8_t)(1u << sim_below(w, 8));
-		frame = bad;
+		memmove(changed, frame, len);
+		changed[14 + sim_below(w, len - 14)] ^= (uint8_t)(1u << sim_below(w, 8));
+		frame = changed;
 	}
 	wait += w->now + l->delay_us;
 	put(to, wait + (chance(l, DIE_REORDER, l->reorder) ? l->late_us : 0), frame, len);

@@ -34,6 +34,9 @@ struct sim_link {
 	uint32_t mtu; /* larger IP packets are dropped, 0 = unlimited */
 	bool tells; /* and an ICMP error says so */
 	uint32_t queue; /* bytes that wait for the rate, at most; 0 = unlimited */
+	uint32_t
+	    mark; /* with more than so many waiting, what is ECN-capable is marked; 0 = never */
+	uint32_t waited; /* most bytes that have waited, the link's own; may be set to 0 */
 	/* The link's own: when the rate is free again (ns), its dice, the frame's number. */
 	uint64_t busy_until, seed, number;
 };
