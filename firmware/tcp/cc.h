@@ -35,6 +35,7 @@ enum toe_cc_event {
 
 struct toe_cc {
 	const char *name; /* as TCP_CONGESTION spells it */
+	bool ignores_ecn; /* has no answer to ECE, so its data is not ECN-capable (BBR) */
 	bool wants_ecn; /* asks for ECN whatever toe_open.ecn says (DCTCP) */
 	/*
 	 * The handshake is done. syn_lost: a SYN had to be sent again. Sets cwnd, ssthresh,

@@ -51,11 +51,38 @@ struct toe_dctcp {
 	uint32_t acked, marked; /* during it */
 };
 
+struct toe_bbr {
+	uint64_t
+	    max_bw[3]; /* bytes per second: highest rate in the last BW_ROUNDS rounds, and before */
+	uint64_t full_bw; /* STARTUP: bandwidth when it last grew by a quarter */
+	uint32_t min_rtt, min_rtt_at; /* us; when it was seen */
+	uint32_t
+	    round_end; /* the round is over when what is sent from then on arrives: `delivered` */
+	uint32_t cycle_at; /* when the phase of PROBE_BW began */
+	uint32_t probe_done_at; /* end of PROBE_RTT */
+	uint32_t prior_cwnd; /* before recovery or PROBE_RTT */
+	uint32_t extra[2]; /* most that was acknowledged beyond the bandwidth, now and before */
+	uint32_t extra_at, extra_acked; /* begin of the estimate, acknowledged since */
+	uint8_t mode; /* enum bbr_mode */
+	uint8_t phase; /* of PROBE_BW */
+	uint8_t bw_rounds, extra_rounds; /* of the filters' current part */
+	uint8_t full_rounds, full_reached;
+	uint8_t round_start; /* this ACK began a round */
+	uint8_t conserve; /* first round of recovery */
+	uint8_t saved; /* prior_cwnd is of the recovery that goes on */
+	uint8_t probing, probe_round; /* PROBE_RTT: the time runs; a round has passed in it */
+	uint8_t idle_restart;
+	uint8_t pad[4];
+};
+
 union toe_cc_state {
 	struct toe_newreno newreno;
 	struct toe_cubic cubic;
 	struct toe_dctcp dctcp;
+	struct toe_bbr bbr;
 	uint64_t word[20];
 };
+
+_Static_assert(sizeof(union toe_cc_state) == 160, "no algorithm needs more");
 
 #endif

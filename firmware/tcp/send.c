@@ -142,7 +142,7 @@ static bool send_next(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint32
 {
 	make_data(t, now, o, t->snd_nxt, len);
 	if (TOE_UNLIKELY(t->flags & TOE_TCB_ECN) && len && !o->rexmit) {
-		o->ecn = TOE_ECT0;
+		o->ecn = toe_cc(t)->ignores_ecn ? 0 : TOE_ECT0;
 		if (t->flags & TOE_TCB_CWR)
 			o->flags |= TOE_CWR;
 		t->flags &= ~(uint32_t)TOE_TCB_CWR;

@@ -28,6 +28,7 @@ static const struct row rows[] = {
 	{ "cubic, marks at half a BDP", TOE_CC_CUBIC, TOE_ECN_ON, BDP / 2, 0.92, BDP, false, 0.95 },
 	{ "dctcp, marks at a third", TOE_CC_DCTCP, TOE_ECN_OFF, BDP / 3, 0.92, BDP * 3 / 4, false,
 	  0.95 },
+	{ "bbr", TOE_CC_BBR, TOE_ECN_OFF, 0, 0.92, BDP, true, 0.95 },
 };
 
 static void turn(struct sim_world *w, struct sim_app *a, struct sim_app *b)

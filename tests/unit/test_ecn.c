@@ -156,6 +156,15 @@ static void output__ect_on_new_data_only(void)
 	CU_ASSERT(e.n >= 1 && e.o[0].len && e.o[0].rexmit && e.o[0].ecn == 0);
 }
 
+/* Who does not answer to marks must not ask for them. */
+static void output__not_where_marks_mean_nothing(void)
+{
+	struct env e = agreed(TOE_CC_BBR);
+
+	env_write(&e, 1000);
+	CU_ASSERT(e.n == 1 && e.o[0].ecn == 0);
+}
+
 static void output__window_probe_is_not_ect(void)
 {
 	struct env e = agreed(TOE_CC_NEWRENO);
@@ -297,6 +306,7 @@ static void dctcp__many_changes_in_a_batch(void)
 UNIT_MAIN("ecn", T(passive__who_agrees), T(active__who_asks), T(active__answers),
 	  T(active__second_syn_is_plain), T(passive__second_syn_is_plain), T(active__simultaneous),
 	  T(output__ect_on_new_data_only), T(output__window_probe_is_not_ect),
-	  T(data__echo_until_cwr), T(data__marks_without_ecn), T(echo__once_per_window),
-	  T(echo__not_without_ecn), T(echo__after_a_timeout), T(dctcp__immediate_ack_at_a_change),
+	  T(output__not_where_marks_mean_nothing), T(data__echo_until_cwr),
+	  T(data__marks_without_ecn), T(echo__once_per_window), T(echo__not_without_ecn),
+	  T(echo__after_a_timeout), T(dctcp__immediate_ack_at_a_change),
 	  T(dctcp__many_changes_in_a_batch))

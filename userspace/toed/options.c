@@ -24,7 +24,7 @@ static const char help[] =
     "  --cpus LIST      CPUs for them, such as 0,2-3 (default: where the scheduler likes)\n"
     "  --tcb-cache N    TCBs that each FPC keeps in its cache (default 1024)\n"
     "  --congestion NAME  congestion control of connections that do not choose: reno, cubic,\n"
-    "                   dctcp (default cubic)\n"
+    "                   dctcp, bbr (default cubic)\n"
     "  --ecn off|passive|on  ECN: never, when the peer asks, always ask (default passive)\n"
     "  --rcvbuf-max N   size up to which receive buffers grow by themselves (default 6M; 0: not "
     "at\n"
