@@ -287,8 +287,26 @@ static void window__of_a_new_ack_on_a_retransmission(void)
 	CU_ASSERT_EQUAL(e.t.snd_wnd, 7000);
 }
 
-UNIT_MAIN("ack", T(ack__moves_una_and_stops_the_timer), T(ack__of_fin_is_no_byte),
-	  T(ack__measures_the_round_trip), T(ack__does_not_measure_what_was_sent_twice),
+/* Bytes count, not ACKs (RFC 3465 2): a receiver that divides them, or acknowledges too much, gains nothing. */
+static void ack__divided_or_optimistic(void)
+{
+	struct env whole = env_established(), parts = env_established();
+
+	env_write(&whole, 10000);
+	env_write(&parts, 10000);
+	env_in(&whole, TOE_ACK, 0, 0, 1000);
+	for (uint32_t a = 10; a <= 1000; a += 10)
+		env_in(&parts, TOE_ACK, 0, 0, a);
+	CU_ASSERT(parts.t.cwnd <= whole.t.cwnd);
+	for (uint32_t a = 10001; a < 40000; a += 1000)
+		env_in(&parts, TOE_ACK, 0, 0, a);
+	CU_ASSERT(parts.t.cwnd <= whole.t.cwnd);
+	CU_ASSERT_EQUAL(parts.t.snd_una, parts.t.snd_first + 1000);
+}
+
+UNIT_MAIN("ack", T(ack__divided_or_optimistic), T(ack__moves_una_and_stops_the_timer),
+	  T(ack__of_fin_is_no_byte), T(ack__measures_the_round_trip),
+	  T(ack__does_not_measure_what_was_sent_twice),
 	  T(ack__measures_by_timestamp_after_a_timeout),
 	  T(ack__tells_of_space_when_a_third_is_free), T(window__by_the_newest_segment),
 	  T(dupack__the_first_two_let_a_segment_go_each), T(dupack__third_retransmits),
