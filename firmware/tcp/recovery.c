@@ -163,6 +163,8 @@ uint32_t toe_recovery_ack(struct toe_tcb *t, const struct toe_seg *seg, const st
 		after_timeout(t, acked);
 	if (t->flags & in && t->snd_una >= t->recover)
 		leave(t, now);
+	if (!t->lost) /* what was to go again has arrived before it left */
+		t->flags &= ~(uint32_t)TOE_TCB_REXMIT;
 	if (t->lost && !(t->flags & in))
 		act = begin(t, now);
 	if (t->flags & TOE_TCB_RECOVERY && !toe_cc(t)->own_recovery)
