@@ -27,7 +27,7 @@ enum {
 enum toe_tcb_flags {
 	TOE_TCB_TS = 1 << 0, /* timestamps agreed (RFC 7323) */
 	TOE_TCB_WSCALE = 1 << 1, /* window scaling agreed */
-	TOE_TCB_SACK = 1 << 2, /* SACK agreed (room for the scoreboard) */
+	TOE_TCB_SACK = 1 << 2, /* SACK agreed */
 	TOE_TCB_NODELAY = 1 << 3,
 	TOE_TCB_CORK = 1 << 4,
 	TOE_TCB_FIN_QUEUED = 1 << 5, /* FIN follows snd_end */
