@@ -162,7 +162,8 @@ static unsigned take_frames(struct toe_spare *s, struct toe_frame *out)
 {
 	unsigned used = 1u + s->f[0].more;
 
-	memcpy(out, s->f, used * sizeof(*out));
+	for (unsigned i = 0; i < used; i++)
+		out[i] = s->f[i];
 	s->n -= used;
 	s->room = 0;
 	for (unsigned i = 0; i < s->n; i++) {
@@ -270,15 +271,18 @@ void toe_gen_output(struct toe_fpc *f, struct toe_work *w)
 static void transmit(struct toe_fpc *f, const struct toe_frame *fr)
 {
 	toe_port_tx(f->port, f->id, fr);
-	toe_count(f, TOE_CNT_tx_frames);
 	f->kick = 1;
 }
 
 /* The commit is done: frames may leave. */
 void toe_gen_transmit(struct toe_fpc *f)
 {
-	for (uint32_t i = 0; i < f->nout; i += 1u + f->out[i].more)
+	uint32_t packets = 0;
+
+	for (uint32_t i = 0; i < f->nout; i += 1u + f->out[i].more, packets++)
 		transmit(f, &f->out[i]);
+	if (packets)
+		toe_count_n(f, TOE_CNT_tx_frames, packets);
 	f->nout = 0;
 }
 
@@ -295,6 +299,7 @@ void toe_gen_reply(struct toe_fpc *f, const struct toe_rx *rx, const struct toe_
 	build(f, s->f, &to, o, NULL);
 	take_frames(s, &fr); /* no payload: one */
 	transmit(f, &fr);
+	toe_count(f, TOE_CNT_tx_frames);
 	if (!(o->flags & TOE_RST))
 		toe_count(f, TOE_CNT_tx_acks);
 }

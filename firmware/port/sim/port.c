@@ -95,19 +95,22 @@ void toe_port_tx(struct toe_port *p, unsigned fpc, const struct toe_frame *f)
 	maybe_crash(p);
 }
 
-uint32_t sim_gather(const struct toe_frame *f, uint8_t *out)
+const uint8_t *sim_gather(const struct toe_frame *f, uint8_t *room, uint32_t *len)
 {
-	uint32_t n = 0;
-
-	for (unsigned i = 0; i <= f->more; n += f[i++].len)
-		memcpy(out + n, f[i].data, f[i].len);
-	return n;
+	*len = f->len;
+	if (!f->more)
+		return f->data;
+	*len = 0;
+	for (unsigned i = 0; i <= f->more; *len += f[i++].len)
+		memcpy(room + *len, f[i].data, f[i].len);
+	return room;
 }
 
 void toe_port_tx_kick(struct toe_port *p, unsigned fpc)
 {
 	unsigned n = p->ntx;
-	static uint8_t packet[SIM_PACKET];
+	static uint8_t room[SIM_PACKET];
+	const uint8_t *packet;
 	uint32_t len;
 
 	UNINTERRUPTED;
@@ -116,7 +119,7 @@ void toe_port_tx_kick(struct toe_port *p, unsigned fpc)
 	for (unsigned i = 0; i < n; i += 1u + p->tx[i].more) {
 		for (unsigned k = 0; k <= p->tx[i].more; k++)
 			p->free[p->nfree++] = p->tx[i + k].id;
-		len = sim_gather(&p->tx[i], packet);
+		packet = sim_gather(&p->tx[i], room, &len);
 		if (p->sink)
 			p->sink(p, packet, len);
 		else if (p->peer)

@@ -138,8 +138,8 @@ int sim_restart(struct toe_port *p);
 /* The port's part in that: frames that the dead firmware held are free again. */
 void sim_reclaim_frames(struct toe_port *p);
 
-/* The bytes of a packet and its pieces, in one place; how many. */
-uint32_t sim_gather(const struct toe_frame *f, uint8_t *out);
+/* The bytes of a packet in one place: where they are, or together in `room`. */
+const uint8_t *sim_gather(const struct toe_frame *f, uint8_t *room, uint32_t *len);
 
 /* Frames that are neither free nor queued, beyond those that an FPC may keep per device. */
 unsigned sim_frames_missing(const struct toe_port *p);
