@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The stack behind packetdrill's interface for shared objects (--so_filename). --so_flags repeats
- * what packetdrill does not tell: local=ADDRESS[,local=ADDRESS][,mtu=BYTES].
+ * what packetdrill does not tell: local=ADDRESS[,local=ADDRESS][,mtu=BYTES][,ecn].
  *
  * Time only moves while packetdrill sleeps, waits for a packet, or asks what time it is.
  */
@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "manager/toe.h"
+#include "abi/ctrl.h"
 #include "calls.h"
 #include "stack.h"
 
@@ -328,6 +329,8 @@ static void parse_flags(const char *flags, struct stack_conf *c)
 	for (char *t = strtok_r(text, ",", &save); t; t = strtok_r(NULL, ",", &save)) {
 		if (!strncmp(t, "mtu=", 4))
 			c->mtu = (unsigned)atoi(t + 4);
+		else if (!strcmp(t, "ecn"))
+			c->ecn = TOE_ECN_ON;
 		else if (!strncmp(t, "local=", 6) && strchr(t, ':'))
 			inet_pton(AF_INET6, t + 6, c->local6);
 		else if (!strncmp(t, "local=", 6))
@@ -340,7 +343,7 @@ static void parse_flags(const char *flags, struct stack_conf *c)
 
 void packetdrill_interface_init(const char *flags, struct packetdrill_interface *ifc)
 {
-	struct stack_conf c = { .mtu = 1500 };
+	struct stack_conf c = { .mtu = 1500, .ecn = TOE_ECN_PASSIVE };
 	int err;
 
 	main_thread = pthread_self();

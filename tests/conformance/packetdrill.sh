@@ -25,13 +25,14 @@ family=4
 if [ $family = 4 ]; then
 	address=(--ip_version=ipv4 --local_ip=192.168.0.1 --gateway_ip=192.168.0.1 --netmask_ip=255.255.0.0
 		--remote_ip=192.0.2.1 -D TFO_COOKIE=3021b9d889017eeb -D CODE=host_unreachable
-		-D CMSG_LEVEL_IP=SOL_IP -D CMSG_TYPE_RECVERR=IP_RECVERR
-		--so_flags="local=192.168.0.1,mtu=1500")
+		-D CMSG_LEVEL_IP=SOL_IP
+		-D CMSG_TYPE_RECVERR=IP_RECVERR)
+	flags=local=192.168.0.1,mtu=1500
 else
 	address=(--ip_version=ipv6 --mtu=1520 --local_ip=fd3d:0a0b:17d6::1 --gateway_ip=fd3d:0a0b:17d6:8888::1
 		--remote_ip=fd3d:fa7b:d17d::1 -D TFO_COOKIE=c1d1e9742a47a9bc
-		-D CMSG_LEVEL_IP=SOL_IPV6 -D CMSG_TYPE_RECVERR=IPV6_RECVERR
-		--so_flags="local=fd3d:0a0b:17d6::1,mtu=1520")
+		-D CMSG_LEVEL_IP=SOL_IPV6 -D CMSG_TYPE_RECVERR=IPV6_RECVERR)
+	flags=local=fd3d:0a0b:17d6::1,mtu=1520
 fi
 
 tmp=$(mktemp -d /tmp/toe-packetdrill.XXXXXX)
@@ -44,10 +45,13 @@ mkdir "$tmp/bin"
 for tool in tc ip ethtool; do printf '#!/bin/sh\n' > "$tmp/bin/$tool"; chmod +x "$tmp/bin/$tool"; done
 
 run() { # SCRIPT
+	local flags=$flags
+	# What the engine has as an option of toed, and scripts as a sysctl.
+	grep -q 'tcp_ecn=1' "$tmp/$1" && flags+=,ecn
 	cd "$tmp/$(dirname "$1")" || exit 1
 	timeout 30 unshare -n env "PATH=$tmp/bin:$PATH" sh -c '
 		sysctl -qw net.ipv4.ip_nonlocal_bind=1 net.ipv6.ip_nonlocal_bind=1; exec "$@"' sh \
-		"$root/gtests/net/packetdrill/packetdrill" "${address[@]}" --so_filename="$so" "$(basename "$1")" \
+		"$root/gtests/net/packetdrill/packetdrill" "${address[@]}" --so_filename="$so" --so_flags="$flags" "$(basename "$1")" \
 		> "$tmp/log" 2>&1
 }
 

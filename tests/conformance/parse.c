@@ -3,6 +3,8 @@
 #define _GNU_SOURCE
 #include "parse.h"
 
+#include "abi/ctrl.h"
+
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -354,6 +356,10 @@ static void parse_option(struct script *s)
 						     : F_MAPPED;
 	} else if (!strcmp(name, "--mtu")) {
 		s->mtu = (unsigned)strtoul(value, NULL, 0);
+	} else if (!strcmp(name, "--flows")) {
+		s->nflows = (unsigned)strtoul(value, NULL, 0);
+	} else if (!strcmp(name, "--ecn")) {
+		s->ecn = !strcmp(value, "on") ? TOE_ECN_ON : TOE_ECN_OFF;
 	} else if (!strcmp(name, "--local_isn")) {
 		s->has_isn = true;
 		s->isn = (uint32_t)strtoul(value, NULL, 0);
@@ -386,6 +392,7 @@ struct script *script_load(const char *path)
 	s->path = in.path = path;
 	s->tolerance = 4000;
 	s->mtu = 1500;
+	s->ecn = TOE_ECN_PASSIVE;
 	in.script = s;
 	in.p = in.text = slurp(path);
 	while (parse_is("--"))

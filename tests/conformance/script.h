@@ -104,6 +104,8 @@ struct script {
 	uint64_t tolerance; /* us */
 	enum family family;
 	unsigned mtu;
+	unsigned nflows;
+	uint8_t ecn; /* enum toe_ecn_policy */
 	bool payload_any; /* do not look at payload */
 	bool has_isn;
 	uint32_t isn; /* of the first connection */

@@ -299,14 +299,16 @@ const char *wire_compare(const struct script *s, const struct packet_spec *p, co
 	struct seen k;
 	const char *bad = see(s, buf, len, &k);
 	struct conn *c;
+	bool active_syn;
 
 	if (bad)
 		return bad;
 	if (p->flags != k.flags)
 		return "flags";
+	active_syn = (k.flags & (TH_S | TH_A)) == TH_S;
 	c = wire_conn(k.dport, k.sport);
 	if (p->sport ? p->sport != k.sport || p->dport != k.dport
-		     : k.flags != TH_S && c != wire_conn_of(p))
+		     : !active_syn && c != wire_conn_of(p))
 		return "ports";
 	if (k.flags & TH_S && !c->has_isn) {
 		c->active = !(k.flags & TH_A);

@@ -329,8 +329,10 @@ int stack_open(const struct stack_conf *conf)
 	struct sim_conf c = {
 		.nfpcs = conf->nfpcs ? conf->nfpcs : 1,
 		.tcb_cache = 64,
-		.nflows = 256,
+		.nflows = conf->nflows ? conf->nflows : 256,
 		.mtu = conf->mtu,
+		.rcvbuf_max = 6 << 20, /* as toed's */
+		.sndbuf_max = 4 << 20,
 		.steer = SIM_STEER_META,
 		.addr = 1,
 	};

@@ -26,6 +26,8 @@ struct stack_conf {
 	uint8_t local6[16];
 	unsigned mtu; /* bytes of an IP packet */
 	unsigned nfpcs;
+	unsigned nflows; /* 0: enough */
+	uint8_t ecn; /* enum toe_ecn_policy */
 	/*
 	 * The clock starts so that this connection, opened at time 0, gets the initial sequence
 	 * number `isn`. NULL: anything.
