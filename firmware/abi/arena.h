@@ -214,7 +214,7 @@ enum { TOE_BUF_MIN = 4096, TOE_BUF_DEFAULT = 65536, TOE_BUF_MAX = 1 << 24 };
  * of 2^n bytes lies 2^n bytes behind the start of its slot, so that the rings of a slot never
  * overlap.
  */
-enum { TOE_BIG_SLOTS = 2048, TOE_BIG_SLOT_SHIFT = 25 };
+enum { TOE_BIG_SLOTS = 1024, TOE_BIG_SLOT_SHIFT = 25 };
 
 #define TOE_ALIGN_UP(x, a) (((x) + (a)-1) / (a) * (a))
 

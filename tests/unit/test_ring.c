@@ -13,9 +13,9 @@ static uint64_t where(uint64_t ring, uint64_t pos)
 
 static void word__says_what_was_put_in(void)
 {
-	uint64_t ring = toe_ring_word(2047, 24, 17, 0x123456789aull);
+	uint64_t ring = toe_ring_word(1023, 24, 17, 0x123456789aull);
 
-	CU_ASSERT(toe_ring_slot(ring) == 2047 && toe_ring_now(ring) == 24);
+	CU_ASSERT(toe_ring_slot(ring) == 1023 && toe_ring_now(ring) == 24);
 	CU_ASSERT_EQUAL(toe_ring_before(ring), 17);
 	CU_ASSERT_EQUAL(toe_ring_left(ring, 0x1234567890), 10);
 	CU_ASSERT_EQUAL(toe_ring_left(ring, 0x123456789a), 0);
