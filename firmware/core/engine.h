@@ -51,7 +51,7 @@ void toe_fpc_awake(struct toe_fpc *f);
 
 /*
  * The TCB of a live flow as last committed, for observers (toectl, toe_flows): state memory may be
- * another process' mapping.
+ * another process' mapping. Only its head: the lists of a spilled TCB are packed.
  */
 const struct toe_tcb *toe_engine_peek(const void *state, const struct toe_ctrl *c,
 				      const struct toe_flow_ent *e);

@@ -123,7 +123,7 @@ static const struct toe_tcb *tcb_of(struct ground *g, const struct conn *c, uint
 		if (e->life == TOE_LIFE_LIVE && e->tuple.lport == toe_be16(c->lport) &&
 		    e->tuple.rport == toe_be16(c->rport)) {
 			*flow = i;
-			return toe_engine_peek(g->host->state, g->host->ctrl, e);
+			return sim_tcb(g->host, i);
 		}
 	}
 	return NULL;

@@ -340,19 +340,23 @@ const char *sim_leak(const struct toe_port *p)
 	return leak ? leak : sim_frames_missing(p) ? "a frame" : NULL;
 }
 
-const char *sim_check(const struct toe_port *p)
+const struct toe_tcb *sim_tcb(const struct toe_port *p, uint32_t flow)
 {
 	static struct toe_tcb whole;
+	const struct toe_tcb *t = toe_engine_peek(p->state, p->ctrl, &p->ent[flow]);
 
+	if (t != (const struct toe_tcb *)p->ent[flow].tcb)
+		return t;
+	toe_tcb_unpack(&whole, p->ent[flow].tcb);
+	return &whole;
+}
+
+const char *sim_check(const struct toe_port *p)
+{
 	for (uint32_t i = 0; i < p->conf.nflows; i++) {
-		const struct toe_tcb *t = toe_engine_peek(p->state, p->ctrl, &p->ent[i]);
-		const char *bad;
+		const struct toe_tcb *t = sim_tcb(p, i);
+		const char *bad = t ? toe_tcb_check(t) : NULL;
 
-		if (t == (const struct toe_tcb *)p->ent[i].tcb) {
-			toe_tcb_unpack(&whole, p->ent[i].tcb);
-			t = &whole;
-		}
-		bad = t ? toe_tcb_check(t) : NULL;
 		if (bad)
 			return bad;
 	}

@@ -145,6 +145,8 @@ const uint8_t *sim_gather(const struct toe_frame *f, uint8_t *room, uint32_t *le
 unsigned sim_frames_missing(const struct toe_port *p);
 /* Everything that was lent is back: NULL, or what is missing. TIME_WAIT entries count as lent. */
 const char *sim_leak(const struct toe_port *p);
+/* A live flow's TCB, spilled or not, until the next call; NULL: not live. */
+const struct toe_tcb *sim_tcb(const struct toe_port *p, uint32_t flow);
 /* The invariants of every live TCB: NULL, or what is broken. */
 const char *sim_check(const struct toe_port *p);
 /* Sum of a counter over the FPCs. */
