@@ -224,6 +224,9 @@ int toe_close(int fd)
 		return close(fd);
 	if (tm_kind(s) == TM_FLOW && s->opt.linger_s > 0 && s->refs == 1)
 		linger(s, fd);
+	/* Its flow may be known by now: nobody might look later, and the handshake would go on. */
+	if (tm_kind(s) == TM_CONNECT && tm_self)
+		tm_ctx_poll(tm_self);
 	tm_big_lock();
 	if (tm_fds[fd] != s) {
 		tm_big_unlock();

@@ -39,10 +39,11 @@ tmp=$(mktemp -d /tmp/toe-packetdrill.XXXXXX)
 trap 'rm -rf "$tmp"' EXIT
 cp -r "$root/gtests/net/tcp" "$root/gtests/net/common" "$tmp/"
 for f in "$tmp"/common/defaults.sh "$tmp"/tcp/common/defaults.sh; do printf '#!/bin/sh\n' > "$f"; done
+printf '#!/bin/sh\n' > "$tmp/tcp/common/set_sysctls.py"
 find "$tmp" -name '*.pkt' -print0 | xargs -0 perl -0777 -pi -e \
 	's/^[ \t]*[-+*0-9.~]*[ \t]*%\{.*?\}%/"\n" x ($& =~ tr{\n}{})/smge'
 mkdir "$tmp/bin"
-for tool in tc ip ethtool; do printf '#!/bin/sh\n' > "$tmp/bin/$tool"; chmod +x "$tmp/bin/$tool"; done
+for tool in tc ip ethtool sysctl; do printf '#!/bin/sh\n' > "$tmp/bin/$tool"; chmod +x "$tmp/bin/$tool"; done
 
 run() { # SCRIPT
 	local flags=$flags
@@ -50,7 +51,7 @@ run() { # SCRIPT
 	grep -q 'tcp_ecn=1' "$tmp/$1" && flags+=,ecn
 	cd "$tmp/$(dirname "$1")" || exit 1
 	timeout 30 unshare -n env "PATH=$tmp/bin:$PATH" sh -c '
-		sysctl -qw net.ipv4.ip_nonlocal_bind=1 net.ipv6.ip_nonlocal_bind=1; exec "$@"' sh \
+		/sbin/sysctl -qw net.ipv4.ip_nonlocal_bind=1 net.ipv6.ip_nonlocal_bind=1; exec "$@"' sh \
 		"$root/gtests/net/packetdrill/packetdrill" "${address[@]}" --so_filename="$so" --so_flags="$flags" "$(basename "$1")" \
 		> "$tmp/log" 2>&1
 }

@@ -17,6 +17,7 @@
 
 enum {
 	SETTLE_ROUNDS = 1000, /* an engine that is never done by then is broken */
+	HINT_US = 20, /* how long an engine is left alone that says it was due already */
 	DRIVER_PATIENCE_US = 1000000, /* a driver's own blocking call is interrupted after this */
 };
 
@@ -133,7 +134,7 @@ bool stack_inject(const void *ip, size_t len)
 	struct toe_eth *e = (struct toe_eth *)frame;
 	unsigned free_before;
 
-	if (sizeof(*e) + len > SIM_FRAME_SIZE - SIM_HEADROOM)
+	if (sizeof(*e) + len > SIM_PACKET)
 		return false;
 	memcpy(e->dst, s.p->ctrl->dev[0].mac, 6);
 	memcpy(e->src, (uint8_t[]){ 2, 0, 0, 0, 0, 254 }, 6);
@@ -204,7 +205,7 @@ static void step(uint64_t t)
 
 	/* A deadline of the engine that has passed was served already: it is a hint, not a promise. */
 	if (e <= now)
-		e = now + 1 < t ? now + 1 : t;
+		e = now + HINT_US < t ? now + HINT_US : t;
 	__atomic_store_n(&s.w->now, s.start + e, __ATOMIC_RELAXED);
 	stack_settle();
 	wake_naps();

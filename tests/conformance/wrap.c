@@ -64,16 +64,13 @@ int __wrap_epoll_wait(int epfd, struct epoll_event *ev, int max, int timeout)
 	return __wrap_epoll_pwait2(epfd, ev, max, timeout < 0 ? NULL : &t, NULL);
 }
 
-/* Whoever gives way waits for the engine. */
+/* Whoever gives way waits for the engine; at the end of the process (fork.c) for time to pass. */
 int __wrap_sched_yield(void)
 {
-	bool in = stack_inside();
-
-	if (!in)
-		stack_enter();
-	stack_settle();
-	if (!in)
-		stack_leave();
+	if (stack_inside())
+		stack_settle();
+	else
+		stack_run(stack_now() + 1000, false);
 	return 0;
 }
 
