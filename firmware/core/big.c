@@ -49,19 +49,36 @@ static uint32_t lowest(const uint64_t *map)
 	return TOE_BIG_SLOTS;
 }
 
+static uint32_t count(uint64_t word)
+{
+	uint32_t n = 0;
+
+	for (; word; word &= word - 1)
+		n++;
+	return n;
+}
+
+/* The FPC's slots in word `w` of a map. */
+static uint64_t members(const struct toe_fpc *f, uint32_t w)
+{
+	uint32_t n = share(f) > 64 * w ? share(f) - 64 * w : 0;
+
+	return n < 64 ? (1ull << n) - 1 : UINT64_MAX;
+}
+
 void toe_big_init(struct toe_fpc *f, unsigned app, bool used)
 {
 	struct toe_big *b = &f->big[app];
 
 	b->ndirty = 0;
 	b->bytes = 0;
-	for (uint32_t i = 0; i < share(f); i++) {
-		clear(b->dirty, i);
-		clear(b->clean, i);
-		if (has(b->flight, i)) /* the port will tell */
-			continue;
-		set(used ? b->dirty : b->clean, i);
-		b->ndirty += used;
+	for (uint32_t w = 0; w < TOE_BIG_SLOTS / 64; w++) {
+		/* The port will tell of those in flight. */
+		uint64_t idle = members(f, w) & ~b->flight[w];
+
+		b->dirty[w] = used ? idle : 0;
+		b->clean[w] = used ? 0 : idle;
+		b->ndirty += count(b->dirty[w]);
 	}
 }
 
@@ -70,8 +87,8 @@ uint32_t toe_big_free(const struct toe_fpc *f, unsigned app)
 	const struct toe_big *b = &f->big[app];
 	uint32_t n = 0;
 
-	for (uint32_t i = 0; i < share(f); i++)
-		n += has(b->clean, i) || has(b->dirty, i) || has(b->flight, i);
+	for (uint32_t w = 0; w < TOE_BIG_SLOTS / 64; w++)
+		n += count(b->clean[w] | b->dirty[w] | b->flight[w]);
 	return n;
 }
 
