@@ -248,16 +248,24 @@ static void persist(struct toe_tcb *t, uint64_t now)
 		t->rto_at = now + (held_back(t) ? TOE_CORK_US : toe_rto(t));
 }
 
-/* New data, if the windows and Nagle's algorithm let it go. */
+/*
+ * New data, if the windows and Nagle's algorithm let it go. The last segment of a burst that the
+ * windows end says PSH, as a device that segments would: the peer need not wait for more.
+ */
 static bool send_new(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 {
 	uint32_t len = next_len(t);
+	bool burst = t->sent_at == now;
 
 	if (TOE_UNLIKELY(t->mtu_probe))
 		len = toe_pmtu_probe(t, len, toe_min64(unsent(t), room(t)));
-	return t->snd_nxt < t->snd_end + !!(t->flags & TOE_TCB_FIN_QUEUED) &&
-	       (len >= t->mss || may_send_short(t, len, len == unsent(t))) &&
-	       send_next(t, now, o, len);
+	if (t->snd_nxt >= t->snd_end + !!(t->flags & TOE_TCB_FIN_QUEUED) ||
+	    !(len >= t->mss || may_send_short(t, len, len == unsent(t))))
+		return false;
+	send_next(t, now, o, len);
+	if (burst && len && !room(t))
+		o->flags |= TOE_PSH;
+	return true;
 }
 
 static bool send_data(struct toe_tcb *t, uint64_t now, struct toe_out *o)

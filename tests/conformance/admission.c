@@ -334,6 +334,7 @@ int toed_open(struct toe_port *p, const struct stack_conf *conf)
 	d.next_port = p->ctrl->port_lo = STACK_PORT_LO;
 	d.fpc_evfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	p->ctrl->nh[NEXT_HOP] = toe_nh_word(gateway, TOE_NH_VALID, 0);
+	p->ctrl->cc = TOE_CC_CUBIC; /* toed's default */
 	p->ctrl->ecn = conf->ecn;
 	p->ctrl->app_gone[APP][0] = 0;
 	p->ctrl->app_state[APP] = TOE_APP_READY;
