@@ -192,6 +192,10 @@ const char *net_run(const struct net_conf *c, uint64_t seed)
 	unsigned restarts = c->restarts, kills = c->kills, turns = 0;
 	const char *bad = NULL;
 
+	/* Every congestion control has its share of the seeds, and ECN is asked for. */
+	hc->ctrl->cc = (uint8_t)(seed % TOE_CC_COUNT);
+	hs->ctrl->cc = (uint8_t)(seed / TOE_CC_COUNT % TOE_CC_COUNT);
+	hc->ctrl->ecn = hs->ctrl->ecn = TOE_ECN_ON;
 	sim_join(hc, hs, &c->link);
 	n.client = sim_app_new(hc, 0, &c->manner_client);
 	n.server = sim_app_new(hs, 0, &c->manner_server);
