@@ -83,6 +83,9 @@ enum toe_sent_flags {
 	TOE_SENT_SACKED = 1 << 0,
 	TOE_SENT_LOST = 1 << 1,
 	TOE_SENT_APP_LIMITED = 1 << 2, /* the application had less to send than the path took */
+	/* Several, of which `at` is true of the last only: its end says when something was sent. */
+	TOE_SENT_JOINED = 1 << 3,
+	TOE_SENT_VAGUE = 1 << 4, /* not even its end does: the front of what was joined */
 };
 
 /* What is known of the bytes from the end of the range before it (snd_una for the first) up to `end`. */

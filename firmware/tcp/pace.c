@@ -6,7 +6,7 @@
  */
 #include "rooms.h"
 
-enum { LEAD_NS = 125000, HEADERS = 40 };
+enum { LEAD_NS = 125000 };
 
 /* A segment at the slowest rate must not last for ever: its time is counted up to this. */
 #define SEGMENT_NS_MAX 60000000000ull
@@ -22,10 +22,10 @@ void toe_pace_set(struct toe_tcb *t, uint64_t rate)
 	t->pace_at = 0;
 }
 
-/* A segment of `bytes` payload leaves. */
+/* A segment of `bytes` payload leaves. Headers do not count: rates are of what is delivered. */
 void toe_pace_charge(struct toe_tcb *t, uint32_t bytes, uint64_t now)
 {
-	uint64_t ns = (bytes + (uint64_t)HEADERS) * 1000000000 / t->pacing_rate;
+	uint64_t ns = bytes * 1000000000ull / t->pacing_rate;
 	uint64_t credit;
 
 	ns = toe_min64(ns, SEGMENT_NS_MAX);

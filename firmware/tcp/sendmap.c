@@ -32,31 +32,50 @@ static void absorb(struct toe_sent *to, const struct toe_sent *e)
 	uint8_t times = to->times > e->times ? to->times : e->times;
 	uint32_t end = e->end;
 
+	uint16_t flags = (to->flags | e->flags) & TOE_SENT_VAGUE;
+
+	if (to->at != e->at)
+		flags |= toe_seq_lt(to->at, e->at) ? TOE_SENT_JOINED : TOE_SENT_VAGUE;
+	flags |= (to->flags | e->flags) & TOE_SENT_JOINED;
 	if (toe_seq_lt(to->at, e->at))
 		*to = *e;
 	to->end = end;
 	to->times = times;
+	to->flags |= flags;
 }
 
-/*
- * Join neighbours of the same state until `most` ranges are left. Where time means nothing more, and
- * nothing is forgotten; `all`: also what is in flight.
- */
-static void join(struct toe_tcb *t, unsigned most, bool all)
+/* Join pairs of neighbours of the same state, until `most` ranges are left or all have been seen. */
+static void join_pairs(struct toe_tcb *t, unsigned most, bool all)
 {
 	unsigned n = 1, total = t->nsent;
+	bool joined = false; /* the last one kept has its partner */
 
 	for (unsigned i = 1; i < total; i++) {
 		struct toe_sent *e = nth(t, i), *to = nth(t, n - 1);
 		bool same = (e->flags & STATE) == (to->flags & STATE) &&
 			    (all || (e->flags & STATE && (e->times > 1) == (to->times > 1)));
 
-		if (same && n + (total - i) > most)
+		joined = same && !joined && n + (total - i) > most;
+		if (joined)
 			absorb(to, e);
 		else
 			*nth(t, n++) = *e;
 	}
 	t->nsent = (uint16_t)(total ? n : 0);
+}
+
+/*
+ * Until `most` ranges are left, if that can be: where time means nothing more, and nothing is
+ * forgotten; `all`: also what is in flight. In pairs, as what is joined tells less about time.
+ */
+static void join(struct toe_tcb *t, unsigned most, bool all)
+{
+	unsigned before;
+
+	do {
+		before = t->nsent;
+		join_pairs(t, most, all);
+	} while (t->nsent > most && t->nsent < before);
 }
 
 /* Make room for `n` more ranges behind the last. */
@@ -84,6 +103,8 @@ static void split(struct toe_tcb *t, unsigned i, uint32_t end)
 	memmove(e + 1, e, (t->nsent - i) * sizeof(*e));
 	t->nsent++;
 	e->end = end;
+	if (e->flags & TOE_SENT_JOINED)
+		e->flags |= TOE_SENT_VAGUE;
 }
 
 /* Range i is in flight from now on, whatever it was. */

@@ -106,7 +106,10 @@ void toe_sent_repeat(struct toe_tcb *t, uint64_t now);
 static inline void toe_sent_arrived(const struct toe_tcb *t, struct toe_walk *w,
 				    const struct toe_sent *e, uint32_t from, uint32_t to)
 {
-	bool clear = e->times == 1 || (uint32_t)w->now - e->at >= t->min_rtt_us;
+	const uint16_t joined = TOE_SENT_JOINED | TOE_SENT_VAGUE;
+	bool timed =
+	    TOE_LIKELY(!(e->flags & joined)) || (to == e->end && !(e->flags & TOE_SENT_VAGUE));
+	bool clear = timed && (e->times == 1 || (uint32_t)w->now - e->at >= t->min_rtt_us);
 
 	if (clear && (!w->newest.times || toe_sent_after(e->at, to, w->newest.at, w->newest.end))) {
 		w->newest = *e;
@@ -115,13 +118,13 @@ static inline void toe_sent_arrived(const struct toe_tcb *t, struct toe_walk *w,
 	if (!w->delivered || toe_seq_lt(w->highest, to))
 		w->highest = to;
 	w->delivered += to - from;
-	if (e->times == 1) {
+	if (e->times == 1 && timed) {
 		if (!w->once)
 			w->oldest_at = e->at;
 		if (!w->once || toe_seq_lt(to, w->lowest))
 			w->lowest = to;
 		w->once = true;
-	} else {
+	} else if (e->times > 1) {
 		w->again = true;
 	}
 }
