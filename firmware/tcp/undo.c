@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Was the recovery needless? Three witnesses: a timestamp older than our retransmission (Eifel, RFC
- * 3522); data that was never sent again and arrives after a timeout (F-RTO, RFC 5682); and D-SACKs
- * for everything that was sent again (RFC 3708). Then cwnd and ssthresh go back (RFC 4015).
+ * Was the recovery needless? Four witnesses: everything has come before any of it went again; a
+ * timestamp older than our retransmission (Eifel, RFC 3522); data that was never sent again and
+ * arrives after a timeout (F-RTO, RFC 5682); and D-SACKs for everything that was sent again (RFC
+ * 3708). Then cwnd and ssthresh go back (RFC 4015).
  */
 #include "sendmap.h"
 
@@ -55,10 +56,16 @@ static bool frto(const struct toe_tcb *t, const struct toe_walk *w, uint32_t ack
 	       toe_seq_leq(w->lowest, (uint32_t)t->recover);
 }
 
+/* What counted as lost has come before any of it went again. */
+static bool forestalled(const struct toe_tcb *t)
+{
+	return t->flags & TOE_TCB_RECOVERY && !t->lost && !t->undo_ts;
+}
+
 bool toe_undo_ack(struct toe_tcb *t, const struct toe_seg *seg, const struct toe_walk *w,
 		  uint32_t acked)
 {
-	if (!t->undo_una || (!eifel(t, seg, acked) && !frto(t, w, acked)))
+	if (!t->undo_una || (!forestalled(t) && !eifel(t, seg, acked) && !frto(t, w, acked)))
 		return false;
 	/* What was taken for lost was late. */
 	if (t->flags & TOE_TCB_RECOVERY)

@@ -19,6 +19,28 @@ static void dsack__for_all_that_was_sent_again(void)
 	CU_ASSERT_EQUAL(e.t.reo_mult, 1);
 }
 
+/* Two ACKs in one batch: what the first has counted as lost, the second acknowledges. */
+static void ack__before_anything_went_again(void)
+{
+	struct env e = sack_flight(10);
+	struct toe_seg late, all;
+
+	e.now += 20000;
+	late = env_seg(&e, TOE_ACK, 0, 0, 0);
+	late.opts |= TOE_SEG_SACK;
+	late.nsack = 1;
+	late.sack[0] = (struct toe_range){ ENV_ISN + 1 + 1000, ENV_ISN + 1 + 5000 };
+	all = env_seg(&e, TOE_ACK, 0, 0, 5000);
+	toe_tcp_input(&e.t, &late, e.now);
+	CU_ASSERT(e.t.flags & TOE_TCB_RECOVERY);
+	CU_ASSERT_EQUAL(e.t.ssthresh, 5000);
+	env_run(&e, toe_tcp_input(&e.t, &all, e.now));
+	CU_ASSERT_FALSE(e.t.flags & TOE_TCB_RECOVERY);
+	CU_ASSERT_EQUAL(e.t.ssthresh, 10000);
+	CU_ASSERT(e.t.cwnd >= 10000);
+	CU_ASSERT_EQUAL(e.t.reordered, 1);
+}
+
 /* RFC 3522: the echo is older than the retransmission. */
 static void eifel__after_a_timeout(void)
 {
@@ -77,5 +99,5 @@ static void frto__they_do_not(void)
 	CU_ASSERT_EQUAL(env_out_seq(&e, 0), 1000);
 }
 
-UNIT_MAIN("undo", T(dsack__for_all_that_was_sent_again), T(eifel__after_a_timeout),
-	  T(frto__originals_arrive), T(frto__they_do_not))
+UNIT_MAIN("undo", T(ack__before_anything_went_again), T(dsack__for_all_that_was_sent_again),
+	  T(eifel__after_a_timeout), T(frto__originals_arrive), T(frto__they_do_not))
