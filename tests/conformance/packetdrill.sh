@@ -41,7 +41,7 @@ cp -r "$root/gtests/net/tcp" "$root/gtests/net/common" "$tmp/"
 for f in "$tmp"/common/defaults.sh "$tmp"/tcp/common/defaults.sh; do printf '#!/bin/sh\n' > "$f"; done
 printf '#!/bin/sh\n' > "$tmp/tcp/common/set_sysctls.py"
 find "$tmp" -name '*.pkt' -print0 | xargs -0 perl -0777 -pi -e \
-	's/^[ \t]*[-+*0-9.~]*[ \t]*%\{.*?\}%/"\n" x ($& =~ tr{\n}{})/smge; s/^`.*sysctl_restore.*`//mg'
+	's/^[ \t]*[-+*0-9.~]*[ \t]*%\{.*?\}%/"\n" x ($& =~ tr{\n}{})/smge; s/^\x60.*sysctl_restore.*\x60//mg'
 mkdir "$tmp/bin"
 for tool in tc ip ethtool sysctl; do printf '#!/bin/sh\n' > "$tmp/bin/$tool"; chmod +x "$tmp/bin/$tool"; done
 
