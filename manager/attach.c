@@ -192,7 +192,7 @@ static int take_arena(const struct toe_adm_ans *ans, const int *fds, unsigned nf
 	void *m;
 
 	if (!ans->nfpcs || ans->nfpcs > TOE_MAX_FPCS || nfds != 1 + ans->nfpcs ||
-	    ans->arena_size < TOE_ARENA_SIZE)
+	    ans->arena_size < toe_arena_size(0))
 		return -EPROTO;
 	m = mmap(NULL, ans->arena_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fds[0],
 		 0);

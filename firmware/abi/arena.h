@@ -210,11 +210,12 @@ enum { TOE_BUF_MIN = 4096, TOE_BUF_DEFAULT = 65536, TOE_BUF_MAX = 1 << 24 };
 
 /*
  * What a flow needs beyond the default ring comes from a pool: big slots of sparse memory, one for
- * a flow's receiving and one for its sending side. Each FPC gives out its own share of them. A ring
+ * a flow's receiving and one for its sending side. toed says how many there are (toe_ctrl.big_slots);
+ * each FPC gives out its own share of them. A ring
  * of 2^n bytes lies 2^n bytes behind the start of its slot, so that the rings of a slot never
  * overlap.
  */
-enum { TOE_BIG_SLOTS = 1024, TOE_BIG_SLOT_SHIFT = 25 };
+enum { TOE_MAX_BIG_SLOTS = 1024, TOE_BIG_SLOT_SHIFT = 25 };
 
 #define TOE_ALIGN_UP(x, a) (((x) + (a)-1) / (a) * (a))
 
@@ -227,7 +228,12 @@ enum { TOE_ARENA_CTX_OFF = 4096 };
 #define TOE_ARENA_BUF_OFF \
 	TOE_ALIGN_UP(TOE_ARENA_FLOW_OFF + TOE_MAX_FLOWS * sizeof(struct toe_flow_block), 1ull << 21)
 #define TOE_ARENA_BIG_OFF (TOE_ARENA_BUF_OFF + TOE_MAX_FLOWS * 2ull * TOE_BUF_DEFAULT)
-#define TOE_ARENA_SIZE (TOE_ARENA_BIG_OFF + ((uint64_t)TOE_BIG_SLOTS << TOE_BIG_SLOT_SHIFT))
+
+/* Bytes of an arena with so many big slots. */
+static inline uint64_t toe_arena_size(uint32_t big_slots)
+{
+	return TOE_ARENA_BIG_OFF + ((uint64_t)big_slots << TOE_BIG_SLOT_SHIFT);
+}
 
 _Static_assert(sizeof(struct toe_arena_hdr) <= TOE_ARENA_CTX_OFF, "header fits its page");
 
@@ -337,7 +343,7 @@ static inline uint32_t toe_ring_piece(uint64_t ring, uint32_t flow, uint64_t bas
 		size = 1u << shift;
 		if (shift > TOE_RING_SHIFT_MIN)
 			base = TOE_ARENA_BIG_OFF +
-			       ((uint64_t)(toe_ring_slot(ring) % TOE_BIG_SLOTS)
+			       ((uint64_t)(toe_ring_slot(ring) % TOE_MAX_BIG_SLOTS)
 				<< TOE_BIG_SLOT_SHIFT) +
 			       size;
 	}
@@ -352,7 +358,7 @@ static inline uint32_t toe_ring_piece(uint64_t ring, uint32_t flow, uint64_t bas
  */
 static inline uint32_t toe_trim_big(unsigned app, uint32_t slot)
 {
-	return TOE_MAX_FLOWS + app * TOE_BIG_SLOTS + slot;
+	return TOE_MAX_FLOWS + app * TOE_MAX_BIG_SLOTS + slot;
 }
 
 /* Its length, and *off in the arena. */
@@ -363,7 +369,7 @@ static inline uint64_t toe_trim_range(uint32_t id, uint64_t *off)
 		return 2 * TOE_BUF_DEFAULT;
 	}
 	*off = TOE_ARENA_BIG_OFF +
-	       ((uint64_t)((id - TOE_MAX_FLOWS) % TOE_BIG_SLOTS) << TOE_BIG_SLOT_SHIFT);
+	       ((uint64_t)((id - TOE_MAX_FLOWS) % TOE_MAX_BIG_SLOTS) << TOE_BIG_SLOT_SHIFT);
 	return 1ull << TOE_BIG_SLOT_SHIFT;
 }
 

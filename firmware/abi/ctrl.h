@@ -107,6 +107,7 @@ struct toe_ctrl {
 	/* Up to where buffers are sized automatically, bytes; 0: they stay as they are. */
 	uint32_t rcvbuf_max, sndbuf_max;
 	uint64_t app_buffers; /* what rings beyond the default may hold, bytes per app; 0 = any */
+	uint32_t big_slots; /* of each arena (abi/arena.h), at most TOE_MAX_BIG_SLOTS; constant */
 	struct toe_dev dev[TOE_MAX_DEVS];
 	struct toe_vif vif[TOE_MAX_VIFS];
 	uint8_t app_state[TOE_MAX_APPS]; /* enum toe_app_state, toed's */

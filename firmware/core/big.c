@@ -22,7 +22,7 @@ enum {
 
 static uint32_t share(const struct toe_fpc *f)
 {
-	return TOE_BIG_SLOTS / f->nfpcs;
+	return f->ctrl->big_slots / f->nfpcs;
 }
 
 static void set(uint64_t *map, uint32_t i)
@@ -40,13 +40,13 @@ static bool has(const uint64_t *map, uint32_t i)
 	return map[i / 64] >> (i % 64) & 1;
 }
 
-/* The lowest member, TOE_BIG_SLOTS = none. */
+/* The lowest member, TOE_MAX_BIG_SLOTS = none. */
 static uint32_t lowest(const uint64_t *map)
 {
-	for (uint32_t i = 0; i < TOE_BIG_SLOTS / 64; i++)
+	for (uint32_t i = 0; i < TOE_MAX_BIG_SLOTS / 64; i++)
 		if (map[i])
 			return i * 64 + (uint32_t)__builtin_ctzll(map[i]);
-	return TOE_BIG_SLOTS;
+	return TOE_MAX_BIG_SLOTS;
 }
 
 static uint32_t count(uint64_t word)
@@ -72,7 +72,7 @@ void toe_big_init(struct toe_fpc *f, unsigned app, bool used)
 
 	b->ndirty = 0;
 	b->bytes = 0;
-	for (uint32_t w = 0; w < TOE_BIG_SLOTS / 64; w++) {
+	for (uint32_t w = 0; w < TOE_MAX_BIG_SLOTS / 64; w++) {
 		/* The port will tell of those in flight. */
 		uint64_t idle = members(f, w) & ~b->flight[w];
 
@@ -87,7 +87,7 @@ uint32_t toe_big_free(const struct toe_fpc *f, unsigned app)
 	const struct toe_big *b = &f->big[app];
 	uint32_t n = 0;
 
-	for (uint32_t w = 0; w < TOE_BIG_SLOTS / 64; w++)
+	for (uint32_t w = 0; w < TOE_MAX_BIG_SLOTS / 64; w++)
 		n += count(b->clean[w] | b->dirty[w] | b->flight[w]);
 	return n;
 }
@@ -110,7 +110,7 @@ static uint32_t take(struct toe_fpc *f, struct toe_big *b)
 {
 	uint32_t i = b->ndirty ? lowest(b->dirty) : lowest(b->clean);
 
-	if (i == TOE_BIG_SLOTS)
+	if (i == TOE_MAX_BIG_SLOTS)
 		return i;
 	b->ndirty -= has(b->dirty, i);
 	clear(b->dirty, i);
@@ -182,7 +182,7 @@ static uint64_t larger(struct toe_fpc *f, unsigned app, uint64_t ring, uint32_t 
 		shift++;
 	if (shift > had && !ring)
 		slot = take(f, b);
-	if (shift == had || slot == TOE_BIG_SLOTS) {
+	if (shift == had || slot == TOE_MAX_BIG_SLOTS) {
 		toe_count(f, TOE_CNT_buffers_refused);
 		return ring;
 	}
@@ -214,13 +214,13 @@ static uint32_t trim_id(const struct toe_fpc *f, unsigned app, uint32_t i)
 
 bool toe_big_mine(const struct toe_fpc *f, uint32_t id)
 {
-	return (id - TOE_MAX_FLOWS) % TOE_BIG_SLOTS - f->id * share(f) < share(f);
+	return (id - TOE_MAX_FLOWS) % TOE_MAX_BIG_SLOTS - f->id * share(f) < share(f);
 }
 
 void toe_big_trimmed(struct toe_fpc *f, uint32_t id)
 {
-	struct toe_big *b = &f->big[(id - TOE_MAX_FLOWS) / TOE_BIG_SLOTS % TOE_MAX_APPS];
-	uint32_t i = (id - TOE_MAX_FLOWS) % TOE_BIG_SLOTS - f->id * share(f);
+	struct toe_big *b = &f->big[(id - TOE_MAX_FLOWS) / TOE_MAX_BIG_SLOTS % TOE_MAX_APPS];
+	uint32_t i = (id - TOE_MAX_FLOWS) % TOE_MAX_BIG_SLOTS - f->id * share(f);
 
 	clear(b->flight, i);
 	set(b->clean, i);

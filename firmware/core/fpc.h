@@ -77,9 +77,9 @@ struct toe_allowance {
 
 /* Big slots of an application that this FPC gives out: of its share, by number. */
 struct toe_big {
-	uint64_t clean[TOE_BIG_SLOTS / 64]; /* free, without memory */
-	uint64_t dirty[TOE_BIG_SLOTS / 64]; /* free, but somebody had it */
-	uint64_t flight[TOE_BIG_SLOTS / 64]; /* on its way through toe_port_trim */
+	uint64_t clean[TOE_MAX_BIG_SLOTS / 64]; /* free, without memory */
+	uint64_t dirty[TOE_MAX_BIG_SLOTS / 64]; /* free, but somebody had it */
+	uint64_t flight[TOE_MAX_BIG_SLOTS / 64]; /* on its way through toe_port_trim */
 	uint32_t ndirty;
 	uint64_t bytes; /* of the rings in use */
 };

@@ -57,7 +57,8 @@ static void reply(int fd, struct toe_adm_ans *ans, const int *fds, unsigned n)
 
 static void attach(int fd)
 {
-	struct toe_adm_ans ans = { .nfpcs = d.p->conf.nfpcs, .arena_size = TOE_ARENA_SIZE };
+	struct toe_adm_ans ans = { .nfpcs = d.p->conf.nfpcs,
+				   .arena_size = toe_arena_size(d.p->conf.big_slots) };
 	int fds[1 + TOE_MAX_FPCS] = { d.arena_fd };
 
 	for (unsigned i = 0; i < ans.nfpcs; i++)
@@ -289,9 +290,9 @@ void toed_wake(void)
 static int make_arena(void)
 {
 	d.arena_fd = memfd_create("arena", MFD_CLOEXEC);
-	if (d.arena_fd < 0 || ftruncate(d.arena_fd, (off_t)TOE_ARENA_SIZE))
+	if (d.arena_fd < 0 || ftruncate(d.arena_fd, (off_t)toe_arena_size(d.p->conf.big_slots)))
 		return -errno;
-	d.p->arena[APP] = mmap(NULL, TOE_ARENA_SIZE, PROT_READ | PROT_WRITE,
+	d.p->arena[APP] = mmap(NULL, toe_arena_size(d.p->conf.big_slots), PROT_READ | PROT_WRITE,
 			       MAP_SHARED | MAP_NORESERVE, d.arena_fd, 0);
 	if (d.p->arena[APP] == MAP_FAILED)
 		return -errno;

@@ -16,6 +16,7 @@ struct row {
 	uint32_t fast_ms, grown;
 	unsigned restarts, kills;
 	uint64_t app_buffers;
+	uint32_t big_slots;
 };
 
 /* 200 Mbit/s and a round trip of 40 ms hold 1 MB; through a window of 64 KB go 13 Mbit/s. */
@@ -82,6 +83,13 @@ static const struct row rows[] = {
 	  .conns = 8,
 	  .grown = 1,
 	  .app_buffers = 640 << 10 },
+	{ .name = "few slots",
+	  .link = { LONG_PATH },
+	  .manner = { .bulk = 1 * MB },
+	  .nfpcs = 1,
+	  .conns = 8,
+	  .grown = 1,
+	  .big_slots = 3 },
 	{ .name = "kills while rings grow",
 	  .link = { LONG_PATH },
 	  .manner = { .bulk = 4 * MB },
@@ -114,6 +122,7 @@ int main(int argc, char **argv)
 			c.manner_client = c.manner_server = rows[r].manner;
 			c.client.nfpcs = c.server.nfpcs = rows[r].nfpcs;
 			c.client.app_buffers = c.server.app_buffers = rows[r].app_buffers;
+			c.client.big_slots = c.server.big_slots = rows[r].big_slots;
 			c.conns = c.at_once = rows[r].conns;
 			c.fast_ms = rows[r].fast_ms;
 			c.grown = rows[r].grown;

@@ -61,7 +61,7 @@ static void run(struct toe_fpc *f)
 
 int main(void)
 {
-	uint8_t *arena = mmap(NULL, TOE_ARENA_SIZE, PROT_READ | PROT_WRITE,
+	uint8_t *arena = mmap(NULL, toe_arena_size(0), PROT_READ | PROT_WRITE,
 			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	struct toe_fpc *f =
 	    aligned_alloc(TOE_CACHELINE, TOE_ALIGN_UP(toe_fpc_size(), TOE_CACHELINE));
@@ -88,6 +88,6 @@ int main(void)
 	printf("# sim_template: %d passed, %d failed\n", ok, !ok);
 	free(state);
 	free(f);
-	munmap(arena, TOE_ARENA_SIZE);
+	munmap(arena, toe_arena_size(0));
 	return !ok;
 }

@@ -30,7 +30,7 @@
 
 #define FAKE static __attribute__((unused))
 
-enum { FAKE_FLOWS = 64, FAKE_CLIENTS = 32, FAKE_PORT = 4242 };
+enum { FAKE_BIG_SLOTS = 4, FAKE_FLOWS = 64, FAKE_CLIENTS = 32, FAKE_PORT = 4242 };
 
 struct fake_flow {
 	uint64_t told; /* last TOE_SW_RECV */
@@ -110,7 +110,7 @@ FAKE void fake_answer(unsigned i, const struct toe_adm_req *q)
 		ans.proc = q->app == TOE_ADM_NEW ? 0 : q->proc;
 		ans.nfpcs = 1;
 		ans.token = 77;
-		ans.arena_size = TOE_ARENA_SIZE;
+		ans.arena_size = toe_arena_size(FAKE_BIG_SLOTS);
 		ans.error = q->app != TOE_ADM_NEW && q->token != 77 ? EACCES : 0;
 		fake.client_proc[i] = (int)ans.proc;
 		n = 2;
@@ -514,10 +514,10 @@ FAKE void fake_open(void)
 	strcpy(sa.sun_path, fake.path);
 	unlink(fake.path);
 	fake.arena_fd = memfd_create("arena", MFD_CLOEXEC);
-	if (ftruncate(fake.arena_fd, (off_t)TOE_ARENA_SIZE))
+	if (ftruncate(fake.arena_fd, (off_t)toe_arena_size(FAKE_BIG_SLOTS)))
 		abort();
-	fake.arena = mmap(NULL, TOE_ARENA_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
-			  fake.arena_fd, 0);
+	fake.arena = mmap(NULL, toe_arena_size(FAKE_BIG_SLOTS), PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_NORESERVE, fake.arena_fd, 0);
 	fake.hdr = (struct toe_arena_hdr *)fake.arena;
 	fake.hdr->magic = TOE_ARENA_MAGIC;
 	fake.hdr->version = TOE_ABI_VERSION;

@@ -33,23 +33,23 @@ static struct toe_tcb tcb(void)
 
 static void grow__all_slots_and_back(void)
 {
-	static struct toe_tcb t[TOE_BIG_SLOTS + 1];
+	static struct toe_tcb t[SIM_BIG_SLOTS + 1];
 
 	env_up(&e);
-	for (unsigned i = 0; i <= TOE_BIG_SLOTS; i++) {
+	for (unsigned i = 0; i <= SIM_BIG_SLOTS; i++) {
 		t[i] = tcb();
-		CU_ASSERT_EQUAL(grown(&t[i], 100000) != 0, i < TOE_BIG_SLOTS);
-		CU_ASSERT_EQUAL(t[i].rcv_size, i < TOE_BIG_SLOTS ? 100000 : 65536);
+		CU_ASSERT_EQUAL(grown(&t[i], 100000) != 0, i < SIM_BIG_SLOTS);
+		CU_ASSERT_EQUAL(t[i].rcv_size, i < SIM_BIG_SLOTS ? 100000 : 65536);
 	}
 	CU_ASSERT_EQUAL(toe_big_free(fpc(), 0), 0);
 	CU_ASSERT_EQUAL(sim_count(e.c, TOE_CNT_buffers_refused), 1);
-	toe_big_give(fpc(), 0, &t[77]);
-	CU_ASSERT_EQUAL(toe_ring_slot(grown(&t[TOE_BIG_SLOTS], 100000)),
-			toe_ring_slot(t[77].rcv_ring));
-	t[77] = t[TOE_BIG_SLOTS];
-	for (unsigned i = 0; i < TOE_BIG_SLOTS; i++)
+	toe_big_give(fpc(), 0, &t[40]);
+	CU_ASSERT_EQUAL(toe_ring_slot(grown(&t[SIM_BIG_SLOTS], 100000)),
+			toe_ring_slot(t[40].rcv_ring));
+	t[40] = t[SIM_BIG_SLOTS];
+	for (unsigned i = 0; i < SIM_BIG_SLOTS; i++)
 		toe_big_give(fpc(), 0, &t[i]);
-	CU_ASSERT_EQUAL(toe_big_free(fpc(), 0), TOE_BIG_SLOTS);
+	CU_ASSERT_EQUAL(toe_big_free(fpc(), 0), SIM_BIG_SLOTS);
 	CU_ASSERT_EQUAL(fpc()->big[0].bytes, 0);
 	env_down(&e);
 }
@@ -103,7 +103,7 @@ static void trim__after_a_while(void)
 	CU_ASSERT_EQUAL(fpc()->big[0].ndirty, 0);
 	CU_ASSERT_EQUAL(fpc()->big_flight, 0);
 	CU_ASSERT(sim_count(e.c, TOE_CNT_trimmed_buffers) > 0);
-	CU_ASSERT_EQUAL(toe_big_free(fpc(), 0), TOE_BIG_SLOTS);
+	CU_ASSERT_EQUAL(toe_big_free(fpc(), 0), SIM_BIG_SLOTS);
 	env_down(&e);
 }
 
@@ -114,7 +114,7 @@ static void trim__outlives_the_application(void)
 	fpc()->big[0].flight[0] = 1;
 	fpc()->big_flight = 1;
 	toe_big_init(fpc(), 0, false);
-	for (unsigned i = 1; i < TOE_BIG_SLOTS; i++) {
+	for (unsigned i = 1; i < SIM_BIG_SLOTS; i++) {
 		struct toe_tcb t = tcb();
 
 		CU_ASSERT_NOT_EQUAL(toe_ring_slot(grown(&t, 100000)), 0);

@@ -65,8 +65,7 @@ static void piece__rings_of_slots_are_apart(void)
 		for (uint64_t pos = 0; pos < 1u << shift; pos += 4099)
 			CU_ASSERT(where(ring, pos) >= lo && where(ring, pos) < lo + (1u << shift));
 	}
-	CU_ASSERT(TOE_ARENA_BIG_OFF + ((uint64_t)TOE_BIG_SLOTS << TOE_BIG_SLOT_SHIFT) <=
-		  TOE_ARENA_SIZE);
+	CU_ASSERT_EQUAL(toe_arena_size(8) - TOE_ARENA_BIG_OFF, 8ull << TOE_BIG_SLOT_SHIFT);
 }
 
 /* Streams are longer than the position in the word. */

@@ -72,7 +72,7 @@ static void reply_attach(struct toed *t, struct client *c)
 	c->ans.proc = (uint32_t)c->proc;
 	c->ans.token = t->app[c->app].token;
 	c->ans.nfpcs = t->nfpcs;
-	c->ans.arena_size = TOE_ARENA_SIZE;
+	c->ans.arena_size = toe_arena_size(t->ctrl->big_slots);
 	reply(c, fds, 1 + t->nfpcs);
 }
 

@@ -25,7 +25,7 @@ static int make_arena(struct toed *t, struct app *a, unsigned index)
 {
 	struct toe_arena_hdr *h;
 
-	a->arena_fd = memory_fd("toe-arena", TOE_ARENA_SIZE, &a->arena);
+	a->arena_fd = memory_fd("toe-arena", toe_arena_size(t->ctrl->big_slots), &a->arena);
 	if (a->arena_fd < 0)
 		return a->arena_fd;
 	h = header(a);
@@ -34,7 +34,7 @@ static int make_arena(struct toed *t, struct app *a, unsigned index)
 	h->app = index;
 	h->nfpcs = t->nfpcs;
 	h->cc = t->opt.cc;
-	h->size = TOE_ARENA_SIZE;
+	h->size = toe_arena_size(t->ctrl->big_slots);
 	h->procs = 1;
 	for (unsigned i = 0; i < t->nfpcs; i++) {
 		/*
@@ -174,7 +174,7 @@ void app_fw_done(struct toed *t, uint32_t seq, bool all)
 
 		if (a->life != APP_LEAVING || (all ? (int32_t)(seq - a->seq) < 0 : seq != a->seq))
 			continue;
-		munmap(a->arena, TOE_ARENA_SIZE);
+		munmap(a->arena, toe_arena_size(t->ctrl->big_slots));
 		close(a->arena_fd);
 		a->life = APP_NONE;
 		toe_store_release(&t->ctrl->app_state[i], TOE_APP_FREE);

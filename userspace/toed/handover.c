@@ -50,7 +50,10 @@ static int send_device(struct toed *t, unsigned dev)
 
 static int send_app(struct toed *t, unsigned app, uint32_t seq)
 {
-	struct lx_ho h = { .type = LX_HO_APP, .app = app, .size = TOE_ARENA_SIZE, .seq = seq };
+	struct lx_ho h = { .type = LX_HO_APP,
+			   .app = app,
+			   .size = toe_arena_size(t->ctrl->big_slots),
+			   .seq = seq };
 
 	return fw_send(t, &h, t->app[app].arena_fd);
 }

@@ -57,6 +57,7 @@ static void fill_ctrl(struct toed *t)
 	c->rcvbuf_max = (uint32_t)t->opt.rcvbuf_max;
 	c->sndbuf_max = (uint32_t)t->opt.sndbuf_max;
 	c->app_buffers = t->opt.app_buffers;
+	c->big_slots = TOE_MAX_BIG_SLOTS;
 	c->poll_busy = t->opt.poll_busy;
 	c->spin_us = SPIN_US;
 	c->cc = (uint8_t)t->opt.cc;

@@ -14,7 +14,8 @@ int lx_app_add(struct toe_port *p, unsigned app, int fd, uint64_t size)
 {
 	void *m;
 
-	if (app >= TOE_MAX_APPS || fd < 0 || size < TOE_ARENA_SIZE || p->arena_fd[app] >= 0)
+	if (app >= TOE_MAX_APPS || fd < 0 || size < toe_arena_size(p->ctrl->big_slots) ||
+	    p->arena_fd[app] >= 0)
 		return -EINVAL;
 	m = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
 	if (m == MAP_FAILED)

@@ -42,7 +42,7 @@ struct sim_app *sim_app_new(struct toe_port *host, unsigned app, const struct si
 	a->conn = calloc(SIM_CONNS, sizeof(*a->conn));
 	a->of_flow = calloc(host->conf.nflows, sizeof(*a->of_flow));
 	a->next_port = host->ctrl->port_lo + sim_below(host->w, 20000);
-	host->arena[app] = mmap(NULL, TOE_ARENA_SIZE, PROT_READ | PROT_WRITE,
+	host->arena[app] = mmap(NULL, toe_arena_size(host->conf.big_slots), PROT_READ | PROT_WRITE,
 				MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (host->arena[app] == MAP_FAILED)
 		abort();

@@ -48,6 +48,7 @@ static void set_up_ctrl(struct toe_port *p)
 	c->rcvbuf_max = p->conf.rcvbuf_max;
 	c->sndbuf_max = p->conf.sndbuf_max;
 	c->app_buffers = p->conf.app_buffers;
+	c->big_slots = p->conf.big_slots;
 	c->port_lo = 32768;
 	c->port_hi = 60999;
 	c->dev[0].ifindex = 1;
@@ -73,6 +74,8 @@ struct toe_port *sim_host(struct sim_world *w, const struct sim_conf *conf)
 
 	p->w = w;
 	p->conf = *conf;
+	if (!p->conf.big_slots)
+		p->conf.big_slots = SIM_BIG_SLOTS;
 	p->ctrl = map(sizeof(*p->ctrl));
 	p->ent = map(conf->nflows * sizeof(*p->ent));
 	p->state = map(state_size(conf));
@@ -95,7 +98,7 @@ static void host_free(struct toe_port *p)
 		munmap(p->fpc[i], toe_fpc_size());
 	for (unsigned i = 0; i < TOE_MAX_APPS; i++)
 		if (p->arena[i])
-			munmap(p->arena[i], TOE_ARENA_SIZE);
+			munmap(p->arena[i], toe_arena_size(p->conf.big_slots));
 	munmap(p->index, p->ctrl->nbuckets * sizeof(*p->index));
 	munmap(p->ctrl, sizeof(*p->ctrl));
 	munmap(p->ent, p->conf.nflows * sizeof(*p->ent));
@@ -309,7 +312,7 @@ static const char *fpc_leak(const struct toe_fpc *f)
 	if (f->cache.nfree != f->cache.n)
 		return "a TCB slot";
 	for (unsigned a = 0; a < TOE_MAX_APPS; a++)
-		if (f->big[a].bytes || toe_big_free(f, a) != TOE_BIG_SLOTS / f->nfpcs)
+		if (f->big[a].bytes || toe_big_free(f, a) != f->ctrl->big_slots / f->nfpcs)
 			return "a big slot";
 	if (f->wheel.armed)
 		return "a timer";

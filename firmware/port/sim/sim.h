@@ -22,6 +22,7 @@ enum {
 	SIM_PACKET = 9216, /* the longest on a link: of several frames */
 	SIM_QUEUE = 1024, /* received frames waiting for an FPC */
 	SIM_HOSTS = 4,
+	SIM_BIG_SLOTS = 64, /* of an arena */
 	SIM_ETH = 14, /* bytes in front of the IP packet */
 };
 
@@ -56,6 +57,7 @@ struct sim_conf {
 	uint16_t vlan; /* frames carry this tag (toe_tuple.vlan), 0 = none */
 	uint32_t rcvbuf_max, sndbuf_max; /* as in toe_ctrl */
 	uint64_t app_buffers;
+	uint32_t big_slots; /* 0 = SIM_BIG_SLOTS */
 };
 
 struct sim_world {
