@@ -170,7 +170,7 @@ struct toe_work *toe_flow_new(struct toe_fpc *f, unsigned app, const struct toe_
 		toe_id_free(f, flow, app);
 		return NULL;
 	}
-	memset(w->t, 0, sizeof(*w->t));
+	memset(w->t, 0, TOE_TCB_HEAD); /* of the lists nothing is used */
 	w->t->endpoint = endpoint;
 	w->t->app = (uint8_t)app;
 	w->t->dev = tuple->dev;

@@ -272,8 +272,9 @@ static unsigned receive(struct toe_fpc *f)
 		end = i + 1 + f->rx[i].more;
 		if (toe_sched_frame(f, &f->rx[i]))
 			continue;
-		for (unsigned k = i; k < end; k++)
-			f->rx[kept++] = f->rx[k];
+		for (unsigned k = i; k < end; k++, kept++)
+			if (kept != k)
+				f->rx[kept] = f->rx[k];
 	}
 	toe_count_n(f, TOE_CNT_rx_frames, packets);
 	toe_port_rx_done(f->port, f->id, f->rx, kept);

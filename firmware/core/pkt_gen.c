@@ -10,6 +10,8 @@
 #include "../wire/tcp.h"
 #include "isn.h"
 
+enum { TS_OPTION = 12 }; /* bytes of options of most segments: a timestamp */
+
 /* Where a segment goes. */
 struct path {
 	const struct toe_tuple *t;
@@ -55,9 +57,9 @@ static uint64_t put_v4(struct toe_fpc *f, uint8_t *p, const struct path *to, uin
 	ip->check = 0;
 	memcpy(ip->src, t->laddr + 12, 4);
 	memcpy(ip->dst, t->raddr + 12, 4);
-	ip->check = (uint16_t)~toe_csum_fold(toe_csum_add(0, ip, sizeof(*ip)));
-	return toe_csum_add(toe_be16(TOE_IP_TCP) + (uint64_t)toe_be16((uint16_t)tcp_len), ip->src,
-			    8);
+	ip->check = (uint16_t)~toe_csum_fold(toe_csum_header(0, ip, sizeof(*ip)));
+	return toe_csum_header(toe_be16(TOE_IP_TCP) + (uint64_t)toe_be16((uint16_t)tcp_len),
+			       ip->src, 8);
 }
 
 static uint64_t put_v6(uint8_t *p, const struct path *to, uint8_t ecn, uint32_t tcp_len)
@@ -71,8 +73,8 @@ static uint64_t put_v6(uint8_t *p, const struct path *to, uint8_t ecn, uint32_t 
 	ip->hops = to->ttl ? to->ttl : TOE_IP_TTL;
 	memcpy(ip->src, t->laddr, 16);
 	memcpy(ip->dst, t->raddr, 16);
-	return toe_csum_add(toe_be16(TOE_IP_TCP) + (uint64_t)toe_be16((uint16_t)tcp_len), ip->src,
-			    32);
+	return toe_csum_header(toe_be16(TOE_IP_TCP) + (uint64_t)toe_be16((uint16_t)tcp_len),
+			       ip->src, 32);
 }
 
 static uint8_t *put_tcp(uint8_t *p, const struct toe_tuple *t, const struct toe_out *o)
@@ -88,17 +90,21 @@ static uint8_t *put_tcp(uint8_t *p, const struct toe_tuple *t, const struct toe_
 	th->wnd = toe_be16(o->wnd);
 	th->check = 0;
 	th->urg = o->flags & TOE_URG ? toe_be16(o->urg) : 0;
-	memcpy(p + sizeof(*th), o->opt, o->opt_len);
+	if (o->opt_len == TS_OPTION)
+		memcpy(p + sizeof(*th), o->opt, TS_OPTION);
+	else if (o->opt_len)
+		memcpy(p + sizeof(*th), o->opt, o->opt_len);
 	return p + sizeof(*th) + o->opt_len;
 }
 
 /* Bytes of the send buffer from stream position `pos` on; their sum. */
 static uint64_t put_part(uint8_t *p, uint64_t pos, uint32_t len, const struct toe_place *from)
 {
-	uint64_t sum = 0, off, s;
-	uint32_t piece;
+	uint64_t off, s, sum;
+	uint32_t piece = toe_ring_piece(from->ring, from->flow, from->base, pos, len, &off);
 
-	for (uint32_t at = 0; at < len; at += piece) {
+	sum = toe_csum_copy(0, p, from->arena + off, piece);
+	for (uint32_t at = piece; at < len; at += piece) {
 		piece =
 		    toe_ring_piece(from->ring, from->flow, from->base, pos + at, len - at, &off);
 		s = toe_csum_copy(0, p + at, from->arena + off, piece);
@@ -117,6 +123,11 @@ static uint64_t put_payload(uint64_t sum, struct toe_frame *fr, uint8_t *p, cons
 	struct toe_frame *piece = fr;
 	uint32_t room = fr->len - (uint32_t)(p - fr->data), at = 0, n;
 
+	if (o->len <= room) {
+		fr->len = (uint32_t)(p - fr->data) + o->len;
+		fr->more = 0;
+		return o->len ? toe_csum_plus(sum, put_part(p, o->pos, o->len, from)) : sum;
+	}
 	for (;;) {
 		n = o->len - at < room ? o->len - at : room;
 		if (n) {
@@ -137,31 +148,41 @@ static uint64_t put_payload(uint64_t sum, struct toe_frame *fr, uint8_t *p, cons
 	return sum;
 }
 
-/*
- * Frames of device `dev` that hold a packet of its MTU, perhaps some that were left over; NULL when
- * there are none.
- */
-static struct toe_spare *get_frames(struct toe_fpc *f, unsigned dev)
+static bool more_frames(struct toe_fpc *f, unsigned dev, struct toe_spare *s, uint32_t need)
 {
-	struct toe_spare *s = &f->spare[dev];
-	uint32_t need = toe_load(&f->ctrl->dev[dev].mtu) + TOE_LINK_HEADER;
-
 	while (s->room < need || !s->n) {
 		if (s->n == TOE_FRAME_PIECES ||
 		    !toe_port_tx_alloc(f->port, f->id, dev, &s->f[s->n])) {
 			toe_count(f, TOE_CNT_drop_no_frame);
-			return NULL;
+			return false;
 		}
 		s->room += s->f[s->n++].len;
 	}
-	return s;
+	return true;
+}
+
+/* Frames of device `dev` that hold a packet of its MTU, perhaps some that were left over. */
+static inline bool get_frames(struct toe_fpc *f, unsigned dev, struct toe_spare *s)
+{
+	uint32_t need = toe_load(&f->ctrl->dev[dev].mtu) + TOE_LINK_HEADER;
+
+	if (!s->n && toe_port_tx_alloc(f->port, f->id, dev, &s->f[0])) {
+		s->n = 1;
+		s->room = s->f[0].len;
+	}
+	return (s->n && s->room >= need) || more_frames(f, dev, s, need);
 }
 
 /* The first frames of the spare ones have been filled. */
-static unsigned take_frames(struct toe_spare *s, struct toe_frame *out)
+static inline unsigned take_frames(struct toe_spare *s, struct toe_frame *out)
 {
 	unsigned used = 1u + s->f[0].more;
 
+	if (s->n == 1) {
+		*out = s->f[0];
+		s->n = s->room = 0;
+		return 1;
+	}
 	for (unsigned i = 0; i < used; i++)
 		out[i] = s->f[i];
 	s->n -= used;
@@ -193,7 +214,7 @@ static void build(struct toe_fpc *f, struct toe_frame *fr, const struct path *to
 	}
 	th = (struct toe_tcph *)p;
 	data = put_tcp(p, to->t, o);
-	sum = toe_csum_add(sum, p, sizeof(*th) + o->opt_len);
+	sum = toe_csum_tcp(sum, p, sizeof(*th) + o->opt_len);
 	sum = put_payload(sum, fr, data, o, from);
 	th->check = (uint16_t)~toe_csum_fold(sum);
 }
@@ -221,8 +242,7 @@ static const uint8_t *next_mac(struct toe_fpc *f, struct toe_tcb *t)
 		return t->peer_mac;
 	nh = toe_load(&f->ctrl->nh[t->nh]);
 	if ((nh >> 48 & 0xff) == TOE_NH_VALID)
-		for (unsigned i = 0; i < 6; i++)
-			t->peer_mac[i] = (uint8_t)(nh >> (8 * i));
+		memcpy(t->peer_mac, &nh, 6); /* first byte lowest; every target is little-endian */
 	return t->peer_mac;
 }
 
@@ -247,14 +267,14 @@ void toe_gen_output(struct toe_fpc *f, struct toe_work *w)
 	struct toe_tcb *t = w->t;
 	struct path to = { &w->e->tuple, next_mac(f, t), t->flow_label, t->dev, t->tos, t->ttl };
 	struct toe_place from = { w->arena, t->snd_ring, toe_arena_tx_off(w->flow), w->flow };
-	struct toe_spare *s;
+	struct toe_spare *s = &f->spare[t->dev];
 	struct toe_out o;
 
 	if (toe_soft(f, w->flow)->pend & TOE_PEND_NH)
 		return;
 	if (t->link_mtu != toe_link_mtu(f->ctrl, t->dev, w->e->tuple.vlan))
 		follow_link(f, w);
-	while ((s = get_frames(f, t->dev)) && f->nout + s->n <= TOE_FLOW_BURST) {
+	while (get_frames(f, t->dev, s) && f->nout + s->n <= TOE_FLOW_BURST) {
 		if (!toe_tcp_output(t, f->now, &o))
 			return;
 		build(f, s->f, &to, &o, &from);
@@ -289,10 +309,10 @@ void toe_gen_transmit(struct toe_fpc *f)
 void toe_gen_reply(struct toe_fpc *f, const struct toe_rx *rx, const struct toe_out *o)
 {
 	struct path to = { &rx->tuple, rx->eth + 6, 0, rx->dev, 0, 0 };
-	struct toe_spare *s = get_frames(f, rx->dev);
+	struct toe_spare *s = &f->spare[rx->dev];
 	struct toe_frame fr;
 
-	if (!s)
+	if (!get_frames(f, rx->dev, s))
 		return;
 	if (!toe_addr_is_v4(rx->tuple.laddr))
 		to.label = toe_flow_label(f->ctrl->key, &rx->tuple);

@@ -62,9 +62,9 @@ static uint16_t parse_eth(struct cursor *c, struct toe_rx *rx)
 	return type;
 }
 
-static uint64_t pseudo_sum(const uint8_t *addrs, unsigned n, uint8_t proto, uint32_t len)
+static inline uint64_t pseudo_sum(const uint8_t *addrs, unsigned n, uint8_t proto, uint32_t len)
 {
-	uint64_t sum = toe_csum_add(0, addrs, n);
+	uint64_t sum = toe_csum_header(0, addrs, n);
 
 	return toe_csum_plus(sum, (uint64_t)toe_be16(proto) + toe_be16((uint16_t)len));
 }
@@ -89,7 +89,7 @@ static int parse_v4(struct cursor *c, struct toe_rx *rx)
 	len = toe_be16(ip->len);
 	if (hdr < sizeof(*ip) || len < hdr || !end_after(c, len) || !take(c, hdr))
 		return TOE_CNT_drop_parse;
-	if (toe_csum_fold(toe_csum_add(0, ip, hdr)) != 0xffff)
+	if (toe_csum_fold(toe_csum_ipv4(ip, hdr)) != 0xffff)
 		return TOE_CNT_drop_checksum;
 	if (toe_be16(ip->frag) & (TOE_IP_MF | TOE_IP_OFFSET))
 		return TOE_CNT_drop_parse;
@@ -245,7 +245,7 @@ static bool is_partial(const struct toe_rx *rx)
 }
 
 /* The payload at `off`; *n is cut to what lies in the same piece. */
-static const uint8_t *payload_at(const struct toe_rx *rx, uint32_t off, uint32_t *n)
+static inline const uint8_t *payload_at(const struct toe_rx *rx, uint32_t off, uint32_t *n)
 {
 	const struct toe_frame *f = rx->piece;
 
@@ -316,7 +316,7 @@ bool toe_rx_store(const struct toe_rx *rx, bool partial_ok, const struct toe_spa
 		  const struct toe_place *to)
 {
 	bool sum = !(partial_ok && is_partial(rx));
-	uint64_t total = sum ? toe_csum_add(rx->pseudo, rx->tcp, rx->tcp_hdr) : 0;
+	uint64_t total = sum ? toe_csum_tcp(rx->pseudo, rx->tcp, rx->tcp_hdr) : 0;
 	uint32_t at = 0; /* payload summed so far */
 
 	for (unsigned i = 0; i < n; i++) {

@@ -31,10 +31,12 @@ static inline __attribute__((always_inline)) uint64_t toe_flow_hash_v6(const uin
 
 static inline int toe_addr_is_v4(const uint8_t a[16])
 {
-	for (int i = 0; i < 10; i++)
-		if (a[i])
-			return 0;
-	return a[10] == 0xff && a[11] == 0xff;
+	uint64_t zero;
+	uint32_t mark; /* every target is little-endian */
+
+	__builtin_memcpy(&zero, a, 8);
+	__builtin_memcpy(&mark, a + 8, 4);
+	return !zero && mark == 0xffff0000;
 }
 
 /* All fields as they lie in memory (network order): both sides read the bytes the same way. */

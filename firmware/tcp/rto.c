@@ -34,15 +34,21 @@ void toe_rto_sample(struct toe_tcb *t, uint64_t rtt_us)
 	t->rto_us = toe_min32(rto, TOE_RTO_MAX_US);
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
+/* A deadline, so that "not armed" is later than all others. */
+static inline uint64_t when(uint64_t at)
 {
-	return !a || (b && b < a) ? b : a;
+	return at - 1;
 }
 
 uint64_t toe_tcp_deadline(const struct toe_tcb *t)
 {
-	return earlier(earlier(earlier(t->rto_at, t->ack_at), earlier(t->pace_at, t->reo_at)),
-		       earlier(earlier(t->life_at, t->keep_at), t->mtu_at));
+	uint64_t first = toe_min64(when(t->rto_at), when(t->ack_at));
+
+	first = toe_min64(first, when(t->pace_at));
+	first = toe_min64(first, when(t->reo_at));
+	first = toe_min64(first, when(t->life_at));
+	first = toe_min64(first, when(t->keep_at));
+	return toe_min64(first, when(t->mtu_at)) + 1;
 }
 
 /* A SYN was not answered in time. */

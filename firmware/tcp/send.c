@@ -49,7 +49,7 @@ int64_t toe_tcp_send(struct toe_tcb *t, uint64_t end, uint8_t send_flags, uint64
 }
 
 /* What every segment says after the handshake: with it the peer knows all that we have received. */
-static void finish(struct toe_tcb *t, uint64_t now, struct toe_out *o)
+static inline void finish(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 {
 	o->ack = (uint32_t)t->rcv_nxt;
 	o->wnd = toe_recv_window(t);
@@ -62,7 +62,8 @@ static void finish(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 	t->ack_at = 0;
 }
 
-static void make(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint64_t seq, uint8_t flags)
+static inline void make(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint64_t seq,
+			uint8_t flags)
 {
 	o->seq = (uint32_t)seq;
 	o->pos = seq - t->snd_first;
@@ -84,8 +85,8 @@ static void mark_urgent(struct toe_tcb *t, struct toe_out *o, uint64_t seq)
 }
 
 /* `len` bytes from `seq`, with FIN if it stands right behind them. */
-static void make_data(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint64_t seq,
-		      uint32_t len)
+static inline void make_data(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint64_t seq,
+			     uint32_t len)
 {
 	uint8_t flags = TOE_ACK;
 
@@ -127,7 +128,7 @@ static void make_again(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint6
 }
 
 /* Something that counts as in flight has left: the timer must run, and be no persist timer. */
-static void in_flight(struct toe_tcb *t, uint64_t now)
+static inline void in_flight(struct toe_tcb *t, uint64_t now)
 {
 	if (TOE_UNLIKELY(t->flags & TOE_TCB_PERSIST)) {
 		t->flags &= ~(uint32_t)TOE_TCB_PERSIST;
@@ -138,7 +139,7 @@ static void in_flight(struct toe_tcb *t, uint64_t now)
 }
 
 /* The next data, and FIN, leave in the regular way: snd_nxt moves on. */
-static bool send_next(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint32_t len)
+static inline bool send_next(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint32_t len)
 {
 	make_data(t, now, o, t->snd_nxt, len);
 	if (TOE_UNLIKELY(t->flags & TOE_TCB_ECN) && len && !o->rexmit) {
@@ -252,7 +253,7 @@ static void persist(struct toe_tcb *t, uint64_t now)
  * New data, if the windows and Nagle's algorithm let it go. The last segment of a burst that the
  * windows end says PSH, as a device that segments would: the peer need not wait for more.
  */
-static bool send_new(struct toe_tcb *t, uint64_t now, struct toe_out *o)
+static inline bool send_new(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 {
 	uint32_t len = next_len(t);
 	bool burst = t->sent_at == now;
