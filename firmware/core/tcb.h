@@ -222,6 +222,7 @@ struct toe_tcb {
 	uint64_t pacing_rate; /* bytes per second */
 	uint64_t pace_ns; /* nanoseconds: at pacing_rate, what was sent has left by then */
 	uint64_t pace_at; /* deadline: output waits for its turn */
+	uint32_t pace_late_us; /* its turn came so much late: made up for in this burst */
 	uint32_t cwnd_full_at; /* when cwnd was last in full use: low half of the clock */
 	/* DCTCP: ACKs owed, each up to a segment with which marking began or ended (RFC 8257 3.2) */
 	uint32_t ce_edge[TOE_MAX_CE_EDGES];

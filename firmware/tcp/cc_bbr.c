@@ -135,12 +135,7 @@ static void update_round(struct toe_bbr *b, const struct toe_tcb *t, const struc
 		return;
 	b->round_end = (uint32_t)t->delivered;
 	b->conserve = 0;
-	if (++b->bw_rounds == BW_ROUNDS) {
-		b->bw_rounds = 0;
-		b->max_bw[2] = b->max_bw[1];
-		b->max_bw[1] = b->max_bw[0];
-		b->max_bw[0] = 0;
-	}
+	b->bw_round = 1;
 	if (++b->extra_rounds == EXTRA_ROUNDS) {
 		b->extra_rounds = 0;
 		b->extra[1] = b->extra[0];
@@ -148,11 +143,23 @@ static void update_round(struct toe_bbr *b, const struct toe_tcb *t, const struc
 	}
 }
 
-/* A rate that the application bounded counts only if it is higher all the same. */
+/*
+ * A rate that the application bounded counts only if it is higher all the same; a round without any
+ * that counts makes the filter no older.
+ */
 static void update_bw(struct toe_bbr *b, const struct toe_ack_sample *s)
 {
-	if (s->rate && (!s->app_limited || s->rate >= bandwidth(b)))
-		b->max_bw[0] = toe_max64(b->max_bw[0], s->rate);
+	if (!s->rate || (s->app_limited && s->rate < bandwidth(b)))
+		return;
+	b->bw_rounds += b->bw_round;
+	b->bw_round = 0;
+	if (b->bw_rounds == BW_ROUNDS) {
+		b->bw_rounds = 0;
+		b->max_bw[2] = b->max_bw[1];
+		b->max_bw[1] = b->max_bw[0];
+		b->max_bw[0] = 0;
+	}
+	b->max_bw[0] = toe_max64(b->max_bw[0], s->rate);
 }
 
 /* How much more is acknowledged at once than the bandwidth explains. */

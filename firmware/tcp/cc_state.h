@@ -72,7 +72,8 @@ struct toe_bbr {
 	uint8_t saved; /* prior_cwnd is of the recovery that goes on */
 	uint8_t probing, probe_round; /* PROBE_RTT: the time runs; a round has passed in it */
 	uint8_t idle_restart;
-	uint8_t pad[4];
+	uint8_t bw_round; /* a round began that the bandwidth filter has not counted */
+	uint8_t pad[3];
 };
 
 union toe_cc_state {

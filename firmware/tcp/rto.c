@@ -122,7 +122,7 @@ uint32_t toe_tcp_timer(struct toe_tcb *t, uint64_t now)
 		act |= toe_ack_now(t);
 	}
 	if (due(t->pace_at, now)) {
-		t->pace_at = 0;
+		toe_pace_due(t, now);
 		act |= TOE_ACT_OUTPUT;
 	}
 	if (due(t->life_at, now)) {

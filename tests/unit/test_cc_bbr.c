@@ -67,6 +67,8 @@ static void send(void)
 	w.most = flight() > w.most ? flight() : w.most;
 }
 
+static bool slow_application; /* it, not the path, bounds what is sent */
+
 static void arrive(uint32_t lost)
 {
 	struct packet *p = &w.p[w.head % FLIGHT];
@@ -77,7 +79,8 @@ static void arrive(uint32_t lost)
 				    .lost = lost,
 				    .flight = flight(),
 				    .rtt_us = (uint32_t)(w.now - p->sent_at),
-				    .prior_delivered = (uint32_t)p->delivered };
+				    .prior_delivered = (uint32_t)p->delivered,
+				    .app_limited = slow_application };
 
 	w.head++;
 	w.t.delivered += MSS;
@@ -164,6 +167,18 @@ static void probe_bw__follows_the_path(void)
 	w.most = 0;
 	run(500000);
 	CU_ASSERT(w.most < 2.2 * 125000 + 20000);
+}
+
+/* The bandwidth is not forgotten while the application sends little. */
+static void probe_bw__slow_application(void)
+{
+	start(12500000, 20000);
+	run(1000000);
+	slow_application = true;
+	w.rate = 1250000;
+	run(2000000);
+	slow_application = false;
+	CU_ASSERT_DOUBLE_EQUAL(bandwidth(), 12500000, 300000);
 }
 
 /* After ten seconds without a lower round trip, 200 ms with four segments; then on as before. */
@@ -253,5 +268,5 @@ static void ack__extremes(void)
 
 UNIT_MAIN("cc_bbr", T(startup__finds_the_bandwidth_and_drains),
 	  T(probe_bw__keeps_the_pipe_full_and_the_queue_short), T(probe_bw__follows_the_path),
-	  T(probe_rtt__every_ten_seconds), T(loss__is_no_signal), T(event__timeout_and_undo),
-	  T(ack__extremes))
+	  T(probe_bw__slow_application), T(probe_rtt__every_ten_seconds), T(loss__is_no_signal),
+	  T(event__timeout_and_undo), T(ack__extremes))

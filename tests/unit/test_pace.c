@@ -66,6 +66,24 @@ static void output__bursts_are_short(void)
 	CU_ASSERT(toe_tcp_output(&e.t, e.now, &o));
 }
 
+/* A CPU that is not to be had for 3 ms at a time: the rate is kept all the same. */
+static void output__late_timers(void)
+{
+	struct env e = eager(12500000);
+	uint64_t t0 = e.now, sent = e.t.snd_nxt;
+	struct toe_out o;
+
+	while (e.now < t0 + 1000000) {
+		if (e.t.pace_at && e.t.pace_at <= e.now)
+			toe_tcp_timer(&e.t, e.now);
+		toe_tcp_send(&e.t, e.t.snd_una - e.t.snd_first + 60000, 0, e.now);
+		while (toe_tcp_output(&e.t, e.now, &o))
+			e.t.snd_una = e.t.snd_nxt;
+		e.now += 3000;
+	}
+	CU_ASSERT_DOUBLE_EQUAL((double)(e.t.snd_nxt - sent), 12500000, 500000);
+}
+
 /* ACKs do not wait, and neither does a flow that has nothing to say. */
 static void output__acks_are_not_paced(void)
 {
@@ -106,5 +124,5 @@ static void charge__extremes(void)
 	}
 }
 
-UNIT_MAIN("pace", T(output__keeps_the_rate), T(output__bursts_are_short),
+UNIT_MAIN("pace", T(output__keeps_the_rate), T(output__bursts_are_short), T(output__late_timers),
 	  T(output__acks_are_not_paced), T(set__off_again), T(charge__extremes))
