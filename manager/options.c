@@ -324,6 +324,21 @@ static int64_t get_defer(struct tm_sock *s)
 	return period;
 }
 
+/* A listener takes so many connections at once that begin with data (RFC 7413). */
+static int set_fastopen(struct tm_sock *s, int64_t v)
+{
+	if (v < 0 || (tm_kind(s) != TM_FRESH && tm_kind(s) != TM_LISTEN))
+		return -EINVAL;
+	s->opt.so.fastopen = (uint32_t)v;
+	inherit(s);
+	return 0;
+}
+
+static int64_t get_fastopen(struct tm_sock *s)
+{
+	return s->opt.so.fastopen;
+}
+
 /* Linux cuts to a byte and keeps the ECN field for itself. */
 static int set_tos(struct tm_sock *s, int64_t v)
 {
@@ -432,6 +447,7 @@ static const struct opt opts[] = {
 	{ IPPROTO_TCP, TCP_USER_TIMEOUT, O_FIELD,
 	  .field = { TOE_OPT_USER_TIMEOUT, FIELD(user_timeout_ms), 0, INT32_MAX, 0 } },
 	{ IPPROTO_TCP, TCP_DEFER_ACCEPT, O_INT, .set = set_defer, .get = get_defer },
+	{ IPPROTO_TCP, TCP_FASTOPEN, O_INT, .set = set_fastopen, .get = get_fastopen },
 	{ IPPROTO_IP, IP_TOS, O_INT, .set = set_tos, .get = get_tos },
 	{ IPPROTO_IP, IP_TTL, O_INT, .set = set_ttl, .get = get_ttl },
 	{ IPPROTO_IPV6, IPV6_TCLASS, O_INT, .set = set_tclass, .get = get_tos },

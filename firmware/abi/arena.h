@@ -102,7 +102,7 @@ struct toe_sock_opts {
 	uint16_t keep_idle_s, keep_intvl_s; /* TCP_KEEPIDLE, TCP_KEEPINTVL */
 	uint32_t user_timeout_ms; /* TCP_USER_TIMEOUT */
 	int32_t linger2_ms; /* TCP_LINGER2; -1: no FIN_WAIT_2 after close */
-	uint32_t fastopen; /* TCP_FASTOPEN: queue length; TCP_FASTOPEN_CONNECT: 1 */
+	uint32_t fastopen; /* TCP_FASTOPEN: how many may be on their way, 0 = off */
 	uint32_t spare[7];
 };
 _Static_assert(sizeof(struct toe_sock_opts) == TOE_CACHELINE, "one line");
@@ -144,7 +144,8 @@ enum toe_tcp_state {
 };
 
 enum toe_flow_flags {
-	TOE_FLOW_ESTABLISHED = 1, /* handshake done (stays set) */
+	/* handshake done, or the peer's SYN brought a Fast Open cookie (stays set) */
+	TOE_FLOW_ESTABLISHED = 1,
 	TOE_FLOW_RX_FIN = 2, /* rx_end is the end of the stream */
 	TOE_FLOW_ERROR = 4, /* toe_flow_dev.error is set; the flow is gone */
 	TOE_FLOW_CLOSED = 8, /* the firmware has let go of the flow */

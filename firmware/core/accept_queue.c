@@ -52,10 +52,39 @@ static void leave(struct toe_fpc *f, uint32_t flow, const struct toe_endpoint *e
 	toe_soft(f, flow)->half_open = 0;
 }
 
+/* It has begun by fast open: such flows have a bound of their own (RFC 7413 5.1). */
+void toe_fast_enter(struct toe_fpc *f, uint32_t flow)
+{
+	const struct toe_endpoint *ep = endpoint_of(f, flow);
+
+	toe_soft(f, flow)->fast = 1;
+	count(&f->pending[f->id][backlog_index(ep->app, ep->listener)].fast, 1);
+}
+
+/* Its handshake is done, or it is over. */
+void toe_fast_leave(struct toe_fpc *f, uint32_t flow)
+{
+	const struct toe_endpoint *ep = endpoint_of(f, flow);
+
+	if (toe_soft(f, flow)->fast && ep)
+		count(&f->pending[f->id][backlog_index(ep->app, ep->listener)].fast, -1);
+	toe_soft(f, flow)->fast = 0;
+}
+
+bool toe_fast_full(const struct toe_fpc *f, unsigned app, unsigned listener, uint32_t most)
+{
+	uint32_t n = 0;
+
+	for (unsigned i = 0; i < f->nfpcs; i++)
+		n += toe_load(&f->pending[i][backlog_index(app, listener)].fast);
+	return n >= most;
+}
+
 void toe_backlog_established(struct toe_fpc *f, uint32_t flow)
 {
 	const struct toe_endpoint *ep = endpoint_of(f, flow);
 
+	toe_fast_leave(f, flow);
 	if (!ep || !toe_soft(f, flow)->half_open)
 		return;
 	leave(f, flow, ep);
@@ -68,6 +97,7 @@ void toe_backlog_clear(struct toe_fpc *f, unsigned app, unsigned listener)
 
 	toe_store(&own->half, 0);
 	toe_store(&own->queued, 0);
+	toe_store(&own->fast, 0);
 }
 
 /* As the application set it; 0: it does not listen. */

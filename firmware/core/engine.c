@@ -84,6 +84,7 @@ static void clear_derived(struct toe_fpc *f, bool fresh)
 	for (unsigned i = 0; i < TOE_MAX_APPS * TOE_MAX_LISTENERS; i++) {
 		toe_store(&f->pending[f->id][i].half, 0);
 		toe_store(&f->pending[f->id][i].queued, 0);
+		toe_store(&f->pending[f->id][i].fast, 0);
 	}
 	for (uint32_t i = 0; i < f->nflows + 2; i++)
 		toe_list_init(f->retry, i);
@@ -97,13 +98,13 @@ static void clear_derived(struct toe_fpc *f, bool fresh)
 
 /* Did the predecessor get to write the flow's entry into the accept ring? Else this one will. */
 static void recover_accept(struct toe_fpc *f, uint32_t flow, const struct toe_endpoint *ep,
-			   void *arena, enum toe_tcp_state state)
+			   void *arena, const struct toe_tcb *t)
 {
 	struct toe_flow_ent *e = &f->ent[flow];
 	struct toe_listener *l = toe_arena_listener(arena, ep->listener % TOE_MAX_LISTENERS);
 	struct toe_lst_view *v = &f->lst[ep->app % TOE_MAX_APPS][ep->listener % TOE_MAX_LISTENERS];
 
-	toe_backlog_enter(f, flow, state == TOE_TCP_SYN_RECEIVED);
+	toe_backlog_enter(f, flow, t->state == TOE_TCP_SYN_RECEIVED && !toe_tcp_early(t));
 	if (e->accept_pos && (int32_t)(toe_load(&l->fpc[f->id].db.head) - (e->accept_pos - 1)) <= 0)
 		e->accept_pos = 0;
 	if (!v->hint_at) {
@@ -144,7 +145,9 @@ static bool recover_flow(struct toe_fpc *f, uint32_t flow)
 	if (e->endpoint < TOE_MAX_ENDPOINTS) {
 		f->endpoint_flows[e->endpoint]++;
 		if (!e->accepted)
-			recover_accept(f, flow, &f->ctrl->endpoint[e->endpoint], arena, t->state);
+			recover_accept(f, flow, &f->ctrl->endpoint[e->endpoint], arena, t);
+		if (toe_tcp_early(t))
+			toe_fast_enter(f, flow);
 	}
 	toe_store_release(&toe_arena_flow(arena, flow)->dev.gen, e->gen);
 	recover_index(f, flow, s->kind == TOE_SOFT_LIVE);
@@ -165,7 +168,7 @@ static bool recover_flow(struct toe_fpc *f, uint32_t flow)
 		s->note = TOE_HW_RESET | TOE_NOTE_AGAIN;
 		toe_fpc_pend(f, flow, TOE_PEND_NOTIFY);
 	}
-	if (!e->accepted && !e->accept_pos && t->state >= TOE_TCP_ESTABLISHED)
+	if (!e->accepted && !e->accept_pos && (t->state >= TOE_TCP_ESTABLISHED || toe_tcp_early(t)))
 		toe_fpc_pend(f, flow, TOE_PEND_ACCEPT);
 	return true;
 }

@@ -192,7 +192,7 @@ void toe_flow_born(struct toe_fpc *f, struct toe_work *w)
 	soft->kind = TOE_SOFT_LIVE;
 	soft->pend = 0;
 	soft->ctx = TOE_CTX_NONE;
-	soft->half_open = 0;
+	soft->half_open = soft->fast = 0;
 	if (!toe_addr_is_v4(e->tuple.laddr))
 		w->t->flow_label = toe_flow_label(f->ctrl->key, &e->tuple);
 	toe_host_birth(f, w);
@@ -229,6 +229,7 @@ void toe_flow_free(struct toe_fpc *f, uint32_t flow)
 	unindex(f, flow);
 	unpend(f, flow);
 	toe_accept_taken(f, flow);
+	toe_fast_leave(f, flow);
 	toe_wheel_set(&f->wheel, flow - f->first, 0);
 	if (arena) {
 		struct toe_flow_dev *d = &toe_arena_flow(arena, flow)->dev;
@@ -252,6 +253,7 @@ static void detach(struct toe_fpc *f, uint32_t flow)
 	struct toe_soft *soft = toe_soft(f, flow);
 
 	unindex(f, flow);
+	toe_fast_leave(f, flow);
 	toe_wheel_set(&f->wheel, flow - f->first, 0);
 	soft->kind = TOE_SOFT_DEAD;
 	if (soft->pend & ~(TOE_PEND_NOTIFY | TOE_PEND_ACCEPT)) {

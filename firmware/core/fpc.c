@@ -147,7 +147,7 @@ static bool not_yet(struct toe_fpc *f, struct toe_work *w, const struct toe_rx *
 	const struct toe_endpoint *ep;
 
 	if (!(w->t->flags & TOE_TCB_PASSIVE) || w->e->endpoint >= TOE_MAX_ENDPOINTS ||
-	    (rx->seg.flags & (TOE_SYN | TOE_ACK | TOE_RST)) != TOE_ACK)
+	    (rx->seg.flags & (TOE_SYN | TOE_ACK | TOE_RST)) != TOE_ACK || toe_tcp_early(w->t))
 		return false;
 	toe_sched_reopen(f, w, rx);
 	ep = &f->ctrl->endpoint[w->e->endpoint];
@@ -238,10 +238,10 @@ static void conclude(struct toe_fpc *f, struct toe_work *w)
 {
 	enum toe_hw_cmd say = what_to_say(w);
 
-	if (w->act & TOE_ACT_ESTABLISHED && w->t->flags & TOE_TCB_PASSIVE) {
+	if (w->act & TOE_ACT_ESTABLISHED && w->t->flags & TOE_TCB_PASSIVE)
 		toe_count(f, TOE_CNT_passive_opens);
+	if (w->act & (TOE_ACT_ESTABLISHED | TOE_ACT_ACCEPT) && w->t->flags & TOE_TCB_PASSIVE)
 		toe_accept_push(f, w->flow);
-	}
 	if (say && !(w->t->flags & TOE_TCB_CLOSED_BY_APP))
 		toe_host_notify(f, w->flow, say, w->act & TOE_ACT_NOTIFY_ALL);
 	if (w->act & (TOE_ACT_FREE | TOE_ACT_TIME_WAIT))

@@ -221,6 +221,10 @@ bool toe_sched_hand_on(struct toe_fpc *f, const struct toe_frame *fr, unsigned t
 /* icmp.c: a frame that toe_rx_parse calls TOE_CNT_drop_icmp. True: the frame was handed on. */
 bool toe_icmp_frame(struct toe_fpc *f, const struct toe_frame *fr, const struct toe_rx *rx);
 
+/* fastopen.c: what a listener makes of the option in a SYN; `o` is filled in but for `fast`. */
+void toe_fast_passive(const struct toe_fpc *f, const struct toe_rx *rx,
+		      const struct toe_endpoint *ep, struct toe_open *o);
+
 /* path.c: a path's MTU was heard of; and what is known, at most `link`. */
 void toe_path_learn(struct toe_fpc *f, const struct toe_tuple *t, uint16_t mtu);
 uint16_t toe_path_mtu(struct toe_fpc *f, const struct toe_tuple *t, uint16_t link);
@@ -314,6 +318,9 @@ void toe_accept_hints(struct toe_fpc *f);
  * in the accept queue, which the backlog bounds (listen(2)).
  */
 void toe_backlog_enter(struct toe_fpc *f, uint32_t flow, bool half_open);
+void toe_fast_enter(struct toe_fpc *f, uint32_t flow);
+void toe_fast_leave(struct toe_fpc *f, uint32_t flow);
+bool toe_fast_full(const struct toe_fpc *f, unsigned app, unsigned listener, uint32_t most);
 void toe_backlog_established(struct toe_fpc *f, uint32_t flow);
 void toe_backlog_clear(struct toe_fpc *f, unsigned app, unsigned listener);
 bool toe_backlog_full(const struct toe_fpc *f, unsigned app, unsigned listener);

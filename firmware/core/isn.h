@@ -14,7 +14,8 @@ enum toe_secret {
 	TOE_SECRET_ISN = 1,
 	TOE_SECRET_TS = 2,
 	TOE_SECRET_COOKIE = 3,
-	TOE_SECRET_LABEL = 4
+	TOE_SECRET_LABEL = 4,
+	TOE_SECRET_FASTOPEN = 5
 };
 
 static inline uint32_t toe_tuple_secret(const uint64_t key[2], const struct toe_tuple *t,

@@ -28,7 +28,7 @@ void toe_host_publish(struct toe_work *w)
 	const struct toe_tcb *t = w->t;
 	uint8_t flags = d->flags & TOE_FLOW_ESTABLISHED;
 
-	if (t->state >= TOE_TCP_ESTABLISHED)
+	if (t->state >= TOE_TCP_ESTABLISHED || toe_tcp_early(t))
 		flags |= TOE_FLOW_ESTABLISHED;
 	if (t->flags & TOE_TCB_FIN_RCVD)
 		flags |= TOE_FLOW_RX_FIN;

@@ -77,6 +77,7 @@ static void open_params(struct toe_fpc *f, const struct toe_tuple *t, uint16_t m
 	o->ip_hdr = toe_addr_is_v4(t->laddr) ? 20 : 40;
 	o->cc = f->ctrl->cc;
 	o->ecn = f->ctrl->ecn;
+	o->fast = 0;
 }
 
 /* Does the listener take connections? If not, that is answered. */
@@ -108,6 +109,18 @@ static void place_passive(struct toe_work *w, const struct toe_endpoint *ep,
 	memcpy(w->t->peer_mac, rx->eth + 6, 6);
 }
 
+/* Data that came with the SYN, as far as it counts: before the flow is born with it. */
+static void store_early(struct toe_fpc *f, const struct toe_rx *rx, const struct toe_work *w)
+{
+	struct toe_span span = { .len = (uint32_t)toe_tcp_rx_end(w->t) };
+	struct toe_place to = { w->arena, w->t->rcv_ring, toe_arena_rx_off(w->flow), w->flow };
+
+	if (span.len)
+		toe_rx_store(rx, f->ctrl->dev[rx->dev].software, &span, 1, &to);
+	toe_count(f, TOE_CNT_fast_opens);
+	toe_count_n(f, TOE_CNT_rx_bytes, span.len);
+}
+
 /* A SYN for `ep`. True: a flow begins, its first answer leaves with the batch. */
 static bool open_passive(struct toe_fpc *f, const struct toe_rx *rx, uint64_t hash, uint32_t epi,
 			 uint32_t isn)
@@ -129,10 +142,15 @@ static bool open_passive(struct toe_fpc *f, const struct toe_rx *rx, uint64_t ha
 		toe_cookie_answer(f, rx, &o);
 		return false;
 	}
+	toe_fast_passive(f, rx, ep, &o);
 	w->act |= toe_tcp_open_passive(w->t, &o, &rx->seg, f->now);
 	place_passive(w, ep, rx);
+	if (o.fast & TOE_FAST_DATA)
+		store_early(f, rx, w);
 	toe_flow_born(f, w);
-	toe_backlog_enter(f, w->flow, true);
+	toe_backlog_enter(f, w->flow, !(o.fast & TOE_FAST_DATA));
+	if (o.fast & TOE_FAST_DATA)
+		toe_fast_enter(f, w->flow);
 	return true;
 }
 

@@ -60,12 +60,14 @@ struct toe_soft {
 	uint8_t note; /* with TOE_PEND_NOTIFY: enum toe_hw_cmd, TOE_NOTE_AGAIN */
 	uint8_t ctx; /* context that gets the notifications */
 	uint8_t half_open; /* counts in toe_backlog.half, not yet in .queued */
+	uint8_t fast; /* counts in toe_backlog.fast */
 };
 
 /* Of one listener, on one FPC. */
 struct toe_backlog {
 	uint32_t half; /* flows in SYN_RECEIVED */
-	uint32_t queued; /* established, not accepted */
+	uint32_t queued; /* established, or begun by fast open; not accepted */
+	uint32_t fast; /* begun by fast open, and the handshake is not done */
 };
 
 /* Where the parts of one FPC lie, from the start of the state. */

@@ -69,6 +69,10 @@ enum toe_tcb_opts {
 	TOE_TCB_KEEP_PROBE = 1 << 1, /* with TOE_TCB_PROBE: the probe is keepalive's */
 	TOE_TCB_URGENT = 1 << 3, /* snd_up is not acknowledged yet */
 	TOE_TCB_DEFERRED = 1 << 2, /* the handshake's last ACK came, data did not */
+	/* TCP Fast Open (RFC 7413): the SYN's data counts, either way */
+	TOE_TCB_FASTOPEN = 1 << 4,
+	TOE_TCB_FO_OPTION = 1 << 5, /* our first SYN or SYN-ACK carries the option, with `fo` */
+	TOE_TCB_SYN_DUE = 1 << 6, /* it must leave again, with data behind it in flight */
 };
 
 struct toe_range {
@@ -98,6 +102,12 @@ struct toe_sent {
 	uint16_t flags; /* enum toe_sent_flags */
 	uint8_t times; /* how often it was sent, at most 255 */
 	uint8_t pad;
+};
+
+/* A cookie of TCP Fast Open; without bytes it is the request for one (RFC 7413 4.1.1). */
+enum { TOE_FO_MIN = 4, TOE_FO_MAX = 16 };
+struct toe_fo_cookie {
+	uint8_t len, b[TOE_FO_MAX];
 };
 
 struct toe_tcb {
@@ -227,6 +237,7 @@ struct toe_tcb {
 	/* DCTCP: ACKs owed, each up to a segment with which marking began or ended (RFC 8257 3.2) */
 	uint32_t ce_edge[TOE_MAX_CE_EDGES];
 	uint8_t nce; /* how many */
+	struct toe_fo_cookie fo; /* with TOE_TCB_FO_OPTION: ours to give, or the peer's to show */
 
 	/* Path and owner: the FPC's, TCP does not look. */
 	uint8_t peer_mac[6];
@@ -252,7 +263,7 @@ struct toe_tcb {
 #define TOE_TCB_HEAD __builtin_offsetof(struct toe_tcb, ooo)
 
 /* What of the tail a spilled TCB keeps. */
-enum { TOE_SPILL_HOLES = 16, TOE_SPILL_SENT = 4 };
+enum { TOE_SPILL_HOLES = 14, TOE_SPILL_SENT = 4 };
 _Static_assert(TOE_TCB_HEAD + TOE_SPILL_HOLES * sizeof(struct toe_range) +
 		       TOE_SPILL_SENT * sizeof(struct toe_sent) <=
 		   TOE_TCB_SIZE,

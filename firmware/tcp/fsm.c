@@ -143,7 +143,7 @@ uint32_t toe_tcp_open_passive(struct toe_tcb *t, const struct toe_open *o,
 	t->flags |= TOE_TCB_PASSIVE;
 	t->syn_max = o->opts.syncnt ? t->syn_max : TOE_MAX_SYN_ACK_REXMITS;
 	t->state = TOE_TCP_SYN_RECEIVED;
-	return TOE_ACT_OUTPUT;
+	return TOE_ACT_OUTPUT | toe_fo_passive(t, o, syn, now);
 }
 
 uint32_t toe_tcp_open_answered(struct toe_tcb *t, const struct toe_open *o,
@@ -174,7 +174,7 @@ uint32_t toe_tcp_open_active(struct toe_tcb *t, const struct toe_open *o, uint64
 bool toe_defers(struct toe_tcb *t, const struct toe_seg *seg)
 {
 	if (!(t->flags & TOE_TCB_PASSIVE) || seg->len || seg->flags & TOE_FIN ||
-	    t->rexmits >= t->defer)
+	    t->rexmits >= t->defer || toe_tcp_early(t))
 		return false;
 	t->opts |= TOE_TCB_DEFERRED;
 	return true;
@@ -194,7 +194,8 @@ uint32_t toe_fsm_established(struct toe_tcb *t, const struct toe_seg *seg, uint6
 	t->snd_wnd = t->max_snd_wnd = (uint32_t)seg->wnd << shift;
 	t->snd_wl1 = seg->seq;
 	t->snd_wl2 = seg->ack;
-	t->flags |= TOE_TCB_FRESH;
+	if (t->snd_max <= t->snd_first)
+		t->flags |= TOE_TCB_FRESH;
 	toe_keep_begin(t, now);
 	t->state = t->flags & TOE_TCB_FIN_QUEUED ? TOE_TCP_FIN_WAIT_1 : TOE_TCP_ESTABLISHED;
 	return TOE_ACT_ESTABLISHED | TOE_ACT_OUTPUT | toe_buf_wants(t);
@@ -271,6 +272,8 @@ uint32_t toe_fsm_reset(struct toe_tcb *t)
 	case TOE_TCP_SYN_RECEIVED:
 		if (!(t->flags & TOE_TCB_PASSIVE))
 			return toe_fsm_fail(t, ECONNREFUSED);
+		if (toe_tcp_early(t))
+			return toe_fsm_fail(t, ECONNRESET);
 		end(t); /* back to LISTEN: the application never saw it */
 		return TOE_ACT_FREE;
 	case TOE_TCP_CLOSING:

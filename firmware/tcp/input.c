@@ -116,7 +116,7 @@ static bool syn_again(struct toe_tcb *t, struct toe_seg *seg, uint64_t seq, uint
 	/* RFC 3168 6.1.1: one SYN without it is a no for the connection. */
 	if (!toe_ecn_syn(seg))
 		t->flags &= ~(uint32_t)TOE_TCB_ECN;
-	t->snd_nxt = t->snd_una;
+	toe_fo_syn_due(t);
 	*act = TOE_ACT_OUTPUT | TOE_ACT_C_DUP;
 	return true;
 }
@@ -131,6 +131,7 @@ static uint32_t input_rst(struct toe_tcb *t, const struct toe_seg *seg, uint64_t
 static bool input_ack(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now, uint32_t *act)
 {
 	uint64_t ack = toe_seq_expand(t->snd_una, seg->ack);
+	bool late = false;
 
 	if (t->state == TOE_TCP_SYN_RECEIVED) {
 		if (ack <= t->snd_una || ack > t->snd_max) {
@@ -139,6 +140,7 @@ static bool input_ack(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now
 		}
 		if (t->defer && toe_defers(t, seg))
 			return false;
+		late = t->rexmits;
 		*act |= toe_fsm_established(t, seg, now);
 	}
 	/* RFC 5961 5.2: an ACK from too far below was made up. */
@@ -149,6 +151,8 @@ static bool input_ack(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now
 	if (seg->flags & TOE_ECE && t->flags & TOE_TCB_ECN)
 		*act |= toe_ecn_echo(t, ack, now);
 	*act |= toe_ack_input(t, seg, ack, now);
+	if (TOE_UNLIKELY(late))
+		*act |= toe_fo_established(t);
 	return t->state != TOE_TCP_CLOSED && !(*act & (TOE_ACT_FREE | TOE_ACT_TIME_WAIT));
 }
 

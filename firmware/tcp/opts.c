@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* TCP options: MSS (RFC 9293 3.7.1), window scale and timestamps (RFC 7323), SACK (RFC 2018). */
+/*
+ * TCP options: MSS (RFC 9293 3.7.1), window scale and timestamps (RFC 7323), SACK (RFC 2018), Fast
+ * Open (RFC 7413; the experimental kind 254 before it is not known here).
+ */
 #include "rooms.h"
 
-enum kind { END = 0, NOP = 1, MSS = 2, WSCALE = 3, SACK_OK = 4, SACK = 5, TS = 8 };
+#include "../lib/mem.h"
+
+enum kind { END = 0, NOP = 1, MSS = 2, WSCALE = 3, SACK_OK = 4, SACK = 5, TS = 8, FASTOPEN = 34 };
 
 static uint16_t get16(const uint8_t *p)
 {
@@ -28,6 +33,18 @@ static void parse_sack(const uint8_t *opt, unsigned len, struct toe_seg *seg)
 	seg->opts |= TOE_SEG_SACK;
 }
 
+/* RFC 7413 4.1.1: no cookie, which asks for one, or an even number of bytes. */
+static void parse_fastopen(const uint8_t *opt, unsigned len, struct toe_seg *seg)
+{
+	unsigned n = len - 2;
+
+	if (n && (n < TOE_FO_MIN || n > TOE_FO_MAX || n % 2))
+		return;
+	seg->fo.len = (uint8_t)n;
+	memcpy(seg->fo.b, opt + 2, n);
+	seg->opts |= TOE_SEG_FASTOPEN;
+}
+
 /* One option of a length that was checked. A known kind of a wrong length is as good as unknown. */
 static void parse_one(const uint8_t *opt, unsigned len, struct toe_seg *seg)
 {
@@ -45,6 +62,8 @@ static void parse_one(const uint8_t *opt, unsigned len, struct toe_seg *seg)
 		seg->tsval = get32(opt + 2);
 		seg->tsecr = get32(opt + 6);
 		seg->opts |= TOE_SEG_TS;
+	} else if (opt[0] == FASTOPEN) {
+		parse_fastopen(opt, len, seg);
 	}
 }
 
@@ -68,6 +87,19 @@ bool toe_opts_parse(const uint8_t *opt, unsigned n, struct toe_seg *seg)
 		parse_one(opt + i, len, seg);
 	}
 	return true;
+}
+
+/* At most 20 bytes, as many as the others leave. */
+static uint8_t put_fastopen(const struct toe_fo_cookie *c, uint8_t *opt)
+{
+	uint8_t n = (uint8_t)(2 + c->len);
+
+	opt[0] = FASTOPEN;
+	opt[1] = n;
+	memcpy(opt + 2, c->b, c->len);
+	for (; n % 4; n++)
+		opt[n] = NOP;
+	return n;
 }
 
 /* The offer of a SYN; a SYN-ACK takes up what was offered, and nothing else. */
@@ -94,6 +126,8 @@ uint8_t toe_opts_syn(const struct toe_tcb *t, uint64_t now, uint8_t *opt)
 		toe_put32(opt + n, NOP << 24 | WSCALE << 16 | 3 << 8 | t->rcv_wscale);
 		n += 4;
 	}
+	if (t->opts & TOE_TCB_FO_OPTION)
+		n += put_fastopen(&t->fo, opt + n);
 	return n;
 }
 

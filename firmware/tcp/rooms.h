@@ -307,6 +307,12 @@ uint32_t toe_tune_recv(struct toe_tcb *t, uint64_t now);
 uint32_t toe_tune_send(struct toe_tcb *t);
 void toe_tune_rtt(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now);
 
+/* fastopen.c */
+uint32_t toe_fo_passive(struct toe_tcb *t, const struct toe_open *o, const struct toe_seg *syn,
+			uint64_t now);
+void toe_fo_syn_due(struct toe_tcb *t);
+uint32_t toe_fo_established(struct toe_tcb *t);
+
 /* pmtu.c */
 void toe_pmtu_begin(struct toe_tcb *t, uint64_t now);
 void toe_pmtu_timeout(struct toe_tcb *t, uint64_t now);

@@ -60,11 +60,11 @@ static uint32_t syn_timeout(struct toe_tcb *t)
 	if (t->opts & TOE_TCB_DEFERRED && t->rexmits < t->defer)
 		return 0;
 	if (t->rexmits > toe_max32(t->syn_max, t->opts & TOE_TCB_DEFERRED ? t->defer : 0)) {
-		if (passive) /* the application never saw it */
+		if (passive && !toe_tcp_early(t)) /* the application never saw it */
 			t->flags |= TOE_TCB_CLOSED_BY_APP;
 		return toe_fsm_give_up(t);
 	}
-	t->snd_nxt = t->snd_una;
+	toe_fo_syn_due(t);
 	return TOE_ACT_OUTPUT | TOE_ACT_C_RTO;
 }
 

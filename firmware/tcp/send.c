@@ -434,14 +434,19 @@ static bool send_syn(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 		o->ack = 0;
 	}
 	o->pos = 0;
-	o->wnd = (uint16_t)toe_min32(t->rcv_size, 65535); /* RFC 7323 2.2: not scaled */
+	/* RFC 7323 2.2: not scaled. What came with the peer's SYN has its part of it. */
+	o->wnd = (uint16_t)(toe_min32(t->rcv_size, 65535) - (t->rcv_nxt - t->rcv_first));
+	if (again) /* RFC 7413 4.1.3: a path may drop what carries the option */
+		t->opts &= ~(uint32_t)TOE_TCB_FO_OPTION;
 	o->opt_len = toe_opts_syn(t, now, o->opt);
 	o->rexmit = again;
 	if (again)
 		toe_sent_repeat(t, now);
 	else
 		toe_sent_add(t, (uint32_t)t->snd_first, now);
-	t->snd_nxt = t->snd_max = t->snd_first;
+	t->opts &= ~(uint32_t)TOE_TCB_SYN_DUE;
+	if (t->snd_max <= t->snd_first)
+		t->snd_nxt = t->snd_max = t->snd_first;
 	if (!t->rto_at)
 		t->rto_at = now + toe_rto(t);
 	return true;
@@ -460,10 +465,14 @@ static bool output_unsynchronized(struct toe_tcb *t, uint64_t now, struct toe_ou
 {
 	if (t->state == TOE_TCP_CLOSED)
 		return t->flags & TOE_TCB_RST_OUT && send_rst(t, now, o);
-	if (t->snd_nxt < t->snd_first)
+	if (t->snd_nxt < t->snd_first || t->opts & TOE_TCB_SYN_DUE)
 		return send_syn(t, now, o);
-	return t->flags & TOE_TCB_ACK_NOW && t->state == TOE_TCP_SYN_RECEIVED &&
-	       send_ack(t, now, o);
+	if (t->state != TOE_TCP_SYN_RECEIVED)
+		return false;
+	if (toe_tcp_early(t) && !(t->flags & TOE_TCB_PACED && toe_pace_holds(t, now)) &&
+	    toe_send_pending(t) && send_data(t, now, o))
+		return true;
+	return t->flags & TOE_TCB_ACK_NOW && send_ack(t, now, o);
 }
 
 bool toe_tcp_output(struct toe_tcb *t, uint64_t now, struct toe_out *o)

@@ -28,6 +28,7 @@ enum toe_seg_opts {
 	TOE_SEG_WSCALE = 4,
 	TOE_SEG_SACK_OK = 8,
 	TOE_SEG_SACK = 16,
+	TOE_SEG_FASTOPEN = 32,
 	TOE_SEG_CE = 128 /* not an option: the IP header says Congestion Experienced */
 };
 
@@ -63,6 +64,7 @@ struct toe_seg {
 	uint8_t wscale;
 	uint8_t nsack;
 	struct toe_range sack[TOE_MAX_SACK];
+	struct toe_fo_cookie fo; /* with TOE_SEG_FASTOPEN */
 };
 
 enum toe_act {
@@ -78,6 +80,8 @@ enum toe_act {
 	TOE_ACT_RST = 1 << 8, /* answer the segment by RST (toe_tcp_rst_for) */
 	TOE_ACT_TX_UNA = 1 << 9, /* snd_una moved: update the flow block, no notification */
 	TOE_ACT_GROW = 1 << 10, /* rcv_want or snd_want is more than its ring holds */
+	/* the application may have the connection, its handshake is not done (RFC 7413) */
+	TOE_ACT_ACCEPT = 1 << 11,
 	/* For the counters of the FPC. */
 	TOE_ACT_C_OOO = 1 << 16,
 	TOE_ACT_C_DUP = 1 << 17,
@@ -87,6 +91,12 @@ enum toe_act {
 	TOE_ACT_C_FAST_REXMIT = 1 << 21,
 	TOE_ACT_C_PROBE = 1 << 22,
 	TOE_ACT_C_ECN = 1 << 23,
+};
+
+/* TCP Fast Open, in toe_open.fast. */
+enum toe_fast {
+	TOE_FAST_OPTION = 1, /* the SYN or SYN-ACK carries the option, with toe_open.fo */
+	TOE_FAST_DATA = 2, /* data in the SYN counts: its cookie is right */
 };
 
 /* How to begin: what the scheduler knows about the flow, and what its application wants. */
@@ -102,11 +112,14 @@ struct toe_open {
 	uint8_t ip_hdr; /* bytes of IP header: 20 or 40 */
 	uint8_t cc; /* enum toe_cc_id */
 	uint8_t ecn; /* enum toe_ecn_policy */
+	uint8_t fast; /* enum toe_fast */
+	struct toe_fo_cookie fo;
 };
 
 /*
  * Passive open: `syn` is the acceptable SYN that came to a listener. Data on it is left for
- * retransmission. -> SYN_RECEIVED
+ * retransmission, but with TOE_FAST_DATA: then it counts up to rcv_nxt (position 0 on) and is to be
+ * stored before the TCB is committed. -> SYN_RECEIVED
  */
 uint32_t toe_tcp_open_passive(struct toe_tcb *t, const struct toe_open *o,
 			      const struct toe_seg *syn, uint64_t now);
@@ -200,6 +213,16 @@ uint32_t toe_tcp_link_mtu(struct toe_tcb *t, uint32_t mtu, uint64_t now);
 static inline uint64_t toe_tcp_rx_end(const struct toe_tcb *t)
 {
 	return t->rcv_nxt - t->rcv_first - !!(t->flags & TOE_TCB_FIN_RCVD);
+}
+
+/*
+ * In SYN_RECEIVED, but the application may read, write and close: the peer has shown by its cookie
+ * that it is where it says (RFC 7413 4.2.2).
+ */
+static inline bool toe_tcp_early(const struct toe_tcb *t)
+{
+	return t->state == TOE_TCP_SYN_RECEIVED && t->opts & TOE_TCB_FASTOPEN &&
+	       t->flags & TOE_TCB_PASSIVE;
 }
 
 static inline uint64_t toe_tcp_tx_una(const struct toe_tcb *t)

@@ -324,7 +324,8 @@ static const char *fpc_leak(const struct toe_fpc *f)
 	for (unsigned a = 0; a < TOE_MAX_APPS; a++)
 		for (unsigned l = 0; l < TOE_MAX_LISTENERS; l++)
 			if (f->pending[f->id][a * TOE_MAX_LISTENERS + l].half ||
-			    f->pending[f->id][a * TOE_MAX_LISTENERS + l].queued)
+			    f->pending[f->id][a * TOE_MAX_LISTENERS + l].queued ||
+			    f->pending[f->id][a * TOE_MAX_LISTENERS + l].fast)
 				return "a place in a backlog";
 	for (uint32_t b = f->id * (f->nbuckets / f->nfpcs);
 	     b < (f->id + 1) * (f->nbuckets / f->nfpcs); b++)
