@@ -251,7 +251,7 @@ static int listener(const char *port, const char *addr)
 	struct addrinfo hint = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
 				 .ai_socktype = SOCK_STREAM },
 			*a;
-	int only = !strcmp(addr, "::only"), one = 1, fd;
+	int only = !strcmp(addr, "::only"), one = 1, fast = 16, fd;
 
 	if (getaddrinfo(only ? "::" : addr, port, &hint, &a)) {
 		fprintf(stderr, "bad address %s\n", addr);
@@ -261,6 +261,7 @@ static int listener(const char *port, const char *addr)
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (a->ai_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only));
+	setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN, &fast, sizeof(fast));
 	if (fd < 0 || bind(fd, a->ai_addr, a->ai_addrlen) || listen(fd, 4096)) {
 		perror("listen");
 		exit(1);
