@@ -268,9 +268,16 @@ static bool time_wait_input(struct toe_fpc *f, uint32_t i, const struct toe_rx *
 	return false;
 }
 
-/* Neither multicast, broadcast nor unspecified: those are never answered (RFC 9293 3.9.2.3). */
-static bool from_a_host(const struct toe_tuple *t)
+/*
+ * From another host, and to us alone: neither multicast, broadcast nor unspecified, and not our own
+ * address. The rest is never answered (RFC 9293 3.9.2.3, RFC 1122 4.2.3.10).
+ */
+static bool from_a_host(const struct toe_rx *rx)
 {
+	const struct toe_tuple *t = &rx->tuple;
+
+	if (rx->eth[0] & 1 || !memcmp(t->laddr, t->raddr, sizeof(t->laddr)))
+		return false;
 	if (!toe_addr_is_v4(t->raddr))
 		return t->raddr[0] != 0xff;
 	return t->raddr[12] && t->raddr[12] < 224;
@@ -283,7 +290,7 @@ static void no_flow(struct toe_fpc *f, struct toe_rx *rx, uint64_t hash)
 	uint32_t isn = toe_isn(f->ctrl->key, &rx->tuple, f->now);
 	uint32_t tw, ep;
 
-	if (!from_a_host(&rx->tuple)) {
+	if (!from_a_host(rx)) {
 		toe_count(f, TOE_CNT_drop_parse);
 		return;
 	}

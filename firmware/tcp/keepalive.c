@@ -69,7 +69,7 @@ uint32_t toe_keep_timer(struct toe_tcb *t, uint64_t now)
 		return 0;
 	}
 	if (given_up(t, quiet))
-		return toe_tcp_abort(t, ETIMEDOUT, now);
+		return toe_tcp_abort(t, t->soft_error ? t->soft_error : ETIMEDOUT, now);
 	t->keep_probes++;
 	t->keep_at = now + (uint64_t)SECOND * t->keep_intvl_s;
 	t->opts |= TOE_TCB_KEEP_PROBE;

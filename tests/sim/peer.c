@@ -67,6 +67,7 @@ void peer_up(struct peer *p, uint64_t seed, unsigned nfpcs, enum sim_steer steer
 	p->snd = seed % 2 ? (uint32_t)sim_random(p->w) : 0u - sim_below(p->w, 20);
 	p->wnd = 65535;
 	p->net = 10;
+	p->last = PEER;
 	peer_pass(p, 20);
 }
 
@@ -87,7 +88,7 @@ void peer_pass(struct peer *p, uint64_t us)
 
 static uint8_t *put_eth(const struct peer *p, uint8_t *d)
 {
-	memcpy(d, (uint8_t[]){ 2, 0, 0, 0, 0, ENGINE, 2, 0, 0, 0, 0, PEER }, 12);
+	memcpy(d, (uint8_t[]){ 2 | p->group, 0, 0, 0, 0, ENGINE, 2, 0, 0, 0, 0, PEER }, 12);
 	d += 12;
 	if (p->vlan) {
 		uint16_t tag[2] = { toe_be16(p->vlan & TOE_VLAN_STAG ? TOE_ETH_QINQ : TOE_ETH_VLAN),
@@ -109,7 +110,7 @@ static uint64_t put_ip(const struct peer *p, uint8_t *d, uint32_t tcp_len)
 				 .len = toe_be16((uint16_t)(hdr + tcp_len)),
 				 .ttl = 64,
 				 .proto = TOE_IP_TCP,
-				 .src = { p->net, 0, 0, PEER },
+				 .src = { p->net, 0, 0, p->last },
 				 .dst = { 10, 0, 0, ENGINE } };
 	memset(d + 20, 1, p->ip_opt);
 	ip->check = (uint16_t)~toe_csum_fold(toe_csum_add(0, ip, hdr));

@@ -28,7 +28,8 @@ struct peer {
 	uint16_t vlan;
 	uint32_t snd, rcv; /* next sequence number to send, next expected */
 	uint16_t wnd;
-	uint8_t net; /* first byte of its address */
+	uint8_t net, last; /* first and last byte of its address */
+	uint8_t group; /* bit 0: frames go to a group address of the link */
 	uint8_t ip_opt; /* bytes of IP options */
 	bool pad; /* frames have at least 60 bytes */
 	bool spoil; /* wrong TCP checksum */

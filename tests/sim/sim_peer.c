@@ -252,8 +252,27 @@ static void sources_that_are_none(struct peer *p)
 		for (p->dport = PEER_PORT; p->dport < PEER_PORT + 2; p->dport++)
 			peer_send(p, TOE_SYN, p->snd, 0, 0, 0);
 	}
+	p->net = 10;
+	p->last = p->host->conf.addr; /* the engine's own, both ports too: "land" */
+	p->port = p->dport = PEER_PORT;
+	peer_send(p, TOE_SYN, p->snd, 0, 0, 0);
 	peer_pass(p, 40);
 	CHECK(p, !peer_next(p));
+	CHECK(p, sim_count(p->host, TOE_CNT_tx_frames) == 0);
+}
+
+/* What came to many is answered by none, but its address is good: the same to us alone is. */
+static void group_frames(struct peer *p)
+{
+	p->group = 1;
+	peer_send(p, TOE_SYN, p->snd, 0, 0, 0);
+	p->dport++;
+	peer_send(p, TOE_SYN, p->snd, 0, 0, 0);
+	p->dport--;
+	peer_pass(p, 40);
+	CHECK(p, !peer_next(p));
+	p->group = 0;
+	peer_handshake(p);
 }
 
 static void backlog(struct peer *p)
@@ -534,6 +553,7 @@ static const struct {
 	{ "TIME_WAIT again", time_wait_again },
 	{ "TIME_WAIT and a cookie", time_wait_and_cookie },
 	{ "sources that are none", sources_that_are_none },
+	{ "group frames", group_frames },
 	{ "backlog", backlog },
 	{ "SYN flood", syn_flood },
 	{ "accept queue full", accept_queue_full },

@@ -38,6 +38,17 @@ static void keepalive__probes_then_gives_up(void)
 	CU_ASSERT_EQUAL(toe_tcp_deadline(&e.t), 0);
 }
 
+/* RFC 1122 4.2.3.9: what routers said meanwhile is why. */
+static void keepalive__reports_the_soft_error(void)
+{
+	struct env e = keeping(10, 2, 1);
+
+	e.t.soft_error = EHOSTUNREACH;
+	env_timer(&e);
+	env_timer(&e);
+	CU_ASSERT(e.act & TOE_ACT_ERROR && e.t.error == EHOSTUNREACH);
+}
+
 static void keepalive__an_answer_starts_anew(void)
 {
 	struct env e = keeping(10, 2, 1);
@@ -197,9 +208,9 @@ static void user_timeout__handshake(void)
 	CU_ASSERT_EQUAL(e.now, ENV_T0 + 7 * (uint64_t)S); /* 1 + 2 + 4 */
 }
 
-UNIT_MAIN("keepalive", T(keepalive__probes_then_gives_up), T(keepalive__an_answer_starts_anew),
-	  T(keepalive__data_counts_as_life), T(keepalive__not_while_data_waits),
-	  T(keepalive__off_and_on), T(keepalive__user_timeout_overrides_the_count),
-	  T(user_timeout__unacknowledged_data), T(user_timeout__progress_restarts_it),
-	  T(user_timeout__longer_than_the_count), T(user_timeout__zero_window),
-	  T(user_timeout__handshake))
+UNIT_MAIN("keepalive", T(keepalive__probes_then_gives_up), T(keepalive__reports_the_soft_error),
+	  T(keepalive__an_answer_starts_anew), T(keepalive__data_counts_as_life),
+	  T(keepalive__not_while_data_waits), T(keepalive__off_and_on),
+	  T(keepalive__user_timeout_overrides_the_count), T(user_timeout__unacknowledged_data),
+	  T(user_timeout__progress_restarts_it), T(user_timeout__longer_than_the_count),
+	  T(user_timeout__zero_window), T(user_timeout__handshake))
