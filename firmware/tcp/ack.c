@@ -106,7 +106,6 @@ static inline void advance(struct toe_tcb *t, const struct toe_seg *seg, uint64_
 	if (TOE_UNLIKELY(t->probe_end))
 		toe_pmtu_acked(t, w->now);
 	measure(t, seg, w);
-	toe_rack_update(t, w);
 }
 
 /* What follows once congestion control knows. */
@@ -127,6 +126,7 @@ uint32_t toe_ack_advance(struct toe_tcb *t, const struct toe_seg *seg, uint64_t 
 	uint32_t flight = toe_pipe(t), acked = (uint32_t)(ack - t->snd_una);
 
 	advance(t, seg, ack, &w);
+	toe_rack_update(t, &w);
 	sample(t, &w, is_ece(t, seg), acked, flight);
 	return advanced(t, now);
 }
@@ -192,12 +192,13 @@ static uint32_t acknowledge(struct toe_tcb *t, const struct toe_seg *seg, uint64
 		advance(t, seg, ack, &w);
 	else if (is_duplicate(t, seg))
 		duplicate(t, &w);
+	if (sack && seg->nsack)
+		toe_sack_input(t, seg, &w);
+	/* Once: what is SACKED above what this ACK covers does not make that late. */
+	if (acked || w.sacked)
+		toe_rack_update(t, &w);
 	if (acked && !sack)
 		settle_duplicates(t, &w, acked);
-	if (sack && seg->nsack) {
-		toe_sack_input(t, seg, &w);
-		toe_rack_update(t, &w);
-	}
 	if (t->nsent && (w.delivered || t->dupacks))
 		toe_recovery_detect(t, acked, now);
 	else if (!t->nsent)

@@ -115,6 +115,25 @@ static void tlp__a_hidden_loss_reduces(void)
 	}
 }
 
+/* One ACK covers two segments sent one after the other, and SACKs a third: nothing was late. */
+static void reordered__not_by_an_ack_with_sack(void)
+{
+	struct env e = sack_flight(4);
+
+	e.t.cwnd = 20000;
+	for (uint32_t n = 4; n < 10; n++) {
+		e.t.snd_end = e.t.snd_max;
+		e.now += 2000;
+		env_write(&e, (n + 1) * 1000);
+	}
+	CU_ASSERT_EQUAL(e.t.nsent, 7);
+	e.now += 20000;
+	sack(&e, 6000, 7000, 8000);
+	CU_ASSERT_EQUAL(e.t.rack_fack, ENV_ISN + 1 + 8000);
+	CU_ASSERT_EQUAL(e.t.reordered, 0);
+}
+
 UNIT_MAIN("rack", T(lost__three_segments_later), T(lost__by_the_reordering_timer),
 	  T(lost__not_when_it_was_only_late), T(lost__the_retransmission_again),
-	  T(tlp__the_last_segment_again), T(tlp__new_data_first), T(tlp__a_hidden_loss_reduces))
+	  T(tlp__the_last_segment_again), T(tlp__new_data_first), T(tlp__a_hidden_loss_reduces),
+	  T(reordered__not_by_an_ack_with_sack))
