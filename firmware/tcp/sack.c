@@ -15,7 +15,7 @@ static bool is_dsack(const struct toe_tcb *t, const struct toe_seg *seg)
 {
 	struct toe_range r = seg->sack[0];
 
-	if (!toe_seq_lt(r.lo, r.hi) || toe_seq_lt(r.lo, (uint32_t)t->snd_first) ||
+	if (!toe_seq_lt(r.lo, r.hi) || toe_seq_expand(t->snd_una, r.lo) < t->snd_first ||
 	    (uint32_t)t->snd_max - r.lo > t->max_snd_wnd + (uint32_t)(t->snd_max - t->snd_una))
 		return false;
 	if (toe_seq_leq(r.hi, seg->ack))

@@ -42,11 +42,15 @@ static void undo(struct toe_tcb *t)
 	t->backoff = 0;
 }
 
-/* The ACK moved snd_una over what was sent first, not over what was sent again. */
+/*
+ * The ACK moved snd_una over what was sent first, not over what was sent again. Once recovery is over
+ * nobody asks: weeks later any timestamp would look older.
+ */
 static bool eifel(const struct toe_tcb *t, const struct toe_seg *seg, uint32_t acked)
 {
-	return acked && t->flags & TOE_TCB_TS && seg->opts & TOE_SEG_TS && t->undo_ts &&
-	       seg->tsecr && toe_seq_lt(seg->tsecr, t->undo_ts);
+	return acked && t->flags & (TOE_TCB_RECOVERY | TOE_TCB_RTO_RECOVERY) &&
+	       t->flags & TOE_TCB_TS && seg->opts & TOE_SEG_TS && t->undo_ts && seg->tsecr &&
+	       toe_seq_lt(seg->tsecr, t->undo_ts);
 }
 
 /* RFC 5682 3, step 3b: not the first ACK since, which may cover what had arrived long before. */
@@ -76,10 +80,10 @@ bool toe_undo_ack(struct toe_tcb *t, const struct toe_seg *seg, const struct toe
 
 bool toe_undo_dsack(struct toe_tcb *t, const struct toe_walk *w)
 {
+	uint64_t lo = toe_seq_expand(t->snd_una, w->dup.lo);
 	uint32_t len = w->dup.hi - w->dup.lo;
 
-	if (!t->undo_una || !t->undo_bytes || toe_seq_lt(w->dup.lo, (uint32_t)t->undo_una) ||
-	    toe_seq_lt((uint32_t)t->recover, w->dup.hi))
+	if (!t->undo_una || !t->undo_bytes || lo < t->undo_una || lo + len > t->recover)
 		return false;
 	t->undo_bytes -= toe_min32(t->undo_bytes, len);
 	if (t->undo_bytes)

@@ -99,5 +99,73 @@ static void frto__they_do_not(void)
 	CU_ASSERT_EQUAL(env_out_seq(&e, 0), 1000);
 }
 
+/* The D-SACK counts however much was sent before: its numbers have wrapped half way round. */
+static void dsack__two_gigabytes_later(void)
+{
+	struct env e = sack_flight(10);
+
+	e.t.snd_first -= 0x90000000ull;
+	e.t.snd_end = e.t.snd_max;
+	e.now += 20000;
+	sack(&e, 0, 1000, 4000);
+	CU_ASSERT_EQUAL(e.t.ssthresh, 5000);
+	e.now += 1000;
+	env_in(&e, TOE_ACK, 0, 0, 4000);
+	e.now += 19000;
+	sack(&e, 4000, 0, 1000);
+	CU_ASSERT_EQUAL(e.t.ssthresh, 10000);
+	CU_ASSERT_EQUAL(e.t.reo_mult, 1);
+}
+
+/* A recovery is over and was needed: nothing undoes it weeks later, when timestamps have wrapped. */
+static void eifel__not_after_recovery(void)
+{
+	struct env e = sack_flight(10);
+	struct toe_seg s;
+
+	e.t.flags |= TOE_TCB_TS;
+	e.now += 20000;
+	s = env_seg(&e, TOE_ACK, 0, 0, 0);
+	s.opts = TOE_SEG_TS | TOE_SEG_SACK;
+	s.nsack = 1;
+	s.sack[0] = (struct toe_range){ s.ack + 1000, s.ack + 10000 };
+	env_run(&e, toe_tcp_input(&e.t, &s, e.now));
+	CU_ASSERT_NOT_EQUAL(e.t.undo_ts, 0);
+	e.t.snd_end = e.t.snd_max;
+	e.now += 20000;
+	s = env_seg(&e, TOE_ACK, 0, 0, (uint32_t)(e.t.snd_max - e.t.snd_first));
+	s.opts = TOE_SEG_TS;
+	s.tsecr = toe_ts_now(&e.t, e.now);
+	env_run(&e, toe_tcp_input(&e.t, &s, e.now));
+	CU_ASSERT_FALSE(e.t.flags & TOE_TCB_RECOVERY);
+	CU_ASSERT_EQUAL(e.t.ssthresh, 5000);
+	e.now += 1000ull * 0x80000000u;
+	env_write(&e, e.t.snd_end - e.t.snd_first + 1000);
+	e.t.flags |= TOE_TCB_DISORDER; /* the long way */
+	s = env_seg(&e, TOE_ACK, 0, 0, (uint32_t)(e.t.snd_max - e.t.snd_first));
+	s.opts = TOE_SEG_TS;
+	s.tsecr = toe_ts_now(&e.t, e.now);
+	env_run(&e, toe_tcp_input(&e.t, &s, e.now));
+	CU_ASSERT_EQUAL(e.t.snd_una, e.t.snd_max);
+	CU_ASSERT_EQUAL(e.t.ssthresh, 5000);
+}
+
+/* Nor do duplicates of another gigabyte whose numbers are the same on the wire. */
+static void dsack__not_after_a_wrap(void)
+{
+	struct env e = sack_flight(10);
+
+	e.now += 20000;
+	sack(&e, 0, 1000, 4000);
+	e.now += 20000;
+	env_in(&e, TOE_ACK, 0, 0, (uint32_t)(e.t.snd_max - e.t.snd_first));
+	CU_ASSERT_EQUAL(e.t.ssthresh, 5000);
+	e.t.undo_una -= 1ull << 32;
+	e.t.recover -= 1ull << 32;
+	sack(&e, (uint32_t)(e.t.snd_una - e.t.snd_first), 0, 1000);
+	CU_ASSERT_EQUAL(e.t.ssthresh, 5000);
+}
+
 UNIT_MAIN("undo", T(ack__before_anything_went_again), T(dsack__for_all_that_was_sent_again),
-	  T(eifel__after_a_timeout), T(frto__originals_arrive), T(frto__they_do_not))
+	  T(eifel__after_a_timeout), T(frto__originals_arrive), T(frto__they_do_not),
+	  T(dsack__two_gigabytes_later), T(eifel__not_after_recovery), T(dsack__not_after_a_wrap))
