@@ -175,6 +175,8 @@ uint32_t toe_recovery_ack(struct toe_tcb *t, const struct toe_seg *seg, const st
 /* The reordering timer fired: what is late is lost. */
 uint32_t toe_recovery_late(struct toe_tcb *t, uint64_t now)
 {
+	uint32_t act;
+
 	toe_rack_detect(t, now);
 	if (!t->lost)
 		return 0;
@@ -183,5 +185,8 @@ uint32_t toe_recovery_late(struct toe_tcb *t, uint64_t now)
 		t->flags |= TOE_TCB_REXMIT;
 		return TOE_ACT_OUTPUT;
 	}
-	return begin(t, now);
+	act = begin(t, now);
+	if (!toe_cc(t)->own_recovery)
+		toe_prr_ack(t, 0, false);
+	return act;
 }

@@ -32,4 +32,24 @@ static void prr__never_bursts(void)
 	CU_ASSERT(e.n >= 1);
 }
 
-UNIT_MAIN("prr", T(prr__glides_to_ssthresh), T(prr__never_bursts))
+/* Recovery that the reordering timer begins sends one segment; the rest follows what arrives. */
+static void prr__after_the_reordering_timer(void)
+{
+	struct env e = sack_flight(20);
+
+	e.t.reordered = 1;
+	e.t.snd_end = e.t.snd_max;
+	e.now += 20000;
+	sack(&e, 0, 10000, 20000);
+	CU_ASSERT_EQUAL(e.n, 0);
+	env_timer(&e);
+	CU_ASSERT(e.t.flags & TOE_TCB_RECOVERY);
+	CU_ASSERT_EQUAL(e.t.lost, 9000);
+	CU_ASSERT_EQUAL(e.n, 1);
+	e.now += 20000;
+	sack2(&e, 1000, 10000, 20000, 0, 0);
+	CU_ASSERT(e.n >= 1 && e.n <= 2);
+}
+
+UNIT_MAIN("prr", T(prr__glides_to_ssthresh), T(prr__never_bursts),
+	  T(prr__after_the_reordering_timer))
