@@ -194,11 +194,13 @@ uint32_t toe_pmtu_probe(struct toe_tcb *t, uint32_t len, uint64_t room)
 	uint32_t probe = toe_min32(t->mss_peer - (t->flags & TOE_TCB_TS ? TOE_TS_OPT_LEN : 0),
 				   t->mss + t->mtu_probe - t->mtu);
 
+	if (t->probe_end)
+		return len; /* one is under way */
 	if (t->maxseg || probe <= t->mss) {
 		t->mtu_probe = 0; /* the peer or the application want no more */
 		return len;
 	}
-	if (t->probe_end || len < t->mss || room < probe || t->snd_nxt < t->snd_max)
+	if (len < t->mss || room < probe || t->snd_nxt < t->snd_max)
 		return len;
 	t->probe_end = (uint32_t)(t->snd_nxt + probe);
 	return probe;

@@ -226,8 +226,26 @@ static void link_mtu__both_ways(void)
 	CU_ASSERT_EQUAL(e.t.mss, ENV_MSS); /* the peer's bound */
 }
 
+/* The application sets TCP_MAXSEG while a probe is under way: it still means its own size. */
+static void probe__maxseg_meanwhile(void)
+{
+	struct env e = sending();
+
+	too_big(&e, 0, 640);
+	env_in(&e, TOE_ACK, 0, 0, 4000);
+	env_timer(&e);
+	env_write(&e, 4966);
+	CU_ASSERT_EQUAL(e.o[0].len, 966);
+	CU_ASSERT(toe_tcp_option(&e.t, TOE_OPT_MAXSEG, 500, e.now) >= 0);
+	env_write(&e, 5466);
+	CU_ASSERT_EQUAL(e.o[0].len, 500);
+	env_in(&e, TOE_ACK, 0, 0, 5466);
+	CU_ASSERT_EQUAL(e.t.mtu, 1006);
+	CU_ASSERT_EQUAL(e.t.mss, 500);
+}
+
 UNIT_MAIN("pmtu", T(too_big__resends_at_once), T(too_big__outside_the_window),
 	  T(too_big__not_below_the_least), T(too_big__without_a_size), T(too_big__larger),
 	  T(probe__arrives), T(probe__is_lost), T(timeout__black_hole), T(timeout__short_segments),
 	  T(unreachable__ends_a_connect), T(unreachable__is_soft_later), T(unreachable__is_over),
-	  T(unreachable__half_open), T(link_mtu__both_ways))
+	  T(unreachable__half_open), T(link_mtu__both_ways), T(probe__maxseg_meanwhile))
