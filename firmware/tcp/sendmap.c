@@ -338,4 +338,7 @@ void toe_tcp_trim(struct toe_tcb *t, unsigned holes, unsigned sent)
 		join(t, sent, true);
 	while (t->nsent > sent)
 		squash(t, t->nsent - 2u);
+	/* Without SACK it is a mere number, and squashing may have made more lost. */
+	if (!(t->flags & TOE_TCB_SACK))
+		t->sacked = toe_min32(t->sacked, (uint32_t)(t->snd_max - t->snd_una) - t->lost);
 }
