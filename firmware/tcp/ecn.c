@@ -57,6 +57,7 @@ uint32_t toe_ecn_echo(struct toe_tcb *t, uint64_t ack, uint64_t now)
 	}
 	if (cc->event)
 		cc->event(t, TOE_CC_ECN, now);
+	t->undo_una = 0; /* whatever an earlier recovery was: this is the window now */
 	toe_ecn_reduced(t);
 	return TOE_ACT_C_ECN;
 }

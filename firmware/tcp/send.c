@@ -185,6 +185,13 @@ static uint64_t room(const struct toe_tcb *t)
 	return toe_min64(toe_max32(t->cwnd - flight, t->mss), t->snd_wnd - used);
 }
 
+/* A short segment is in flight. snd_small may be of long ago: then it is not below snd_nxt. */
+static bool short_out(const struct toe_tcb *t)
+{
+	return toe_seq_lt((uint32_t)t->snd_una, t->snd_small) &&
+	       toe_seq_leq(t->snd_small, (uint32_t)t->snd_nxt);
+}
+
 /*
  * May a segment shorter than the MSS go? Nagle, cork, and the sender's part against silly windows
  * (RFC 9293 3.7.4, 3.8.6.2.1). `all`: it is everything there is: it waits only for another short
@@ -200,8 +207,7 @@ static bool may_send_short(const struct toe_tcb *t, uint32_t len, bool all)
 	if (!len)
 		return false;
 	if (all)
-		return !(t->flags & (TOE_TCB_CORK | TOE_TCB_MORE)) &&
-		       (at_once || toe_seq_leq(t->snd_small, (uint32_t)t->snd_una));
+		return !(t->flags & (TOE_TCB_CORK | TOE_TCB_MORE)) && (at_once || !short_out(t));
 	return at_once && len >= t->max_snd_wnd / 2;
 }
 

@@ -303,10 +303,38 @@ static void dctcp__many_changes_in_a_batch(void)
 	CU_ASSERT(env_out_ack(&e, e.n - 1) == 15000 && e.o[e.n - 1].flags == TOE_ACK);
 }
 
+/* The network has said that it is congested: what a loss before that was does not matter any more. */
+static void echo__is_not_undone(void)
+{
+	struct env e = agreed(TOE_CC_NEWRENO);
+	struct toe_seg s;
+
+	e.t.flags |= TOE_TCB_SACK;
+	e.t.srtt_us = e.t.min_rtt_us = 20000;
+	env_write(&e, 10000);
+	e.now += 20000;
+	s = env_seg(&e, TOE_ACK, 0, 0, 0);
+	s.nsack = 1;
+	s.sack[0] = (struct toe_range){ s.ack + 1000, s.ack + 4000 };
+	env_run(&e, toe_tcp_input(&e.t, &s, e.now));
+	CU_ASSERT_EQUAL(e.t.ssthresh, 5000);
+	e.now += 20000;
+	env_in(&e, TOE_ACK, 0, 0, (uint32_t)(e.t.snd_max - e.t.snd_first));
+	env_write(&e, 30000);
+	e.now += 20000;
+	env_in(&e, TOE_ACK | TOE_ECE, 0, 0, (uint32_t)(e.t.snd_una - e.t.snd_first) + 1000);
+	CU_ASSERT(e.act & TOE_ACT_C_ECN);
+	CU_ASSERT(e.t.ssthresh < 5000);
+	s.ack = (uint32_t)e.t.snd_una;
+	s.sack[0] = (struct toe_range){ ENV_ISN + 1, ENV_ISN + 1 + 1000 };
+	env_run(&e, toe_tcp_input(&e.t, &s, e.now));
+	CU_ASSERT(e.t.ssthresh < 5000);
+}
+
 UNIT_MAIN("ecn", T(passive__who_agrees), T(active__who_asks), T(active__answers),
 	  T(active__second_syn_is_plain), T(passive__second_syn_is_plain), T(active__simultaneous),
 	  T(output__ect_on_new_data_only), T(output__window_probe_is_not_ect),
 	  T(output__not_where_marks_mean_nothing), T(data__echo_until_cwr),
 	  T(data__marks_without_ecn), T(echo__once_per_window), T(echo__not_without_ecn),
 	  T(echo__after_a_timeout), T(dctcp__immediate_ack_at_a_change),
-	  T(dctcp__many_changes_in_a_batch))
+	  T(dctcp__many_changes_in_a_batch), T(echo__is_not_undone))

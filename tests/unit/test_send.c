@@ -446,6 +446,17 @@ static void toe_tcp_option__unknown(void)
 	CU_ASSERT_EQUAL(e.t.linger2_ms, 5000);
 }
 
+/* A short segment of gigabytes ago is not in flight, though its number looks so by now. */
+static void nagle__short_one_long_ago(void)
+{
+	struct env e = env_established();
+
+	e.t.snd_small = (uint32_t)e.t.snd_una - 0xc0000000u;
+	env_write(&e, 1500);
+	CU_ASSERT_EQUAL(e.n, 2);
+	CU_ASSERT_EQUAL(e.o[1].len, 500);
+}
+
 UNIT_MAIN("send", T(toe_tcp_send__positions), T(toe_tcp_send__not_after_fin),
 	  T(toe_tcp_send__before_the_handshake_waits), T(toe_tcp_send__space_at_once),
 	  T(output__segments_and_push), T(output__numbers_wrap),
@@ -461,4 +472,4 @@ UNIT_MAIN("send", T(toe_tcp_send__positions), T(toe_tcp_send__not_after_fin),
 	  T(probe__after_a_timeout_into_a_shut_window), T(ack__number_is_the_highest_sent),
 	  T(ack__number_stays_in_the_peers_window), T(rst__number_stays_in_the_peers_window),
 	  T(rst__number_after_a_syn_with_a_shut_window), T(idle__window_restarts),
-	  T(toe_tcp_option__unknown))
+	  T(toe_tcp_option__unknown), T(nagle__short_one_long_ago))
