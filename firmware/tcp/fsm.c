@@ -128,7 +128,7 @@ static void learn_syn(struct toe_tcb *t, const struct toe_seg *syn, uint64_t now
 		t->flags |= TOE_TCB_SACK;
 	t->rcv_first = t->rcv_nxt = t->rcv_read = (1ull << 32) + syn->seq + 1;
 	t->rcv_adv = t->rcv_first + toe_min32(t->rcv_size, 65535);
-	t->last_ack_sent = (uint32_t)t->rcv_nxt;
+	t->last_ack_sent = t->rtt_mark = (uint32_t)t->rcv_nxt;
 	t->snd_wnd = t->max_snd_wnd = syn->wnd; /* never scaled in a SYN */
 	t->snd_wl1 = syn->seq;
 	t->snd_wl2 = (uint32_t)t->snd_una;
@@ -184,9 +184,11 @@ bool toe_defers(struct toe_tcb *t, const struct toe_seg *seg)
 uint32_t toe_fsm_established(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now)
 {
 	uint8_t shift = seg->flags & TOE_SYN ? 0 : t->snd_wscale;
+	/* While data is waited for (TCP_DEFER_ACCEPT) the timer fires, but nothing is sent again. */
+	bool syn_lost = t->rexmits && toe_sent_first(t)->times > 1;
 
-	toe_cc(t)->init(t, t->rexmits > 0, now);
-	if (t->rexmits) {
+	toe_cc(t)->init(t, syn_lost, now);
+	if (syn_lost) {
 		t->rto_us = TOE_RTO_SYN_LOST_US;
 		if (!(t->flags & TOE_TCB_TS)) /* with them, this ACK is yet to be measured */
 			t->backoff = 0;

@@ -204,7 +204,20 @@ static void defer_accept__until_the_time_is_over(void)
 	CU_ASSERT_EQUAL(e.t.error, ETIMEDOUT); /* a peer that has gone is not waited for */
 }
 
+/* Waiting for data is no lost SYN-ACK: the window begins as ever. */
+static void defer_accept__is_no_loss(void)
+{
+	struct env e = deferring(3);
+
+	env_timer(&e);
+	CU_ASSERT_EQUAL(e.n, 0);
+	env_in(&e, TOE_ACK | TOE_PSH, 0, 100, 0);
+	CU_ASSERT(e.act & TOE_ACT_ESTABLISHED);
+	CU_ASSERT_EQUAL(e.t.cwnd, toe_cc_initial_window(&e.t));
+}
+
 UNIT_MAIN("sockopts", T(options__defaults), T(options__nonsense_is_clamped),
 	  T(options__maxseg_bounds_both_ways), T(info__of_a_connection), T(cork__has_a_ceiling),
 	  T(quickack__is_not_for_good), T(urgent__sent), T(urgent__received),
-	  T(defer_accept__data_makes_the_connection), T(defer_accept__until_the_time_is_over))
+	  T(defer_accept__data_makes_the_connection), T(defer_accept__until_the_time_is_over),
+	  T(defer_accept__is_no_loss))

@@ -242,8 +242,32 @@ static void open__scale_for_what_was_asked(void)
 	}
 }
 
+/* The first segment is measured wherever the peer's numbers begin. */
+static void rtt__from_the_first_segment(void)
+{
+	for (uint32_t irs = 0; irs < 2; irs++) {
+		struct env e = { .now = ENV_T0 };
+		struct toe_open how = env_how();
+		struct toe_seg s = env_syn(&e);
+
+		how.rcv_most = 6 * MB;
+		s.seq = 0x40000000u + irs * 0x80000000u;
+		s.opts |= TOE_SEG_TS;
+		env_run(&e, toe_tcp_open_passive(&e.t, &how, &s, e.now));
+		s = env_seg(&e, TOE_ACK, 0, 0, 0);
+		s.seq = (uint32_t)e.t.rcv_nxt;
+		s.opts = TOE_SEG_TS;
+		env_run(&e, toe_tcp_input(&e.t, &s, e.now));
+		s.len = ENV_MSS;
+		s.tsecr = toe_ts_now(&e.t, e.now);
+		e.now += 50 * TOE_TS_TICK_US;
+		env_run(&e, toe_tcp_input(&e.t, &s, e.now));
+		CU_ASSERT_EQUAL(e.t.rcv_rtt_us, 50 * TOE_TS_TICK_US);
+	}
+}
+
 UNIT_MAIN("tune", T(recv__follows_the_reader), T(recv__half_a_window_a_round_trip_is_enough),
 	  T(recv__stalled_reader), T(recv__a_pause_is_no_rate), T(recv__no_further_than_the_scale),
 	  T(recv__asks_again), T(rtt__by_timestamps), T(send__twice_cwnd_when_the_buffer_is_full),
 	  T(send__up_to_its_limit), T(set__ends_tuning), T(set__lower_takes_nothing_back),
-	  T(open__scale_for_what_was_asked))
+	  T(open__scale_for_what_was_asked), T(rtt__from_the_first_segment))
