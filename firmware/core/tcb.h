@@ -245,7 +245,6 @@ struct toe_tcb {
 	uint8_t dev;
 	uint8_t app;
 	uint16_t endpoint;
-	uint32_t notified; /* toe_flow_dev.notify_seq */
 	uint16_t listener;
 	uint16_t link_mtu; /* of the link when it was last looked at */
 	uint32_t cookie;
