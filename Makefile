@@ -139,7 +139,7 @@ $(B)/libtoe.so.1: $(B)/libtoe.so
 
 # Programs on either API: foo_linux uses the kernel's sockets, foo_toe the TOE's, from the same source.
 .PHONY: apps
-apps: $(B)/tests/harness/forwarder $(patsubst %.c,$(B)/%_linux,$(API_SRC)) $(patsubst %.c,$(B)/%_toe,$(API_SRC))
+apps: $(B)/tests/harness/forwarder $(B)/tests/harness/layout $(patsubst %.c,$(B)/%_linux,$(API_SRC)) $(patsubst %.c,$(B)/%_toe,$(API_SRC))
 $(B)/%_linux: %.c
 	@mkdir -p $(@D)
 	@printf '  CC  %s\n' $@
@@ -149,7 +149,7 @@ $(B)/%_toe: %.c $(B)/libtoe.a
 	@printf '  CC  %s\n' $@
 	$(Q)$(CC) $(CFLAGS) -Imanager -DUSE_TOE -MF $@.d -o $@ $< $(B)/libtoe.a -lpthread
 
-$(B)/tests/harness/forwarder: $(B)/tests/harness/forwarder.o
+$(B)/tests/harness/%: $(B)/tests/harness/%.o
 	@printf '  LD  %s\n' $@
 	$(Q)$(CC) $(SANFLAGS) -o $@ $<
 

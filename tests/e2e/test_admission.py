@@ -3,35 +3,33 @@
 """toed's socket, by hand: what no libtoe would do, and processes that die where libtoe takes a microsecond."""
 import array
 import contextlib
+import json
 import mmap
 import os
 import random
 import select
 import socket
 import struct
+import subprocess
 import time
 
-from lib import SERVER, Testbed, alive, counter, flows, start_server, test_main, wait_for
+from lib import SERVER, Testbed, alive, build, counter, flows, start_server, test_main, wait_for
 
 PORT = 7100
 ATTACH, CTX, CTX_FREE, LISTEN, UNLISTEN, CONNECT, STATUS, FLOWS, STATS = range(1, 10)
 NEW = 0xFFFFFFFF
 REQ, ANS = struct.Struct("<6I16s16sHHII"), struct.Struct("<iI3IIQIIII16sHHI")
 
-# firmware/abi/arena.h: offsets and sizes of what the tests touch.
-PAGE, LINE, FPCS = 4096, 64, 8
-PROCS = 24
-CTX_OFF, CTX_SIZE = PAGE, 97 * PAGE
-SW_CMD = 2 * LINE
-LISTENER_OFF, LISTENER_SIZE = CTX_OFF + 64 * CTX_SIZE, 65 * PAGE
-FLOW_OFF = LISTENER_OFF + 64 * LISTENER_SIZE + 1024 * LINE
-FLOW_SIZE, HOLDERS = 3 * LINE, LINE + 32
+LINE = 64  # a doorbell's head is on one line, its tail on the next
+AT = {}  # where things lie in an arena: tests/harness/layout.c
+
 
 
 class Process:
     """A process attached to toed, as far as toed can tell: a connection of its own."""
 
     def __init__(self, bed, app=NEW, proc=NEW, token=0, attach=True):
+        AT or AT.update(json.loads(subprocess.check_output([build("tests/harness/layout")])))  # pylint: disable=W0106
         self.bed = bed
         self.s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.s.settimeout(10)
@@ -42,7 +40,7 @@ class Process:
                 assert self.a["error"] == 0, self.a
         if attach:
             self.app, self.proc, self.token = self.a["app"], self.a["proc"], self.a["token"]
-            self.mem = mmap.mmap(fds[0], FLOW_OFF + 65536 * FLOW_SIZE)
+            self.mem = mmap.mmap(fds[0], AT["flow"] + 65536 * AT["flow_size"])
             self.event = fds[1]
             for fd in fds[:1] + fds[2:]:
                 os.close(fd)
@@ -81,9 +79,9 @@ class Process:
         self.ctx_event = fds[0]
 
     def command(self, kind, flow, pos, gen=0):
-        ring = CTX_OFF + self.ctx * CTX_SIZE + 2 * LINE
+        ring = AT["ctx"] + self.ctx * AT["ctx_size"] + AT["sw_ring"]
         head = self.u32(ring)
-        struct.pack_into("<BBHIQ", self.mem, ring + SW_CMD + head % 1024 * 16, kind, 0, gen, flow, pos)
+        struct.pack_into("<BBHIQ", self.mem, ring + AT["sw_cmd"] + head % 1024 * 16, kind, 0, gen, flow, pos)
         self.u32(ring, head + 1)
         os.write(self.event, b"\1" + bytes(7))
 
@@ -98,22 +96,22 @@ class Process:
         a, _ = self.ask(LISTEN, fds=[k.fileno()])
         if a["error"] == 0 and not a["flags"]:
             self.command(1, a["listener"], 64)
-            ring = CTX_OFF + self.ctx * CTX_SIZE + 2 * LINE
+            ring = AT["ctx"] + self.ctx * AT["ctx_size"] + AT["sw_ring"]
             wait_for("backlog at the FPC", lambda: self.u32(ring) == self.u32(ring + LINE), 5, 0.001)
         return k, a
 
     def queue(self, listener):
         """The listener's accept queue: flow ids and generations that nobody has claimed."""
-        base = LISTENER_OFF + listener * LISTENER_SIZE + 2 * LINE
+        base = AT["listener"] + listener * AT["listener_size"] + AT["accept_ring"]
         head, tail = self.u32(base), self.u32(base + LINE)
-        e = [self.u64(base + 2 * LINE + i % 4096 * 8) for i in range(tail, head)]
+        e = [self.u64(base + AT["accept_entry"] + i % 4096 * 8) for i in range(tail, head)]
         return [(v & 0xFFFFFFFF, v >> 32 & 0xFFFF) for v in e if v]
 
     def claim(self, listener):
         """The oldest entry, as accept does in its first step: a flow id."""
-        base = LISTENER_OFF + listener * LISTENER_SIZE + 2 * LINE
+        base = AT["listener"] + listener * AT["listener_size"] + AT["accept_ring"]
         tail = self.u32(base + LINE)
-        off = base + 2 * LINE + tail % 4096 * 8
+        off = base + AT["accept_entry"] + tail % 4096 * 8
         flow = self.u64(off) & 0xFFFFFFFF
         self.u64(off, 0)
         self.u32(base + LINE, tail + 1)
@@ -121,7 +119,7 @@ class Process:
 
     def hold(self, flow):
         """The second step."""
-        self.u64(FLOW_OFF + flow * FLOW_SIZE + HOLDERS, 1 << self.proc)
+        self.u64(AT["flow"] + flow * AT["flow_size"] + AT["holders"], 1 << self.proc)
 
     def die(self):
         self.s.close()
@@ -133,17 +131,17 @@ def announced_child(c):
         bed.start_toed()
         a = Process(bed)
         b = Process(bed, a.app, 1, a.token)
-        a.u64(PROCS, a.u64(PROCS) | 1 << 7)
+        a.u64(AT["procs"], a.u64(AT["procs"]) | 1 << 7)
         b.die()
         time.sleep(2)
-        c.check(a.u64(PROCS) == 1 << 7 | 1, f"the child has some time: {a.u64(PROCS):#x}")
-        wait_for("end of the slot", lambda: a.u64(PROCS) == 1, 6)
+        c.check(a.u64(AT["procs"]) == 1 << 7 | 1, f"the child has some time: {a.u64(AT['procs']):#x}")
+        wait_for("end of the slot", lambda: a.u64(AT["procs"]) == 1, 6)
         c.check(True, "then its slot is free")
-        a.u64(PROCS, 1 | 1 << 7)
+        a.u64(AT["procs"], 1 | 1 << 7)
         d = Process(bed, a.app, 7, a.token)
         c.check(d.proc == 7, "and may be taken")
         time.sleep(5.5)
-        c.check(a.u64(PROCS) == 1 << 7 | 1, "an attached one keeps it")
+        c.check(a.u64(AT["procs"]) == 1 << 7 | 1, "an attached one keeps it")
 
 
 def claimed_and_died(c):
