@@ -44,9 +44,11 @@ enum tm_sock_flags {
 	TM_S_ANY_PORT = 8192, /* with port 0 */
 };
 
+enum { TM_OPT_LEVELS = 4 }; /* tables of options (option.h) */
+
 /* Options that the object keeps. An accepted socket inherits its listener's. */
 struct tm_opts {
-	uint64_t changed; /* rows of the table of options that were set */
+	uint32_t changed[TM_OPT_LEVELS]; /* rows of each table of options that were set */
 	uint64_t rcvtimeo_us, sndtimeo_us; /* 0 = none */
 	int32_t linger_s; /* -1 = off */
 	uint8_t oobinline; /* SO_OOBINLINE */

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Options of IP and IPv6: a connection has one value for both, in the headers of the family that it
+ * speaks.
+ */
+#include <netinet/in.h>
+
+#include "option.h"
+
+enum { TTL_DEFAULT = 64 };
+
+/* Linux cuts to a byte and keeps the ECN field for itself. */
+static int set_tos(struct tm_sock *s, int64_t v)
+{
+	s->opt.so.tos = (uint8_t)(v & 0xfc);
+	return tm_opt_tell(s, TOE_OPT_TOS, s->opt.so.tos);
+}
+
+static int set_tclass(struct tm_sock *s, int64_t v)
+{
+	return v < -1 || v > 255 ? -EINVAL : set_tos(s, v < 0 ? 0 : v);
+}
+
+static int64_t get_tos(struct tm_sock *s)
+{
+	return s->opt.so.tos;
+}
+
+static int set_ttl(struct tm_sock *s, int64_t v)
+{
+	if (v < -1 || v == 0 || v > 255)
+		return -EINVAL;
+	s->opt.so.ttl = v < 0 ? 0 : (uint8_t)v;
+	return tm_opt_tell(s, TOE_OPT_TTL, s->opt.so.ttl);
+}
+
+static int64_t get_ttl(struct tm_sock *s)
+{
+	return s->opt.so.ttl ? s->opt.so.ttl : TTL_DEFAULT;
+}
+
+static const struct tm_opt rows[] = {
+	{ IP_TOS, O_INT, .set = set_tos, .get = get_tos },
+	{ IP_TTL, O_INT, .set = set_ttl, .get = get_ttl },
+};
+
+static const struct tm_opt rows6[] = {
+	{ IPV6_TCLASS, O_INT, .set = set_tclass, .get = get_tos },
+	{ IPV6_UNICAST_HOPS, O_INT, .set = set_ttl, .get = get_ttl },
+};
+
+TM_OPT_LEVEL(tm_opt_ip, IPPROTO_IP, rows);
+TM_OPT_LEVEL(tm_opt_ipv6, IPPROTO_IPV6, rows6);

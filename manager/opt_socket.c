@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Options of SOL_SOCKET: what the socket is, buffers, time limits, how it closes.
+ */
+#include <netinet/in.h>
+
+#include "option.h"
+
+static int set_keepalive(struct tm_sock *s, int64_t v)
+{
+	return tm_opt_flag(s, TOE_SO_KEEPALIVE, TOE_OPT_KEEPALIVE, v);
+}
+
+static int64_t get_keepalive(struct tm_sock *s)
+{
+	return !!(s->opt.so.flags & TOE_SO_KEEPALIVE);
+}
+
+static int64_t get_error(struct tm_sock *s)
+{
+	return tm_take_error(s);
+}
+
+static int64_t get_type(struct tm_sock *s)
+{
+	return SOCK_STREAM;
+}
+
+static int64_t get_family(struct tm_sock *s)
+{
+	return s->family;
+}
+
+static int64_t get_protocol(struct tm_sock *s)
+{
+	return IPPROTO_TCP;
+}
+
+static int64_t get_zero(struct tm_sock *s)
+{
+	return 0;
+}
+
+static int64_t get_one(struct tm_sock *s)
+{
+	return 1;
+}
+
+/* Bounds as socket(7) has them: silently applied. What is negative counts as much too large. */
+static uint32_t buf_size(int64_t v)
+{
+	return v >= 0 && v < TOE_BUF_MIN  ? TOE_BUF_MIN
+	       : v < 0 || v > TOE_BUF_MAX ? TOE_BUF_MAX
+					  : (uint32_t)v;
+}
+
+static int set_rcvbuf(struct tm_sock *s, int64_t v)
+{
+	s->opt.so.rcvbuf = buf_size(v);
+	return tm_opt_tell(s, TOE_OPT_RCVBUF, s->opt.so.rcvbuf);
+}
+
+static int set_sndbuf(struct tm_sock *s, int64_t v)
+{
+	s->opt.so.sndbuf = buf_size(v);
+	return tm_opt_tell(s, TOE_OPT_SNDBUF, s->opt.so.sndbuf);
+}
+
+/*
+ * The size that was set, or that the buffer has now; twice, as Linux says it, because programs
+ * count on that.
+ */
+static int64_t get_rcvbuf(struct tm_sock *s)
+{
+	uint32_t now = tm_kind(s) == TM_FLOW ? toe_load(&s->fb->dev.rx_limit) : TOE_BUF_DEFAULT;
+
+	return 2 * (int64_t)(s->opt.so.rcvbuf ? s->opt.so.rcvbuf : now);
+}
+
+static int64_t get_sndbuf(struct tm_sock *s)
+{
+	uint32_t now = tm_kind(s) == TM_FLOW ? toe_load(&s->fb->dev.tx_limit) : TOE_BUF_DEFAULT;
+
+	return 2 * (int64_t)(s->opt.so.sndbuf ? s->opt.so.sndbuf : now);
+}
+
+static int set_nothing(struct tm_sock *s, int64_t v)
+{
+	return 0;
+}
+
+/* Options that may be switched off, which they are, but not on. */
+static int set_off_only(struct tm_sock *s, int64_t v)
+{
+	return v ? -ENOPROTOOPT : 0;
+}
+
+static int set_one_only(struct tm_sock *s, int64_t v)
+{
+	return v > 1 ? -ENOPROTOOPT : 0;
+}
+
+static int set_oobinline(struct tm_sock *s, int64_t v)
+{
+	s->opt.oobinline = v != 0;
+	return 0;
+}
+
+static int64_t get_oobinline(struct tm_sock *s)
+{
+	return s->opt.oobinline;
+}
+
+static int set_rcvtimeo(struct tm_sock *s, int64_t v)
+{
+	s->opt.rcvtimeo_us = (uint64_t)v;
+	return 0;
+}
+
+static int64_t get_rcvtimeo(struct tm_sock *s)
+{
+	return (int64_t)s->opt.rcvtimeo_us;
+}
+
+static int set_sndtimeo(struct tm_sock *s, int64_t v)
+{
+	s->opt.sndtimeo_us = (uint64_t)v;
+	return 0;
+}
+
+static int64_t get_sndtimeo(struct tm_sock *s)
+{
+	return (int64_t)s->opt.sndtimeo_us;
+}
+
+static int set_linger(struct tm_sock *s, int64_t v)
+{
+	s->opt.linger_s = (int32_t)v;
+	return 0;
+}
+
+static int64_t get_linger(struct tm_sock *s)
+{
+	return s->opt.linger_s;
+}
+
+static const struct tm_opt rows[] = {
+	{ SO_ERROR, O_INT, .get = get_error },
+	{ SO_TYPE, O_INT, .get = get_type },
+	{ SO_DOMAIN, O_INT, .get = get_family },
+	{ SO_PROTOCOL, O_INT, .get = get_protocol },
+	{ SO_ACCEPTCONN, O_INT, .get = get_zero },
+	{ SO_LINGER, O_LINGER, .set = set_linger, .get = get_linger },
+	{ SO_RCVTIMEO, O_TIMEVAL, .set = set_rcvtimeo, .get = get_rcvtimeo },
+	{ SO_SNDTIMEO, O_TIMEVAL, .set = set_sndtimeo, .get = get_sndtimeo },
+	{ SO_RCVBUF, O_BUF, .set = set_rcvbuf, .get = get_rcvbuf },
+	{ SO_SNDBUF, O_BUF, .set = set_sndbuf, .get = get_sndbuf },
+	{ SO_RCVLOWAT, O_INT, .set = set_one_only, .get = get_one },
+	{ SO_SNDLOWAT, O_INT, .get = get_one },
+	{ SO_KEEPALIVE, O_INT, .set = set_keepalive, .get = get_keepalive },
+	{ SO_OOBINLINE, O_INT, .set = set_oobinline, .get = get_oobinline },
+	{ SO_BROADCAST, O_INT, .set = set_nothing, .get = get_zero }, /* means nothing on TCP */
+	{ SO_DONTROUTE, O_INT, .set = set_off_only, .get = get_zero },
+};
+
+TM_OPT_LEVEL(tm_opt_socket, SOL_SOCKET, rows);

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Options of TCP. Most are in the record that the firmware reads (struct toe_sock_opts), where zero
+ * is the default of each.
+ */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include "info.h"
+#include "option.h"
+#include "transfer.h"
+
+enum {
+	SYNACK_MAX_S = 120,
+	LINGER2_DEFAULT_S = 60,
+	LINGER2_MAX_S = 120,
+	MAXSEG_DEFAULT = 536, /* RFC 9293 3.7.1 */
+	MAXSEG_MIN = 88, /* Linux' bounds */
+	MAXSEG_MAX = 32767,
+};
+
+const char tm_cc_name[TOE_CC_COUNT][TM_CC_NAME] = {
+#define TOE_CC(id, object, name) [TOE_CC_##id] = name,
+#include "abi/cc.def"
+#undef TOE_CC
+};
+
+static int set_nodelay(struct tm_sock *s, int64_t v)
+{
+	return tm_opt_flag(s, TOE_SO_NODELAY, TOE_OPT_NODELAY, v);
+}
+
+static int64_t get_nodelay(struct tm_sock *s)
+{
+	return s->opt.so.flags & TOE_SO_NODELAY;
+}
+
+/* While corked, sends say MORE; letting go is a send of nothing that does not. */
+static int set_cork(struct tm_sock *s, int64_t v)
+{
+	int err = 0;
+	struct tm_ctx *c;
+
+	if (v) {
+		tm_set(s, TM_S_CORK);
+		return 0;
+	}
+	if (!tm_has(s, TM_S_CORK))
+		return 0;
+	tm_clear(s, TM_S_CORK);
+	c = tm_kind(s) == TM_FLOW ? tm_ctx_get(&err) : NULL;
+	if (c) {
+		tm_flow_lock(s);
+		tm_tx_commit(c, s, 0, false, false);
+		tm_flow_unlock(s);
+	}
+	return err;
+}
+
+static int64_t get_cork(struct tm_sock *s)
+{
+	return tm_has(s, TM_S_CORK);
+}
+
+static int set_quickack(struct tm_sock *s, int64_t v)
+{
+	s->opt.delack = !v;
+	return tm_opt_tell(s, TOE_OPT_QUICKACK, v != 0);
+}
+
+static int64_t get_quickack(struct tm_sock *s)
+{
+	return !s->opt.delack;
+}
+
+/* tcp(7): in FIN_WAIT_2 after close; below 0 it is left out, 0 is the default, at most two minutes. */
+static int set_linger2(struct tm_sock *s, int64_t v)
+{
+	int32_t ms = v < 0 ? -1 : v > LINGER2_MAX_S ? LINGER2_MAX_S * 1000 : (int32_t)v * 1000;
+
+	s->opt.so.linger2_ms = ms;
+	return tm_opt_tell(s, TOE_OPT_LINGER2, (uint64_t)(int64_t)ms);
+}
+
+static int64_t get_linger2(struct tm_sock *s)
+{
+	int32_t ms = s->opt.so.linger2_ms;
+
+	return ms < 0 ? -1 : ms ? ms / 1000 : LINGER2_DEFAULT_S;
+}
+
+/* As Linux: 0 gives up what was set. */
+static int set_maxseg(struct tm_sock *s, int64_t v)
+{
+	if (v && (v < MAXSEG_MIN || v > MAXSEG_MAX))
+		return -EINVAL;
+	s->opt.so.maxseg = (uint16_t)v;
+	return tm_opt_tell(s, TOE_OPT_MAXSEG, (uint64_t)v);
+}
+
+static int64_t get_maxseg(struct tm_sock *s)
+{
+	struct toe_flow_info info;
+
+	if (tm_kind(s) == TM_FLOW && !tm_flow_info(s, &info) && info.snd_mss)
+		return info.snd_mss;
+	return s->opt.so.maxseg ? s->opt.so.maxseg : MAXSEG_DEFAULT;
+}
+
+/*
+ * TCP_DEFER_ACCEPT counts in SYN-ACK timeouts, as Linux does: 1, 3, 7 ... seconds. It concerns a
+ * listener's connections only.
+ */
+static int set_defer(struct tm_sock *s, int64_t v)
+{
+	int64_t period = 1, timeout = 1;
+	uint8_t n = v > 0;
+
+	for (; n && v > period && n < UINT8_MAX; n++) {
+		timeout = timeout * 2 < SYNACK_MAX_S ? timeout * 2 : SYNACK_MAX_S;
+		period += timeout;
+	}
+	s->opt.so.defer_accept = n;
+	tm_opt_inherit(s);
+	return 0;
+}
+
+static int64_t get_defer(struct tm_sock *s)
+{
+	int64_t period = 0, timeout = 1;
+
+	for (uint8_t n = s->opt.so.defer_accept; n; n--) {
+		period += timeout;
+		timeout = timeout * 2 < SYNACK_MAX_S ? timeout * 2 : SYNACK_MAX_S;
+	}
+	return period;
+}
+
+/* A listener takes so many connections at once that begin with data (RFC 7413). */
+static int set_fastopen(struct tm_sock *s, int64_t v)
+{
+	if (v < 0 || (tm_kind(s) != TM_FRESH && tm_kind(s) != TM_LISTEN))
+		return -EINVAL;
+	s->opt.so.fastopen = (uint32_t)v;
+	tm_opt_inherit(s);
+	return 0;
+}
+
+static int64_t get_fastopen(struct tm_sock *s)
+{
+	return s->opt.so.fastopen;
+}
+
+static int set_cc(struct tm_sock *s, int64_t v)
+{
+	s->opt.so.cc = (uint8_t)(1 + v);
+	return tm_opt_tell(s, TOE_OPT_CC, (uint64_t)v);
+}
+
+static int64_t get_cc(struct tm_sock *s)
+{
+	uint32_t cc = tm_proc.hdr ? tm_proc.hdr->cc : TOE_CC_CUBIC;
+
+	if (s->opt.so.cc)
+		return s->opt.so.cc - 1;
+	return cc < TOE_CC_COUNT ? cc : TOE_CC_NEWRENO;
+}
+
+static const struct tm_opt rows[] = {
+	{ TCP_NODELAY, O_INT, .set = set_nodelay, .get = get_nodelay },
+	{ TCP_CORK, O_INT, .set = set_cork, .get = get_cork },
+	{ TCP_QUICKACK, O_INT, .set = set_quickack, .get = get_quickack },
+	{ TCP_LINGER2, O_INT, .set = set_linger2, .get = get_linger2 },
+	{ TCP_KEEPIDLE, O_FIELD,
+	  .field = { TOE_OPT_KEEPIDLE, TM_FIELD(keep_idle_s), 1, 32767, 7200 } },
+	{ TCP_KEEPINTVL, O_FIELD,
+	  .field = { TOE_OPT_KEEPINTVL, TM_FIELD(keep_intvl_s), 1, 32767, 75 } },
+	{ TCP_KEEPCNT, O_FIELD, .field = { TOE_OPT_KEEPCNT, TM_FIELD(keep_cnt), 1, 127, 9 } },
+	{ TCP_SYNCNT, O_FIELD, .field = { TOE_OPT_SYNCNT, TM_FIELD(syncnt), 1, 127, 7 } },
+	{ TCP_USER_TIMEOUT, O_FIELD,
+	  .field = { TOE_OPT_USER_TIMEOUT, TM_FIELD(user_timeout_ms), 0, INT32_MAX, 0 } },
+	{ TCP_DEFER_ACCEPT, O_INT, .set = set_defer, .get = get_defer },
+	{ TCP_FASTOPEN, O_INT, .set = set_fastopen, .get = get_fastopen },
+	{ TCP_MAXSEG, O_INT, .set = set_maxseg, .get = get_maxseg },
+	{ TCP_CONGESTION, O_CC, .set = set_cc, .get = get_cc },
+};
+
+TM_OPT_LEVEL(tm_opt_tcp, IPPROTO_TCP, rows);
