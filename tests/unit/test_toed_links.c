@@ -185,6 +185,6 @@ static void addrs_event__tentative_and_deprecated(void)
 	down();
 }
 
-UNIT_MAIN("links", T(link_event__vlan_of_a_device), T(link_event__service_tag),
+UNIT_MAIN("toed_links", T(link_event__vlan_of_a_device), T(link_event__service_tag),
 	  T(link_event__not_ours), T(addrs_event__families_and_interfaces), T(addrs_event__peer),
 	  T(addrs_event__tentative_and_deprecated))
