@@ -40,8 +40,8 @@ static int64_t get_ttl(struct tm_sock *s)
 }
 
 static const struct tm_opt rows[] = {
-	{ IP_TOS, O_INT, .set = set_tos, .get = get_tos },
-	{ IP_TTL, O_INT, .set = set_ttl, .get = get_ttl },
+	{ IP_TOS, O_BYTE, .set = set_tos, .get = get_tos },
+	{ IP_TTL, O_BYTE, .set = set_ttl, .get = get_ttl },
 };
 
 static const struct tm_opt rows6[] = {

@@ -10,6 +10,7 @@
 
 enum tm_opt_type {
 	O_INT,
+	O_BYTE, /* int, or a byte */
 	O_BUF, /* int: a buffer's size, which Linux doubles when it is set */
 	O_TIMEVAL,
 	O_LINGER,

@@ -104,6 +104,16 @@ static bool is_harmless(int level, int name)
 	return false;
 }
 
+/*
+ * Microseconds; 0: for ever, as is what no clock reaches. A time that has passed is over at once.
+ */
+static int64_t timeout(const struct timeval *tv)
+{
+	if (tv->tv_sec < 0)
+		return 1;
+	return tv->tv_sec > INT32_MAX ? 0 : (int64_t)tv->tv_sec * 1000000 + tv->tv_usec;
+}
+
 static int parse(const struct tm_opt *o, const void *value, socklen_t len, int64_t *v)
 {
 	struct timeval tv;
@@ -119,7 +129,7 @@ static int parse(const struct tm_opt *o, const void *value, socklen_t len, int64
 		memcpy(&tv, value, sizeof(tv));
 		if (tv.tv_usec < 0 || tv.tv_usec >= 1000000)
 			return -EDOM;
-		*v = tv.tv_sec < 0 ? 0 : (int64_t)tv.tv_sec * 1000000 + tv.tv_usec;
+		*v = timeout(&tv);
 		return 0;
 	case O_LINGER:
 		if (len < sizeof(l))
@@ -127,6 +137,11 @@ static int parse(const struct tm_opt *o, const void *value, socklen_t len, int64
 		memcpy(&l, value, sizeof(l));
 		*v = l.l_onoff ? (l.l_linger < 0 ? INT32_MAX : l.l_linger) : -1;
 		return 0;
+	case O_BYTE:
+		if (len > 0 && len < sizeof(i)) {
+			*v = *(const uint8_t *)value;
+			return 0;
+		} /* fall through */
 	default:
 		if (len < sizeof(i))
 			return -EINVAL;

@@ -87,7 +87,7 @@ def hidden(c):
 
 
 def skipped(c):
-    """Kernels may lack VLAN interfaces (tests/unit/test_links.c and the simulator still know of tags)."""
+    """Kernels may lack VLAN interfaces (tests/unit/test_toed_links.c and the simulator still know of tags)."""
     c.check(True, "no VLAN interfaces in this kernel (CONFIG_VLAN_8021Q): skipped")
 
 

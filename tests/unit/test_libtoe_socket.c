@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * manager/socket.c, connect.c, names.c, options.c, control.c, fork.c: what a socket is, becomes and
+ * manager/socket.c, connect.c, names.c, control.c, fork.c: what a socket is, becomes and
  * leaves behind.
  */
 #define _GNU_SOURCE
@@ -238,55 +238,6 @@ static void socket__others_are_the_kernels(void)
 	toe_close(s);
 }
 
-static void options__of_a_connection(void)
-{
-	struct linger l = { 1, 0 };
-	uint32_t flow;
-	int fd = fake_pair(&flow, 0), one = 1, v;
-	socklen_t len = sizeof(v);
-
-	CU_ASSERT_EQUAL(toe_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)), 0);
-	fake_step();
-	CU_ASSERT(fake.flow[flow].option[TOE_OPT_NODELAY] == 1);
-	CU_ASSERT_EQUAL(toe_setsockopt(fd, IPPROTO_TCP, TCP_CORK, &one, sizeof(one)), 0);
-	toe_send(fd, "x", 1, 0);
-	fake_step();
-	CU_ASSERT_EQUAL(fake.flow[flow].send_flags, TOE_SEND_MORE);
-	v = 0;
-	CU_ASSERT_EQUAL(toe_setsockopt(fd, IPPROTO_TCP, TCP_CORK, &v, sizeof(v)), 0);
-	fake_step();
-	CU_ASSERT_EQUAL(fake.flow[flow].send_flags, 0); /* pushed */
-	CU_ASSERT_EQUAL(toe_getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &v, &len), 0);
-	CU_ASSERT_EQUAL(v, 2 * TOE_BUF_DEFAULT);
-	fake_block(flow)->dev.tx_limit = 300000; /* it has grown */
-	CU_ASSERT_EQUAL(toe_getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &v, &len), 0);
-	CU_ASSERT_EQUAL(v, 600000);
-	v = 100;
-	CU_ASSERT_EQUAL(toe_setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &v, sizeof(v)), 0);
-	v = 1 << 30;
-	CU_ASSERT_EQUAL(toe_setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &v, sizeof(v)), 0);
-	fake_step();
-	CU_ASSERT_EQUAL(fake.flow[flow].option[TOE_OPT_RCVBUF], TOE_BUF_MIN);
-	CU_ASSERT_EQUAL(fake.flow[flow].option[TOE_OPT_SNDBUF], TOE_BUF_MAX);
-	CU_ASSERT_EQUAL(toe_getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &v, &len), 0);
-	CU_ASSERT_EQUAL(v, 2 * TOE_BUF_MIN);
-	CU_ASSERT_EQUAL(toe_getsockopt(fd, SOL_SOCKET, SO_TYPE, &v, &len), 0);
-	CU_ASSERT_EQUAL(v, SOCK_STREAM);
-	CU_ASSERT_EQUAL(toe_setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one)), 0);
-	v = 1234;
-	CU_ASSERT_EQUAL(toe_setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &v, sizeof(v)), 0);
-	fake_step();
-	CU_ASSERT_EQUAL(fake.flow[flow].option[TOE_OPT_KEEPALIVE], 1);
-	CU_ASSERT_EQUAL(fake.flow[flow].option[TOE_OPT_USER_TIMEOUT], 1234);
-	CU_ASSERT_EQUAL(err(toe_setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG, &one, sizeof(one))),
-			ENOPROTOOPT);
-	CU_ASSERT_EQUAL(err(toe_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, 1)), EINVAL);
-	CU_ASSERT_EQUAL(toe_setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l)), 0);
-	toe_close(fd);
-	fake_step();
-	CU_ASSERT(fake.flow[flow].aborted);
-}
-
 static void *acker(void *arg)
 {
 	uint32_t flow = *(uint32_t *)arg;
@@ -390,67 +341,6 @@ static void info__many_threads(void)
 	fake_step();
 }
 
-/* What is set before connect goes along with it, and is told by getsockopt. */
-static void options__before_connect(void)
-{
-	int fd = toe_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), one = 1, v;
-	static const struct {
-		int name, bad, good;
-	} t[] = { { TCP_MAXSEG, 87, 1000 },    { TCP_LINGER2, -1, 7 },  { TCP_KEEPIDLE, 32768, 5 },
-		  { TCP_KEEPINTVL, 32768, 6 }, { TCP_KEEPCNT, 128, 3 }, { TCP_SYNCNT, 128, 4 },
-		  { TCP_DEFER_ACCEPT, -1, 7 } };
-	socklen_t len = sizeof(v);
-	uint32_t flow;
-
-	toe_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	for (unsigned i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
-		if (t[i].bad > 0)
-			CU_ASSERT_EQUAL(
-			    err(toe_setsockopt(fd, IPPROTO_TCP, t[i].name, &t[i].bad, sizeof(int))),
-			    EINVAL);
-		CU_ASSERT_EQUAL(toe_setsockopt(fd, IPPROTO_TCP, t[i].name, &t[i].good, sizeof(int)),
-				0);
-		CU_ASSERT_EQUAL(toe_getsockopt(fd, IPPROTO_TCP, t[i].name, &v, &len), 0);
-		CU_ASSERT_EQUAL(v, t[i].good);
-	}
-	CU_ASSERT_EQUAL(do_connect(fd, "192.0.2.2", 80), EINPROGRESS);
-	fake_step();
-	flow = newest();
-	CU_ASSERT_EQUAL(fake.flow[flow].born.flags, TOE_SO_NODELAY);
-	CU_ASSERT_EQUAL(fake.flow[flow].born.maxseg, 1000);
-	CU_ASSERT_EQUAL(fake.flow[flow].born.linger2_ms, 7000);
-	CU_ASSERT_EQUAL(fake.flow[flow].born.keep_idle_s, 5);
-	CU_ASSERT_EQUAL(fake.flow[flow].born.syncnt, 4);
-	toe_close(fd);
-	fake_step();
-}
-
-/* By name, as Linux spells them; what a listener has, its connections inherit. */
-static void options__congestion(void)
-{
-	int fd = toe_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-	char name[16] = "";
-	socklen_t len = sizeof(name);
-	uint32_t flow;
-
-	CU_ASSERT_EQUAL(err(toe_setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "no-such-thing", 13)),
-			ENOENT);
-	CU_ASSERT_EQUAL(err(toe_setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "", 0)), EINVAL);
-	CU_ASSERT_EQUAL(toe_setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "dctcp", 5), 0);
-	CU_ASSERT_EQUAL(toe_getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &len), 0);
-	CU_ASSERT_EQUAL(len, 16);
-	CU_ASSERT_STRING_EQUAL(name, "dctcp");
-	CU_ASSERT_EQUAL(do_connect(fd, "192.0.2.2", 80), EINPROGRESS);
-	fake_step();
-	flow = newest();
-	CU_ASSERT_EQUAL(fake.flow[flow].born.cc, 1 + TOE_CC_DCTCP);
-	len = 3;
-	CU_ASSERT_EQUAL(toe_getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &len), 0);
-	CU_ASSERT_EQUAL(len, 3);
-	toe_close(fd);
-	fake_step();
-}
-
 static void control__flags_and_counts(void)
 {
 	uint32_t flow;
@@ -533,6 +423,6 @@ static void fork__child_exits(void)
 
 FAKE_MAIN("libtoe_socket", T(connect__nonblocking), T(connect__refused), T(connect__blocking),
 	  T(connect__orphan), T(connect__through_the_kernel), T(socket__others_are_the_kernels),
-	  T(options__of_a_connection), T(options__before_connect), T(options__congestion),
+
 	  T(info__many_threads), T(linger__waits), T(control__flags_and_counts),
 	  T(fork__last_one_closes), T(fork__child_exits))
