@@ -43,9 +43,11 @@ static void rx_copy(struct tm_sock *s, struct tm_iter *it, uint64_t pos, uint32_
 
 /*
  * tcp(7): reading stops before the urgent byte, and starting there leaves it out, or with
- * SO_OOBINLINE does not. What of `avail` bytes from *read on may be read.
+ * SO_OOBINLINE does not. What of `avail` bytes from *read on may be read. Who only looks passes
+ * nothing.
  */
-static uint64_t to_the_mark(struct tm_ctx *c, struct tm_sock *s, uint64_t *read, uint64_t avail)
+static uint64_t to_the_mark(struct tm_ctx *c, struct tm_sock *s, uint64_t *read, uint64_t avail,
+			    bool peek)
 {
 	uint64_t at = tm_urg_at(s);
 
@@ -56,8 +58,10 @@ static uint64_t to_the_mark(struct tm_ctx *c, struct tm_sock *s, uint64_t *read,
 	if (s->opt.oobinline)
 		return avail;
 	++*read;
-	toe_store_release(&s->fb->app.rx_read, *read);
-	rx_tell(c, s, *read);
+	if (!peek) {
+		toe_store_release(&s->fb->app.rx_read, *read);
+		rx_tell(c, s, *read);
+	}
 	return avail - 1;
 }
 
@@ -90,7 +94,7 @@ static ssize_t rx_some(struct tm_ctx *c, struct tm_sock *s, struct tm_iter *it, 
 	int err;
 
 	if (tm_unlikely(toe_load(&s->fb->dev.rx_urg) > read) && avail && avail <= TOE_BUF_MAX)
-		avail = to_the_mark(c, s, &read, avail);
+		avail = to_the_mark(c, s, &read, avail, flags & MSG_PEEK);
 	if (tm_unlikely(!avail || avail > TOE_BUF_MAX)) {
 		err = fl & TOE_FLOW_ERROR ? tm_take_error(s) : 0;
 		if (err)
@@ -121,27 +125,34 @@ static bool rx_ready(struct tm_sock *s)
 	       tm_has(s, TM_S_SHUT_RD);
 }
 
-/* As much as is asked for, and can be there at once; or no more will come. */
+/* Reading has come to the urgent byte. */
+static bool at_mark(const struct tm_sock *s)
+{
+	return toe_load(&s->fb->dev.rx_urg) && tm_urg_at(s) == toe_load(&s->fb->app.rx_read);
+}
+
+/* As much as is asked for lies there, or all before the urgent byte; or no more will come. */
 static bool peek_ready(struct tm_sock *s)
 {
 	uint8_t fl = toe_load_acquire(&s->fb->dev.flags);
+	bool mark = at_mark(s), hole = mark && !s->opt.oobinline;
 
-	return tm_rx_avail(s) >= peek_goal ||
+	return tm_rx_avail(s) >= peek_goal + hole || (!mark && tm_urg_at(s) != UINT64_MAX) ||
 	       fl & (TOE_FLOW_ERROR | TOE_FLOW_RX_FIN | TOE_FLOW_CLOSED) || tm_has(s, TM_S_SHUT_RD);
 }
 
-/* MSG_PEEK with MSG_WAITALL takes nothing, so all has to lie there first. 0: look. */
-static int peek_wait(struct tm_ctx *c, struct tm_sock *s, int fd, size_t want)
+/* MSG_PEEK takes nothing, so with MSG_WAITALL all has to lie there first. 0: look. */
+static int peek_wait(struct tm_ctx *c, struct tm_sock *s, int fd, size_t want, int flags)
 {
-	uint64_t most = toe_load(&s->fb->dev.rx_limit);
+	uint64_t most = toe_load(&s->fb->dev.rx_limit) - 1; /* besides an urgent byte */
 	uint64_t deadline = s->opt.rcvtimeo_us ? tm_now_us() + s->opt.rcvtimeo_us : 0;
 	int err;
 
-	peek_goal = want < most ? want : most;
+	peek_goal = !(flags & MSG_WAITALL) ? 1 : want < most ? want : most;
 	if (peek_ready(s))
 		return 0;
 	err = tm_sock_wait(c, s, fd, peek_ready, -1, deadline);
-	return tm_rx_avail(s) && err != -EBADF ? 0 : err;
+	return tm_readable(s) && err != -EBADF ? 0 : err;
 }
 
 /* The socket is no flow: wait until a connect has an outcome. */
@@ -179,12 +190,13 @@ ssize_t tm_rx(struct tm_sock *s, int fd, struct tm_iter *it, int flags)
 	}
 	if (tm_unlikely(!it->left))
 		return 0;
-	if (tm_unlikely(flags & MSG_PEEK) && flags & MSG_WAITALL && !(flags & MSG_DONTWAIT) &&
-	    !tm_has(s, TM_S_NONBLOCK))
-		err = peek_wait(c, s, fd, it->left);
+	if (tm_unlikely(flags & MSG_PEEK) && !(flags & MSG_DONTWAIT) && !tm_has(s, TM_S_NONBLOCK))
+		err = peek_wait(c, s, fd, it->left, flags);
 	if (tm_unlikely(err))
 		return err;
 	for (;;) {
+		if (tm_unlikely(done) && at_mark(s)) /* MSG_WAITALL ends there, too */
+			return done;
 		tm_spin_lock(&s->rlock);
 		r = rx_some(c, s, it, flags);
 		tm_spin_unlock(&s->rlock);
@@ -201,7 +213,8 @@ ssize_t tm_rx(struct tm_sock *s, int fd, struct tm_iter *it, int flags)
 		}
 		if (!deadline && s->opt.rcvtimeo_us)
 			deadline = tm_now_us() + s->opt.rcvtimeo_us;
-		err = tm_sock_wait(c, s, fd, rx_ready, -1, deadline);
+		err =
+		    tm_sock_wait(c, s, fd, flags & MSG_PEEK ? peek_ready : rx_ready, -1, deadline);
 		if (err)
 			return done ? done : err;
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* manager/send.c, recv.c, vector.c, sendfile.c: the data path against a model of the firmware. */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <signal.h>
 #include <time.h>
 
@@ -483,9 +484,45 @@ static void oob__inline_and_sent(void)
 	fake_step();
 }
 
+/* Looking leaves the urgent byte where it is; nothing reads across it. */
+static void oob__mark_of_peek_and_waitall(void)
+{
+	struct timeval tv = { .tv_usec = 20000 };
+	struct msghdr m = { .msg_iovlen = 1 };
+	uint32_t flow;
+	int fd = with_urgent(&flow);
+	char b[8];
+
+	m.msg_iov = &(struct iovec){ b, 1 };
+	toe_fcntl(fd, F_SETFL, 0);
+	toe_setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+	CU_ASSERT_EQUAL(toe_recv(fd, b, 5, MSG_PEEK | MSG_WAITALL), 3);
+	CU_ASSERT_EQUAL(toe_recv(fd, b, 4, MSG_WAITALL), 3);
+	CU_ASSERT_EQUAL(at_mark(fd), 1);
+	CU_ASSERT(toe_recv(fd, b, 8, MSG_PEEK) == 1 && b[0] == 'd');
+	CU_ASSERT_EQUAL(at_mark(fd), 1);
+	CU_ASSERT(toe_recvmsg(fd, &m, MSG_OOB) == 1 && b[0] == 'X' && m.msg_flags == MSG_OOB);
+	CU_ASSERT(toe_recv(fd, b, 8, 0) == 1 && b[0] == 'd');
+	/* It alone is nothing to look at. */
+	toe_store(&fake_block(flow)->dev.rx_urg, 6);
+	fake_peer_send(flow, "Y", 1);
+	CU_ASSERT(toe_recv(fd, b, 8, MSG_PEEK) < 0 && errno == EAGAIN);
+	CU_ASSERT_EQUAL(at_mark(fd), 1);
+	CU_ASSERT(toe_recv(fd, b, 8, MSG_OOB) == 1 && b[0] == 'Y');
+	CU_ASSERT(toe_recv(fd, b, 8, 0) < 0 && errno == EAGAIN); /* passes it */
+	/* One that comes while a read waits for more ends it. */
+	toe_store(&fake_block(flow)->dev.rx_urg, 9);
+	fake_peer_send(flow, "efZ", 3);
+	CU_ASSERT_EQUAL(toe_recv(fd, b, 8, MSG_WAITALL), 2);
+	CU_ASSERT_EQUAL(at_mark(fd), 1);
+	toe_close(fd);
+	fake_step();
+}
+
 FAKE_MAIN("libtoe_transfer", T(recv__peek_waits_for_all), T(oob__out_of_band),
-	  T(oob__inline_and_sent), T(transfer__wraps), T(recv__empty_fin_and_reset),
-	  T(send__after_shutdown_is_a_broken_pipe), T(recv__peek_trunc_waitall),
-	  T(recv__tells_seldom), T(send__full_buffer), T(send__blocks_until_there_is_room),
-	  T(recv__blocks_and_times_out), T(vector__scatter_gather),
-	  T(sendfile__reads_into_the_buffer), T(push__full_ring), T(transfer__two_threads))
+	  T(oob__inline_and_sent), T(oob__mark_of_peek_and_waitall), T(transfer__wraps),
+	  T(recv__empty_fin_and_reset), T(send__after_shutdown_is_a_broken_pipe),
+	  T(recv__peek_trunc_waitall), T(recv__tells_seldom), T(send__full_buffer),
+	  T(send__blocks_until_there_is_room), T(recv__blocks_and_times_out),
+	  T(vector__scatter_gather), T(sendfile__reads_into_the_buffer), T(push__full_ring),
+	  T(transfer__two_threads))
