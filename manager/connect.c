@@ -7,10 +7,13 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/single_threaded.h>
 #include <unistd.h>
 
 #include "connect.h"
 #include "toe.h"
+
+enum { ASSIGN_US = 50000 };
 
 static bool connect_done(struct tm_sock *s)
 {
@@ -49,16 +52,32 @@ static int connect_result(struct tm_sock *s)
 	return 0;
 }
 
+static bool assigned(void *s)
+{
+	return tm_kind(s) != TM_CONNECT;
+}
+
+/*
+ * The FPC answers at once which flow it is, to the thread that connects. If others may wait for the
+ * socket, that thread must not leave before it knows: it may never look again.
+ */
+static void await_flow(struct tm_ctx *c, struct tm_sock *s)
+{
+	tm_flush(c);
+	if (!__libc_single_threaded)
+		tm_wait(c, assigned, s, -1, tm_now_us() + ASSIGN_US);
+}
+
 static int connect_wait(struct tm_ctx *c, struct tm_sock *s, int fd, int err_nonblock)
 {
 	uint64_t deadline = s->opt.sndtimeo_us ? tm_now_us() + s->opt.sndtimeo_us : 0;
 	int err;
 
-	if (!connect_done(s)) {
-		if (tm_has(s, TM_S_NONBLOCK)) {
-			tm_flush(c);
+	if (!connect_done(s) && tm_has(s, TM_S_NONBLOCK)) {
+		await_flow(c, s);
+		if (!connect_done(s))
 			return err_nonblock;
-		}
+	} else if (!connect_done(s)) {
 		err = tm_sock_wait(c, s, fd, connect_done, -1, deadline);
 		if (err)
 			return err == -EAGAIN ? -EINPROGRESS : err;
@@ -151,6 +170,21 @@ static int connect_start(struct tm_ctx *c, struct tm_sock *s, int fd, const stru
 	return 0;
 }
 
+/* Who waits for the socket already gets the flow's notifications. */
+static void hand_over(struct tm_ctx *c, struct tm_sock *s)
+{
+	uint64_t waiters;
+	unsigned to;
+
+	toe_fence_full(); /* who begins to wait sees the flow, or is seen here */
+	waiters = toe_load(&s->waiters);
+	if (waiters >> c->id & 1)
+		return;
+	to = waiters ? (unsigned)__builtin_ctzll(waiters) : tm_ep_wants(s);
+	if (to != TM_NO_CTX)
+		tm_bind(c, s, to);
+}
+
 struct tm_sock *tm_connect_assigned(struct tm_ctx *c, unsigned fpc, const struct toe_cmd *cmd)
 {
 	struct tm_sock *s = tm_sock_at((uint32_t)cmd->pos);
@@ -173,6 +207,7 @@ struct tm_sock *tm_connect_assigned(struct tm_ctx *c, unsigned fpc, const struct
 	tm_flow_begin(s, cmd->flow, cmd->gen, (uint8_t)c->id);
 	s->bind_ctx = (uint8_t)c->id;
 	s->bind_pos = c->r[fpc].sw_tail;
+	hand_over(c, s);
 	return s;
 }
 

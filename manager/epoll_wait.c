@@ -123,6 +123,7 @@ static void bind_all(struct tm_ctx *c, struct tm_ep *ep, unsigned to)
 	uint32_t from = ep->owner;
 
 	toe_store(&ep->owner, to);
+	toe_fence_full(); /* a flow that begins just now sees that, or is seen here */
 	for (struct tm_watch *w = ep->all; w; w = w->all_next) {
 		struct tm_sock *s = w->sock;
 		uint8_t kind = tm_kind(s);

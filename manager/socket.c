@@ -222,7 +222,8 @@ int toe_close(int fd)
 
 	if (!s)
 		return close(fd);
-	if (tm_kind(s) == TM_FLOW && s->opt.linger_s > 0 && s->refs == 1)
+	if (tm_kind(s) == TM_FLOW && s->opt.linger_s > 0 && s->refs == 1 &&
+	    toe_load_acquire(&s->fb->dev.flags) & TOE_FLOW_ESTABLISHED)
 		linger(s, fd);
 	/* Its flow may be known by now: nobody might look later, and the handshake would go on. */
 	if (tm_kind(s) == TM_CONNECT && tm_self)
@@ -234,6 +235,7 @@ int toe_close(int fd)
 		return -1;
 	}
 	toe_store_release(&tm_fds[fd], NULL);
+	toe_fence_full(); /* who begins to wait sees that, or is seen here */
 	waiters = toe_load(&s->waiters);
 	if (tm_kind(s) == TM_EPOLL || tm_kind(s) == TM_LISTEN)
 		tm_ctx_forget_fd(fd);

@@ -243,8 +243,13 @@ int tm_sock_wait(struct tm_ctx *c, struct tm_sock *s, int fd, bool (*cond)(struc
 
 	wait_begin(c, s);
 	r = tm_wait(c, sock_cond, &w, kfd, deadline);
-	if (tm_sock_of(fd) != s)
+	if (tm_unlikely(tm_sock_of(fd) != s)) {
+		/* It may live on in another descriptor: who waits there must have what was ours. */
+		tm_big_lock();
+		wait_end(c, s);
+		tm_big_unlock();
 		return -EBADF;
+	}
 	wait_end(c, s);
 	return r;
 }

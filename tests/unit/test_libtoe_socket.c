@@ -291,6 +291,26 @@ static void linger__waits(void)
 	CU_ASSERT(fake.flow[flow].closed && !fake.flow[flow].aborted);
 }
 
+/* There is nothing to wait for while the handshake is not over. */
+static void linger__not_while_connecting(void)
+{
+	struct linger l = { 1, 2 };
+	struct epoll_event ev = { .events = EPOLLIN };
+	int fd = toe_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), ep = toe_epoll_create1(0);
+	uint32_t flow;
+
+	toe_setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
+	CU_ASSERT_EQUAL(do_connect(fd, "192.0.2.2", 80), EINPROGRESS);
+	toe_epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev);
+	fake_step();
+	flow = newest();
+	CU_ASSERT_EQUAL(toe_epoll_wait(ep, &ev, 1, 0), 0); /* takes the answer */
+	CU_ASSERT(seconds_to_close(fd) < 1);
+	fake_step();
+	CU_ASSERT(fake.flow[flow].closed);
+	toe_close(ep);
+}
+
 static void *ask_info(void *arg)
 {
 	const int *fd = arg;
@@ -424,5 +444,5 @@ static void fork__child_exits(void)
 FAKE_MAIN("libtoe_socket", T(connect__nonblocking), T(connect__refused), T(connect__blocking),
 	  T(connect__orphan), T(connect__through_the_kernel), T(socket__others_are_the_kernels),
 
-	  T(info__many_threads), T(linger__waits), T(control__flags_and_counts),
-	  T(fork__last_one_closes), T(fork__child_exits))
+	  T(info__many_threads), T(linger__waits), T(linger__not_while_connecting),
+	  T(control__flags_and_counts), T(fork__last_one_closes), T(fork__child_exits))

@@ -282,6 +282,115 @@ static void context__ends_with_its_thread(void)
 	fake_stop();
 }
 
+struct left {
+	int fd;
+	pthread_barrier_t step;
+};
+
+/* It waits until its descriptor is closed, and then for nothing of the socket any more. */
+static void *cut_off(void *arg)
+{
+	struct left *l = arg;
+	char b;
+	ssize_t r = toe_recv(l->fd, &b, 1, 0);
+
+	pthread_barrier_wait(&l->step);
+	pthread_barrier_wait(&l->step);
+	return r < 0 && errno == EBADF ? NULL : arg;
+}
+
+static void *late_byte(void *arg)
+{
+	usleep(30000);
+	fake_peer_send(*(uint32_t *)arg, "x", 1);
+	return NULL;
+}
+
+/* Closed under one that waits, the socket lives on in another descriptor, with its notifications. */
+static void wait__closed_descriptor(void)
+{
+	struct timeval tv = { .tv_sec = 2 };
+	struct timespec from, to;
+	struct left l;
+	uint32_t flow;
+	pthread_t t, feeder;
+	void *failed;
+	int other;
+	char b;
+
+	fake_start();
+	l.fd = fake_pair(&flow, 0);
+	other = toe_fcntl(l.fd, F_DUPFD, 0);
+	pthread_barrier_init(&l.step, NULL, 2);
+	pthread_create(&t, NULL, cut_off, &l);
+	while (!toe_load(&fake.flow[flow].ctx)) /* until it waits */
+		usleep(1000);
+	usleep(5000);
+	CU_ASSERT_EQUAL(toe_close(l.fd), 0);
+	pthread_barrier_wait(&l.step);
+	toe_setsockopt(other, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+	pthread_create(&feeder, NULL, late_byte, &flow);
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	CU_ASSERT_EQUAL(toe_recv(other, &b, 1, 0), 1);
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	CU_ASSERT(to.tv_sec - from.tv_sec < 2); /* not found at the end of the time only */
+	pthread_join(feeder, NULL);
+	pthread_barrier_wait(&l.step);
+	pthread_join(t, &failed);
+	CU_ASSERT_PTR_NULL(failed);
+	toe_close(other);
+	fake_stop();
+	fake_step();
+}
+
+/* It connects, and calls nothing any more. */
+static void *connector(void *arg)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = 80, .sin_addr.s_addr = 1 };
+	struct left *l = arg;
+	uint32_t flow = 0;
+	int r = toe_connect(l->fd, (struct sockaddr *)&sa, sizeof(sa));
+
+	r = r < 0 && errno == EINPROGRESS ? 0 : -1;
+	pthread_barrier_wait(&l->step);
+	usleep(30000);
+	pthread_mutex_lock(&fake.lock);
+	while (flow < FAKE_FLOWS - 1 && !fake.flow[flow].live)
+		flow++;
+	fake_flags(flow, TOE_FLOW_ESTABLISHED);
+	fake_notify(flow, TOE_HW_CONNECT_ESTABLISHED, false);
+	pthread_mutex_unlock(&fake.lock);
+	pthread_barrier_wait(&l->step);
+	return r ? arg : NULL;
+}
+
+/* One thread connects, another waits in a set that had the socket before. */
+static void wait__connected_elsewhere(void)
+{
+	struct epoll_event ev = { .events = EPOLLOUT | EPOLLET };
+	int ep = toe_epoll_create1(0);
+	struct left l = { .fd = toe_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0) };
+	pthread_t t;
+	void *failed;
+
+	fake_start();
+	pthread_barrier_init(&l.step, NULL, 2);
+	toe_epoll_ctl(ep, EPOLL_CTL_ADD, l.fd, &ev);
+	CU_ASSERT_EQUAL(toe_epoll_wait(ep, &ev, 1, 0), 1); /* not connected */
+	pthread_create(&t, NULL, connector, &l);
+	pthread_barrier_wait(&l.step);
+	CU_ASSERT_EQUAL(toe_epoll_wait(ep, &ev, 1, 2000), 1);
+	CU_ASSERT_EQUAL(ev.events, EPOLLOUT);
+	pthread_barrier_wait(&l.step);
+	pthread_join(t, &failed);
+	CU_ASSERT_PTR_NULL(failed);
+	toe_close(l.fd);
+	toe_close(ep);
+	fake_stop();
+	fake_step();
+}
+
 FAKE_MAIN("libtoe_wait", T(wait__recv_ping_pong), T(wait__epoll_ping_pong), T(wait__shared_set),
 	  T(wait__socket_changes_threads), T(wait__signals), T(wait__idle_costs_nothing),
-	  T(context__ends_with_its_thread))
+	  T(context__ends_with_its_thread), T(wait__closed_descriptor),
+	  T(wait__connected_elsewhere))
