@@ -22,6 +22,7 @@ enum {
 	TOE_MAX_HOLES = 512, /* received ranges above rcv_nxt that a TCB in the cache remembers */
 	TOE_MAX_SENT = 1024, /* ranges of its send map */
 	TOE_MAX_CE_EDGES = 4,
+	TOE_MAX_DSACK = 4, /* reports of one batch; what is more joins the last, or is not told */
 };
 
 enum toe_tcb_flags {
@@ -225,8 +226,9 @@ struct toe_tcb {
 	    sack_recent; /* wire, inside the range that the last segment went to (RFC 2018 4) */
 	uint8_t rexmits; /* consecutive timeouts without progress */
 	uint8_t ip_hdr; /* bytes of IP header */
-	uint16_t pad2;
-	struct toe_range dsack; /* received twice and to be reported (RFC 2883); empty = nothing */
+	uint8_t ndsack; /* entries of dsack */
+	uint8_t pad2;
+	struct toe_range dsack[TOE_MAX_DSACK]; /* received twice and to be reported (RFC 2883) */
 	union toe_cc_state cc_state; /* belongs to the congestion control */
 	uint64_t ecn_recover; /* ECE below this was answered: snd_max when cwnd was last reduced */
 	uint64_t pacing_rate; /* bytes per second */
@@ -262,7 +264,7 @@ struct toe_tcb {
 #define TOE_TCB_HEAD __builtin_offsetof(struct toe_tcb, ooo)
 
 /* What of the tail a spilled TCB keeps. */
-enum { TOE_SPILL_HOLES = 14, TOE_SPILL_SENT = 4 };
+enum { TOE_SPILL_HOLES = 11, TOE_SPILL_SENT = 4 };
 _Static_assert(TOE_TCB_HEAD + TOE_SPILL_HOLES * sizeof(struct toe_range) +
 		       TOE_SPILL_SENT * sizeof(struct toe_sent) <=
 		   TOE_TCB_SIZE,

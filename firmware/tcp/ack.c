@@ -206,7 +206,7 @@ static uint32_t acknowledge(struct toe_tcb *t, const struct toe_seg *seg, uint64
 	lost = t->lost_new;
 	if (w.delivered || lost)
 		sample(t, &w, is_ece(t, seg), acked, flight);
-	if (w.delivered || w.dsack || acked || lost)
+	if (w.delivered || w.dsack || acked || lost || t->tlp_end)
 		act = toe_recovery_ack(t, seg, &w, acked, lost, now);
 	if (acked)
 		act |= advanced(t, now);

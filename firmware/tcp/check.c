@@ -52,6 +52,8 @@ static const char *check_holes(const struct toe_tcb *t)
 
 	HOLDS(t->nholes <= TOE_MAX_HOLES);
 	HOLDS(t->nce <= TOE_MAX_CE_EDGES);
+	HOLDS(t->ndsack <= TOE_MAX_DSACK);
+	HOLDS(t->ndsack <= t->dup_due);
 	for (unsigned i = 0; i < t->nholes; i++) {
 		HOLDS(toe_seq_lt(before, t->ooo[i].lo));
 		HOLDS(toe_seq_lt(t->ooo[i].lo, t->ooo[i].hi));

@@ -147,8 +147,8 @@ uint8_t toe_opts_sack(const struct toe_tcb *t, uint8_t *opt)
 	unsigned most = t->flags & TOE_TCB_TS ? 3 : 4, first = 0, n = 0;
 	uint8_t *p = opt + 4;
 
-	if (t->dsack.lo != t->dsack.hi) {
-		p = put_range(p, t->dsack);
+	if (t->ndsack) {
+		p = put_range(p, t->dsack[0]);
 		n++;
 	}
 	for (unsigned i = 0; i < t->nholes; i++)

@@ -57,7 +57,10 @@ static uint32_t reo_wnd(const struct toe_tcb *t)
 	return (uint32_t)toe_min64((uint64_t)(t->reo_mult + 1) * t->min_rtt_us / 4, t->srtt_us);
 }
 
-/* Step 5. What is not lost yet decides when to look again. */
+/*
+ * Step 5. What is not lost yet decides when to look again. Nothing behind a range that was sent once
+ * left before it did: where that is too young the walk ends.
+ */
 void toe_rack_detect(struct toe_tcb *t, uint64_t now)
 {
 	uint32_t late = t->rack_rtt_us + reo_wnd(t), wait = 0, from = (uint32_t)t->snd_una;
@@ -67,8 +70,12 @@ void toe_rack_detect(struct toe_tcb *t, uint64_t now)
 		uint32_t age = (uint32_t)now - e->at, len = e->end - from;
 
 		from = e->end;
-		if (e->flags & (TOE_SENT_SACKED | TOE_SENT_LOST) ||
-		    !toe_sent_after(t->rack_at, t->rack_end, e->at, e->end))
+		if (!toe_sent_after(t->rack_at, t->rack_end, e->at, e->end)) {
+			if (e->times == 1)
+				break;
+			continue;
+		}
+		if (e->flags & (TOE_SENT_SACKED | TOE_SENT_LOST))
 			continue;
 		if (age >= late)
 			toe_sent_lose(t, e, len);

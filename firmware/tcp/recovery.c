@@ -158,7 +158,7 @@ uint32_t toe_recovery_ack(struct toe_tcb *t, const struct toe_seg *seg, const st
 	if (undone(t, seg, w, acked) && was)
 		tell(t, TOE_CC_RECOVERED, now);
 	if (t->tlp_end)
-		toe_tlp_ack(t, w, now);
+		toe_tlp_ack(t, w, !acked && !seg->len && !seg->nsack, now);
 	if (t->flags & TOE_TCB_RTO_RECOVERY)
 		after_timeout(t, acked);
 	if (t->flags & in && t->snd_una >= t->recover)

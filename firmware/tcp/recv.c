@@ -138,7 +138,7 @@ static uint32_t in_order(struct toe_tcb *t, const struct toe_seg *seg, uint64_t 
 		t->rcv_nxt = toe_max64(t->rcv_nxt, toe_seq_expand(t->rcv_nxt, t->ooo[n].hi));
 	ooo_remove(t, 0, n);
 	/* RFC 5681 4.2: at once when a gap is filled. Duplicates owed for it are owed no more. */
-	t->dup_due = 0;
+	t->dup_due = t->ndsack;
 	return act | toe_ack_now(t);
 }
 
@@ -151,16 +151,21 @@ static uint32_t out_of_order(struct toe_tcb *t, struct part p)
 }
 
 /*
- * RFC 2883: the peer is told what it sent in vain, by a bare ACK, as data that leaves has no room for
- * it. A report that was not sent yet is replaced.
+ * RFC 2883 4: the peer is told what it sent in vain, segment by segment, each by a bare ACK, as data
+ * that leaves has no room for it.
  */
 void toe_recv_twice(struct toe_tcb *t, uint64_t lo, uint64_t hi)
 {
 	if (!(t->flags & TOE_TCB_SACK) || lo >= hi)
 		return;
-	t->dsack = (struct toe_range){ (uint32_t)lo, (uint32_t)hi };
-	if (!t->dup_due)
-		t->dup_due = 1;
+	if (t->ndsack == TOE_MAX_DSACK) {
+		if (t->dsack[t->ndsack - 1].hi == (uint32_t)lo)
+			t->dsack[t->ndsack - 1].hi = (uint32_t)hi;
+		return;
+	}
+	t->dsack[t->ndsack++] = (struct toe_range){ (uint32_t)lo, (uint32_t)hi };
+	if (t->dup_due < UINT8_MAX)
+		t->dup_due++;
 }
 
 static uint32_t payload(struct toe_tcb *t, const struct toe_seg *seg, uint64_t seq, uint64_t now)

@@ -208,7 +208,7 @@ void toe_rack_recovered(struct toe_tcb *t);
 
 /* tlp.c */
 uint32_t toe_tlp_fired(struct toe_tcb *t, uint64_t now);
-void toe_tlp_ack(struct toe_tcb *t, const struct toe_walk *w, uint64_t now);
+void toe_tlp_ack(struct toe_tcb *t, const struct toe_walk *w, bool bare, uint64_t now);
 
 /* recovery.c: snd_una moved by `acked`; `lost` more bytes are known to be. */
 void toe_recovery_detect(struct toe_tcb *t, uint32_t acked, uint64_t now);

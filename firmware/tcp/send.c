@@ -6,6 +6,7 @@
 #include "sendmap.h"
 
 #include "../lib/errno.h"
+#include "../lib/mem.h"
 
 /*
  * Bytes that the ring can still take: as much as the application may have been promised, even if
@@ -404,14 +405,15 @@ static uint64_t bare_seq(const struct toe_tcb *t)
 
 static bool send_ack(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 {
-	bool owed = t->dup_due && t->last_ack_sent == (uint32_t)t->rcv_nxt;
+	bool owed = t->dup_due && (t->last_ack_sent == (uint32_t)t->rcv_nxt || t->ndsack);
 
 	make(t, now, o, bare_seq(t), TOE_ACK);
 	if (owed)
 		t->dup_due--;
-	if ((t->nholes || t->dsack.lo != t->dsack.hi) && t->flags & TOE_TCB_SACK)
+	if ((t->nholes || t->ndsack) && t->flags & TOE_TCB_SACK)
 		o->opt_len += toe_opts_sack(t, o->opt + o->opt_len);
-	t->dsack.lo = t->dsack.hi;
+	if (t->ndsack)
+		memmove(t->dsack, t->dsack + 1, --t->ndsack * sizeof(t->dsack[0]));
 	return true;
 }
 

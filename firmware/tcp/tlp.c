@@ -13,19 +13,34 @@ uint32_t toe_tlp_fired(struct toe_tcb *t, uint64_t now)
 	return TOE_ACT_OUTPUT;
 }
 
-/* RFC 8985 7.4.2: a repeated segment that was needed has hidden a loss, which has its price. */
-void toe_tlp_ack(struct toe_tcb *t, const struct toe_walk *w, uint64_t now)
+/* A loss that the probe repaired costs what any loss does, at once. */
+static void reduce(struct toe_tcb *t, uint64_t now)
 {
 	const struct toe_cc *cc = toe_cc(t);
-	bool both = w->dsack && w->dup.hi == (uint32_t)t->tlp_end;
+
+	t->undo_una = 0;
+	toe_ecn_reduced(t);
+	t->ssthresh = cc->loss(t, t->cwnd, now);
+	if (!cc->own_recovery)
+		t->cwnd = toe_min32(t->cwnd, t->ssthresh);
+}
+
+/*
+ * RFC 8985 7.4.2: did the original arrive as well as the repetition? A D-SACK says so, or a `bare`
+ * duplicate of a peer that has none. If neither has come when newer data is acknowledged, the probe
+ * has hidden a loss.
+ */
+void toe_tlp_ack(struct toe_tcb *t, const struct toe_walk *w, bool bare, uint64_t now)
+{
+	bool both = w->dsack ? w->dup.hi == (uint32_t)t->tlp_end : bare && t->snd_una == t->tlp_end;
 
 	if (t->snd_una < t->tlp_end && !both)
 		return;
-	if (t->tlp_again && t->snd_una > t->tlp_end && !both &&
-	    !(t->flags & (TOE_TCB_RECOVERY | TOE_TCB_RTO_RECOVERY))) {
-		t->ssthresh = cc->loss(t, t->cwnd, now);
-		if (!cc->own_recovery)
-			t->cwnd = toe_min32(t->cwnd, t->ssthresh);
+	if (t->tlp_again && !both) {
+		if (t->snd_una <= t->tlp_end)
+			return;
+		if (!(t->flags & (TOE_TCB_RECOVERY | TOE_TCB_RTO_RECOVERY)))
+			reduce(t, now);
 	}
 	t->tlp_end = 0;
 }

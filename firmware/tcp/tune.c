@@ -127,10 +127,14 @@ uint32_t toe_tune_recv(struct toe_tcb *t, uint64_t now)
 	return toe_tcp_fit(t) | toe_buf_wants(t);
 }
 
-/* The application waits for space: is it the buffer that holds the connection back? */
+/*
+ * The application waits for space: is it the buffer that holds the connection back? What was SACKed,
+ * or is lost, takes space until all before it has arrived, but nothing of cwnd.
+ */
 uint32_t toe_tune_send(struct toe_tcb *t)
 {
-	uint32_t want = toe_min32(2 * toe_min32(t->cwnd, TOE_BUF_MAX), t->snd_most);
+	uint64_t held = (uint64_t)t->sacked + t->lost;
+	uint32_t want = (uint32_t)toe_min64(2ull * t->cwnd + held, t->snd_most);
 
 	if (want > t->snd_want) {
 		t->snd_want = want;

@@ -95,23 +95,71 @@ static void tlp__new_data_first(void)
 	CU_ASSERT_EQUAL(e.o[0].rexmit, 0);
 }
 
-/* RFC 8985 7.4: the probe repaired the loss of the last segment, which still has its price. */
+/* Two segments in flight, the last of which a probe has repeated. */
+static struct env probed(void)
+{
+	struct env e = sack_flight(10);
+
+	e.t.snd_end = e.t.snd_max;
+	env_in(&e, TOE_ACK, 0, 0, 8000);
+	env_timer(&e);
+	CU_ASSERT_EQUAL(e.n, 1);
+	CU_ASSERT_EQUAL(env_out_seq(&e, 0), 9000);
+	e.now += 20000;
+	return e;
+}
+
+/* What was sent after the probe is acknowledged. */
+static void newer_data(struct env *e)
+{
+	env_write(e, 12000);
+	CU_ASSERT_EQUAL(e->n, 2);
+	e->now += 20000;
+	env_in(e, TOE_ACK, 0, 0, 12000);
+	CU_ASSERT_EQUAL(e->t.tlp_end, 0);
+}
+
+/* RFC 8985 7.4.2: the probe repaired the loss of the last segment, which still has its price. */
 static void tlp__a_hidden_loss_reduces(void)
 {
-	for (unsigned both = 0; both < 2; both++) {
-		struct env e = sack_flight(10);
+	struct env e = probed();
+	uint32_t cwnd = e.t.cwnd;
 
-		e.t.snd_end = e.t.snd_max;
-		env_in(&e, TOE_ACK, 0, 0, 8000);
-		env_timer(&e);
-		CU_ASSERT_EQUAL(env_out_seq(&e, 0), 9000);
-		e.now += 20000;
-		if (both)
-			sack(&e, 10000, 9000, 10000);
-		else
+	env_in(&e, TOE_ACK, 0, 0, 10000);
+	CU_ASSERT(e.t.cwnd >= cwnd); /* a D-SACK may follow */
+	cwnd = e.t.cwnd;
+	newer_data(&e);
+	CU_ASSERT(e.t.ssthresh <= cwnd / 2 + ENV_MSS);
+	CU_ASSERT_EQUAL(e.t.cwnd, e.t.ssthresh);
+}
+
+static void tlp__both_arrived(void)
+{
+	struct env e = probed();
+	uint32_t cwnd = e.t.cwnd;
+
+	sack(&e, 10000, 9000, 10000);
+	CU_ASSERT_EQUAL(e.t.tlp_end, 0);
+	newer_data(&e);
+	CU_ASSERT(e.t.cwnd >= cwnd);
+}
+
+/* A D-SACK may come after the ACK; a peer that has none sends a bare duplicate. */
+static void tlp__both_arrived_one_by_one(void)
+{
+	for (unsigned bare = 0; bare < 2; bare++) {
+		struct env e = probed();
+		uint32_t cwnd = e.t.cwnd;
+
+		env_in(&e, TOE_ACK, 0, 0, 10000);
+		CU_ASSERT_NOT_EQUAL(e.t.tlp_end, 0);
+		if (bare)
 			env_in(&e, TOE_ACK, 0, 0, 10000);
-		CU_ASSERT_EQUAL(e.t.tlp_end, both ? 0 : e.t.tlp_end);
-		CU_ASSERT_EQUAL(e.t.cwnd >= 10000, 1);
+		else
+			sack(&e, 10000, 9000, 10000);
+		CU_ASSERT_EQUAL(e.t.tlp_end, 0);
+		newer_data(&e);
+		CU_ASSERT(e.t.cwnd >= cwnd);
 	}
 }
 
@@ -136,4 +184,5 @@ static void reordered__not_by_an_ack_with_sack(void)
 UNIT_MAIN("rack", T(lost__three_segments_later), T(lost__by_the_reordering_timer),
 	  T(lost__not_when_it_was_only_late), T(lost__the_retransmission_again),
 	  T(tlp__the_last_segment_again), T(tlp__new_data_first), T(tlp__a_hidden_loss_reduces),
-	  T(reordered__not_by_an_ack_with_sack))
+	  T(reordered__not_by_an_ack_with_sack), T(tlp__both_arrived),
+	  T(tlp__both_arrived_one_by_one))

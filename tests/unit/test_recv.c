@@ -393,7 +393,54 @@ static void toe_tcp_recv__positions(void)
 	CU_ASSERT_EQUAL(e.t.rcv_read - e.t.rcv_first, 100);
 }
 
-UNIT_MAIN("recv", T(toe_tcp_place__in_order), T(toe_tcp_place__trims_to_the_window),
+/* Does segment i carry [lo, hi) as its first SACK block? */
+static bool reports(const struct env *e, unsigned i, uint32_t lo, uint32_t hi)
+{
+	struct toe_seg s = { 0 };
+
+	toe_opts_parse(e->o[i].opt, e->o[i].opt_len, &s);
+	return s.nsack && s.sack[0].lo == ENV_IRS + 1 + lo && s.sack[0].hi == ENV_IRS + 1 + hi;
+}
+
+/* RFC 2883 4: every duplicate of a batch, not only the last; more than fit join or are let go. */
+static void dsack__each_of_a_batch(void)
+{
+	struct env e = env_established();
+
+	e.t.flags |= TOE_TCB_SACK;
+	for (uint32_t seq = 0; seq < 8000; seq += 1000)
+		env_in(&e, TOE_ACK, seq, 1000, 0);
+	env_input(&e, TOE_ACK, 0, 1000, 0);
+	env_input(&e, TOE_ACK, 2000, 1000, 0);
+	env_run(&e, TOE_ACT_OUTPUT);
+	CU_ASSERT_EQUAL(e.n, 2);
+	CU_ASSERT(reports(&e, 0, 0, 1000) && reports(&e, 1, 2000, 3000));
+	for (uint32_t seq = 0; seq < 8000; seq += 1000)
+		env_input(&e, TOE_ACK, seq, 1000, 0);
+	env_run(&e, TOE_ACT_OUTPUT);
+	CU_ASSERT_EQUAL(e.n, TOE_MAX_DSACK);
+	CU_ASSERT(reports(&e, 0, 0, 1000) && reports(&e, TOE_MAX_DSACK - 1, 3000, 8000));
+	CU_ASSERT_EQUAL(e.t.ndsack, 0);
+}
+
+/* Data that arrives in the same batch does not swallow the report. */
+static void dsack__with_data_that_fills_a_hole(void)
+{
+	struct env e = env_established();
+
+	e.t.flags |= TOE_TCB_SACK;
+	env_in(&e, TOE_ACK, 0, 1000, 0);
+	env_in(&e, TOE_ACK, 2000, 1000, 0);
+	env_input(&e, TOE_ACK, 0, 1000, 0);
+	env_input(&e, TOE_ACK, 1000, 1000, 0);
+	env_run(&e, TOE_ACT_OUTPUT);
+	CU_ASSERT_EQUAL(e.n, 1);
+	CU_ASSERT(reports(&e, 0, 0, 1000));
+	CU_ASSERT_EQUAL(env_out_ack(&e, 0), 3000);
+}
+
+UNIT_MAIN("recv", T(dsack__each_of_a_batch), T(dsack__with_data_that_fills_a_hole),
+	  T(toe_tcp_place__in_order), T(toe_tcp_place__trims_to_the_window),
 	  T(toe_tcp_place__only_what_is_missing), T(toe_tcp_place__more_gaps_than_spans),
 	  T(toe_tcp_place__not_after_fin_or_close), T(ooo__joins_and_sorts),
 	  T(ooo__full_list_forgets), T(ooo__a_duplicate_ack_for_each_segment),

@@ -175,6 +175,22 @@ static void send__twice_cwnd_when_the_buffer_is_full(void)
 	CU_ASSERT_EQUAL(e.t.flags & TOE_TCB_WANT_SPACE, 0);
 }
 
+/* SACKed data takes space until the hole before it is filled, and no part of cwnd. */
+static void send__room_for_what_is_sacked(void)
+{
+	struct env e = { .now = ENV_T0 };
+
+	e.t.snd_most = 4 * MB;
+	e.t.cwnd = 100000;
+	e.t.sacked = 300000;
+	e.t.lost = 2000;
+	toe_tune_send(&e.t);
+	CU_ASSERT_EQUAL(e.t.snd_want, 502000);
+	e.t.sacked = 5 * MB;
+	toe_tune_send(&e.t);
+	CU_ASSERT_EQUAL(e.t.snd_want, 4 * MB);
+}
+
 static void send__up_to_its_limit(void)
 {
 	struct env e = tuned();
@@ -269,5 +285,6 @@ static void rtt__from_the_first_segment(void)
 UNIT_MAIN("tune", T(recv__follows_the_reader), T(recv__half_a_window_a_round_trip_is_enough),
 	  T(recv__stalled_reader), T(recv__a_pause_is_no_rate), T(recv__no_further_than_the_scale),
 	  T(recv__asks_again), T(rtt__by_timestamps), T(send__twice_cwnd_when_the_buffer_is_full),
-	  T(send__up_to_its_limit), T(set__ends_tuning), T(set__lower_takes_nothing_back),
-	  T(open__scale_for_what_was_asked), T(rtt__from_the_first_segment))
+	  T(send__room_for_what_is_sacked), T(send__up_to_its_limit), T(set__ends_tuning),
+	  T(set__lower_takes_nothing_back), T(open__scale_for_what_was_asked),
+	  T(rtt__from_the_first_segment))

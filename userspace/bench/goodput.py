@@ -33,6 +33,7 @@ BURST = "0.1,5"  # 0.5 % of all packets, five at a time
 RATES, RTTS, WAYS = (100, 1000), (1, 20, 100), ("send", "recv")
 # The TOE's largest buffers have 16 MB; Linux counts overhead in, hence twice that for what it receives.
 WMEM, RMEM = "4096 65536 16777216", "4096 131072 33554432"
+TOE_BUFS = "--sndbuf-max", "16777216", "--rcvbuf-max", "16777216"
 
 
 def linux_ccs():
@@ -117,7 +118,7 @@ def one(cell, stack, seconds, seed):
         prepare(bed, cc)
         bed.start_wire(*wire_options(harm, rate, rtt, cc, seed))
         if stack == TOE:
-            bed.start_toed()
+            bed.start_toed(*TOE_BUFS)
         here, there, to = (bed.server, bed.client, CLIENT) if way == "send" else (bed.client, bed.server, SERVER)
         r = start_receiver(bed, there, stack if way == "recv" else LINUX, seconds, 1)
         start_sender(here, to, stack if way == "send" else LINUX, seconds + 20, 1, cc)
@@ -200,7 +201,7 @@ def fairness(cc, toe_flows, arg):
         prepare(bed, cc)
         bed.start_wire(*wire_options("none", FAIR_RATE, FAIR_RTT, cc, arg.seed))
         if toe_flows:
-            bed.start_toed()
+            bed.start_toed(*TOE_BUFS)
         r = start_receiver(bed, bed.client, LINUX, seconds, FAIR_FLOWS)
         for stack, n in ((TOE, toe_flows), (LINUX, FAIR_FLOWS - toe_flows)):
             if n:
