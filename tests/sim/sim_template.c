@@ -17,6 +17,7 @@
 enum { FLOWS = 16, BUCKETS = 64, SENT = 3000 };
 
 static const uint8_t addr[16] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 1 };
+static const uint8_t client[16] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 2 };
 
 static struct toe_port port;
 static struct toe_ctrl ctrl;
@@ -47,7 +48,7 @@ static void fill_ctrl(void)
 	ctrl.endpoint[0] = (struct toe_endpoint){ .port = toe_be16(80), .state = TOE_EP_OPEN };
 	memcpy(ctrl.endpoint[0].addr, addr, 16);
 	*g = (struct toe_grant){ .nh = 1, .mtu = 1500, .state = TOE_GRANT_READY };
-	memcpy(g->tuple.laddr, addr, 16);
+	memcpy(g->tuple.laddr, client, 16);
 	memcpy(g->tuple.raddr, addr, 16);
 	g->tuple.lport = toe_be16(40000);
 	g->tuple.rport = toe_be16(80);
