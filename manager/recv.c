@@ -96,7 +96,9 @@ static ssize_t rx_some(struct tm_ctx *c, struct tm_sock *s, struct tm_iter *it, 
 	if (tm_unlikely(toe_load(&s->fb->dev.rx_urg) > read) && avail && avail <= TOE_BUF_MAX)
 		avail = to_the_mark(c, s, &read, avail, flags & MSG_PEEK);
 	if (tm_unlikely(!avail || avail > TOE_BUF_MAX)) {
-		err = fl & TOE_FLOW_ERROR ? tm_take_error(s) : 0;
+		/* As Linux: the end of the stream has come, whatever came after it. */
+		err = (fl & (TOE_FLOW_ERROR | TOE_FLOW_RX_FIN)) == TOE_FLOW_ERROR ? tm_take_error(s)
+										  : 0;
 		if (err)
 			return -err;
 		return fl & (TOE_FLOW_ERROR | TOE_FLOW_RX_FIN | TOE_FLOW_CLOSED) ||

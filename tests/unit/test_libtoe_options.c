@@ -7,39 +7,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
-#include "fake_toe.h"
-
-static int err(int r)
-{
-	return r < 0 ? errno : 0;
-}
-
-static struct sockaddr_in addr_of(const char *ip, int port)
-{
-	return (struct sockaddr_in){ .sin_family = AF_INET,
-				     .sin_port = htons((uint16_t)port),
-				     .sin_addr.s_addr = inet_addr(ip) };
-}
-
-static int do_connect(int fd, const char *ip, int port)
-{
-	struct sockaddr_in sa = addr_of(ip, port);
-
-	return err(toe_connect(fd, (struct sockaddr *)&sa, sizeof(sa)));
-}
-
-/* The flow that was assigned last. */
-static uint32_t newest(void)
-{
-	uint32_t best = 0;
-
-	pthread_mutex_lock(&fake.lock);
-	for (uint32_t i = 0; i < FAKE_FLOWS; i++)
-		if (fake.flow[i].live)
-			best = i;
-	pthread_mutex_unlock(&fake.lock);
-	return best;
-}
+#include "libtoe_calls.h"
 
 static void options__of_a_connection(void)
 {

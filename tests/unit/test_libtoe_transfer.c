@@ -58,6 +58,8 @@ static void transfer__wraps(void)
 static void recv__empty_fin_and_reset(void)
 {
 	char b[16];
+	int v = 0;
+	socklen_t len = sizeof(v);
 	uint32_t flow;
 	int fd = fake_pair(&flow, SOCK_NONBLOCK);
 
@@ -79,6 +81,14 @@ static void recv__empty_fin_and_reset(void)
 	CU_ASSERT_EQUAL(toe_recv(fd, b, sizeof(b), 0), 0);
 	CU_ASSERT_EQUAL(toe_send(fd, b, 1, MSG_NOSIGNAL), -1);
 	CU_ASSERT_EQUAL(errno, EPIPE);
+	toe_close(fd);
+
+	fd = fake_pair(&flow, SOCK_NONBLOCK);
+	fake_peer_fin(flow);
+	fake_peer_rst(flow, EPIPE);
+	CU_ASSERT_EQUAL(toe_recv(fd, b, sizeof(b), 0), 0); /* a stream that had its end */
+	CU_ASSERT_EQUAL(toe_getsockopt(fd, SOL_SOCKET, SO_ERROR, &v, &len), 0);
+	CU_ASSERT_EQUAL(v, EPIPE);
 	toe_close(fd);
 }
 

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Calls of libtoe whose result is an errno, and the flow that they led to. */
+#ifndef LIBTOE_CALLS_H
+#define LIBTOE_CALLS_H
+
+#include <netinet/in.h>
+
+#include "fake_toe.h"
+
+FAKE int err(int r)
+{
+	return r < 0 ? errno : 0;
+}
+
+FAKE struct sockaddr_in addr_of(const char *ip, int port)
+{
+	return (struct sockaddr_in){ .sin_family = AF_INET,
+				     .sin_port = htons((uint16_t)port),
+				     .sin_addr.s_addr = inet_addr(ip) };
+}
+
+FAKE int do_connect(int fd, const char *ip, int port)
+{
+	struct sockaddr_in sa = addr_of(ip, port);
+
+	return err(toe_connect(fd, (struct sockaddr *)&sa, sizeof(sa)));
+}
+
+/* The flow that was assigned last. */
+FAKE uint32_t newest(void)
+{
+	uint32_t best = 0;
+
+	pthread_mutex_lock(&fake.lock);
+	for (uint32_t i = 0; i < FAKE_FLOWS; i++)
+		if (fake.flow[i].live)
+			best = i;
+	pthread_mutex_unlock(&fake.lock);
+	return best;
+}
+
+#endif
