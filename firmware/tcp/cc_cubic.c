@@ -124,14 +124,19 @@ static void avoid_congestion(struct toe_cubic *c, struct toe_tcb *t, const struc
 		grow_cubic(c, t, s->acked, ms);
 }
 
+/* RFC 9438 5.8: time in which the window was not used does not count. */
+static void leave_out(struct toe_cubic *c, uint64_t now)
+{
+	c->epoch += now - c->last_ack;
+	c->last_ack = now;
+}
+
 static void ack(struct toe_tcb *t, const struct toe_ack_sample *s)
 {
 	struct toe_cubic *c = state(t);
 
 	if (!toe_cc_may_grow(t, s)) {
-		/* RFC 9438 5.8: time in which the window was not used does not count. */
-		c->epoch += s->now - c->last_ack;
-		c->last_ack = s->now;
+		leave_out(c, s->now);
 		return;
 	}
 	if (t->cwnd < t->ssthresh)
@@ -195,6 +200,8 @@ static void event(struct toe_tcb *t, enum toe_cc_event e, uint64_t now)
 
 	if (e == TOE_CC_TIMEOUT)
 		c->in_stage = c->after_loss = 0; /* RFC 9438 4.8 */
+	else if (e == TOE_CC_IDLE)
+		leave_out(c, now);
 }
 
 extern const struct toe_cc toe_cc_cubic;

@@ -178,6 +178,29 @@ static void ack__extremes(void)
 		}
 }
 
+/* RFC 9438 5.8: a pause is no time in which the window could have grown. */
+static void idle__does_not_count(void)
+{
+	uint64_t now = 1000000;
+	struct toe_tcb t = after_loss(1000, 100000, 20000, now), on;
+
+	for (unsigned r = 0; r < 20; r++)
+		round_trip(&t, &now);
+	on = t;
+	for (unsigned idle = 0; idle < 2; idle++) {
+		uint64_t then = now;
+
+		t = on;
+		if (idle) {
+			then += 60000000;
+			toe_cc(&t)->event(&t, TOE_CC_IDLE, then);
+		}
+		for (unsigned r = 0; r < 5; r++)
+			round_trip(&t, &then);
+		CU_ASSERT(t.cwnd < on.cwnd + on.cwnd / 5);
+	}
+}
+
 UNIT_MAIN("cc_cubic", T(ack__follows_the_curve), T(ack__reno_friendly_region),
 	  T(loss__beta_and_fast_convergence), T(event__timeout), T(undo__restores_the_curve),
-	  T(ack__idle_time_does_not_count), T(ack__extremes))
+	  T(ack__idle_time_does_not_count), T(ack__extremes), T(idle__does_not_count))
