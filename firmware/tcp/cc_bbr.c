@@ -130,7 +130,8 @@ static void init(struct toe_tcb *t, bool syn_lost, uint64_t now)
 
 static void update_round(struct toe_bbr *b, const struct toe_tcb *t, const struct toe_ack_sample *s)
 {
-	b->round_start = s->delivered && !toe_seq_lt(s->prior_delivered, b->round_end);
+	b->round_start =
+	    s->delivered && s->prior_delivered && !toe_seq_lt(s->prior_delivered, b->round_end);
 	if (!b->round_start)
 		return;
 	b->round_end = (uint32_t)t->delivered;

@@ -266,7 +266,22 @@ static void ack__extremes(void)
 		}
 }
 
+/* An ACK that does not tell when what it acknowledges was sent begins no round: after 2 GB it did. */
+static void round__not_by_an_unknown_time(void)
+{
+	struct toe_ack_sample s;
+
+	start(12500000, 20000);
+	run(1000000);
+	w.t.delivered = bbr()->round_end = 0x90000000u;
+	bbr()->conserve = 1;
+	s = (struct toe_ack_sample){ .now = w.now, .delivered = MSS, .flight = flight() };
+	toe_cc(&w.t)->ack(&w.t, &s);
+	CU_ASSERT_EQUAL(bbr()->round_start, 0);
+	CU_ASSERT_EQUAL(bbr()->conserve, 1);
+}
+
 UNIT_MAIN("cc_bbr", T(startup__finds_the_bandwidth_and_drains),
 	  T(probe_bw__keeps_the_pipe_full_and_the_queue_short), T(probe_bw__follows_the_path),
 	  T(probe_bw__slow_application), T(probe_rtt__every_ten_seconds), T(loss__is_no_signal),
-	  T(event__timeout_and_undo), T(ack__extremes))
+	  T(event__timeout_and_undo), T(ack__extremes), T(round__not_by_an_unknown_time))
