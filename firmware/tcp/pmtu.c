@@ -156,7 +156,7 @@ static uint32_t segment_size(const struct toe_tcb *t)
 {
 	uint32_t len = (uint32_t)toe_min64(t->snd_max - t->snd_una, t->mss);
 
-	return len + t->mtu - full_segment(t);
+	return len + t->ip_hdr + 20u + (t->flags & TOE_TCB_TS ? TOE_TS_OPT_LEN : 0);
 }
 
 /*

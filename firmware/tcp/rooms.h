@@ -235,6 +235,7 @@ bool toe_recv_acceptable(const struct toe_tcb *t, const struct toe_seg *seg, uin
 uint32_t toe_recv_segment(struct toe_tcb *t, const struct toe_seg *seg, uint64_t seq, uint64_t now);
 void toe_recv_twice(struct toe_tcb *t, uint64_t lo, uint64_t hi);
 uint16_t toe_recv_window(struct toe_tcb *t);
+bool toe_recv_window_news(const struct toe_tcb *t);
 bool toe_recv_can(const struct toe_tcb *t);
 
 /*
@@ -293,7 +294,6 @@ void toe_ecn_reduced(struct toe_tcb *t);
 uint32_t toe_ecn_echo(struct toe_tcb *t, uint64_t ack, uint64_t now);
 uint32_t toe_ecn_data(struct toe_tcb *t, const struct toe_seg *seg);
 bool toe_ecn_edge(struct toe_tcb *t, struct toe_out *o);
-bool toe_recv_window_news(const struct toe_tcb *t);
 
 /* tune.c: sizes of the buffers. Those that return something return actions. */
 void toe_buf_open(struct toe_tcb *t, const struct toe_open *o);

@@ -244,8 +244,28 @@ static void probe__maxseg_meanwhile(void)
 	CU_ASSERT_EQUAL(e.t.mss, 500);
 }
 
+/* It is the segments' size that counts, not what the path was thought to take. */
+static void timeout__small_mss(void)
+{
+	struct env e = { .now = ENV_T0 };
+	struct toe_open how = env_how();
+	struct toe_seg syn = env_syn(&e);
+
+	how.mtu = 1500;
+	syn.mss = 536;
+	env_run(&e, toe_tcp_open_passive(&e.t, &how, &syn, e.now));
+	env_in(&e, TOE_ACK, 0, 0, 0);
+	env_write(&e, 5000);
+	do
+		env_timer(&e);
+	while (e.t.rexmits < 2);
+	CU_ASSERT_EQUAL(e.t.mtu, 552);
+	CU_ASSERT_EQUAL(e.o[0].len, 512);
+}
+
 UNIT_MAIN("pmtu", T(too_big__resends_at_once), T(too_big__outside_the_window),
 	  T(too_big__not_below_the_least), T(too_big__without_a_size), T(too_big__larger),
 	  T(probe__arrives), T(probe__is_lost), T(timeout__black_hole), T(timeout__short_segments),
 	  T(unreachable__ends_a_connect), T(unreachable__is_soft_later), T(unreachable__is_over),
-	  T(unreachable__half_open), T(link_mtu__both_ways), T(probe__maxseg_meanwhile))
+	  T(unreachable__half_open), T(link_mtu__both_ways), T(probe__maxseg_meanwhile),
+	  T(timeout__small_mss))
