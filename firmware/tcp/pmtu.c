@@ -21,7 +21,8 @@ enum {
 	RAISE_US = 600 * 1000000, /* RFC 1191 6.3, RFC 8201 4 */
 	HOLE_US = 10 * 1000000, /* the same where nobody said anything */
 	NEXT_US = 1000000, /* a probe arrived: the next one */
-	HOLE_REXMITS = 2, /* timeouts in a row that look like a black hole (RFC 8899 4.3) */
+	/* Timeouts in a row that look like a black hole; two may be a burst of losses. */
+	HOLE_REXMITS = 3,
 };
 
 /* Sizes that paths have (RFC 1191 7.1, brought up to date), to climb and to fall. */
