@@ -68,11 +68,12 @@ def text(cell):
 
 
 def configure(bed, cell):
-    """The Linux side's mood. A route's congestion control needs no permission of the first namespace's."""
+    """The Linux side's mood. A route's congestion control needs no permission of the first namespace's, and its largest
+    cwnd keeps Linux below the window that a receiver begins with: how soon that grows is not what is compared here."""
     sysctl = [f"echo {getattr(cell, f)} > /proc/sys/net/ipv4/tcp_{f};" for f in
               ("timestamps", "sack", "window_scaling", "ecn")]
     net = "192.0.2.0/24 src 192.0.2.2" if cell.family == 4 else "2001:db8::/64"
-    route = f"ip -{cell.family} route replace {net} dev {DEV} proto kernel congctl {cell.cc}"
+    route = f"ip -{cell.family} route replace {net} dev {DEV} proto kernel congctl {cell.cc} cwnd lock {40000 // cell.mtu}"
     bed.client.run("sh", "-c", " ".join(sysctl) + route, check=True)
 
 
