@@ -23,6 +23,7 @@ enum {
 	TOE_MAX_SENT = 1024, /* ranges of its send map */
 	TOE_MAX_CE_EDGES = 4,
 	TOE_MAX_DSACK = 4, /* reports of one batch; what is more joins the last, or is not told */
+	TOE_SACK_RECENT = 4, /* blocks of a SACK option */
 };
 
 enum toe_tcb_flags {
@@ -222,8 +223,8 @@ struct toe_tcb {
 	uint64_t mtu_at; /* deadline of the next try of a larger one */
 	uint64_t fin_at; /* sequence number of the peer's FIN, with TOE_TCB_FIN_OOO */
 	uint64_t oow_at; /* last answer to a segment without data outside the window */
-	uint32_t
-	    sack_recent; /* wire, inside the range that the last segment went to (RFC 2018 4) */
+	/* wire, inside the ranges that segments went to, the last one first (RFC 2018 4) */
+	uint32_t sack_recent[TOE_SACK_RECENT];
 	uint8_t rexmits; /* consecutive timeouts without progress */
 	uint8_t ip_hdr; /* bytes of IP header */
 	uint8_t ndsack; /* entries of dsack */
@@ -264,7 +265,7 @@ struct toe_tcb {
 #define TOE_TCB_HEAD __builtin_offsetof(struct toe_tcb, ooo)
 
 /* What of the tail a spilled TCB keeps. */
-enum { TOE_SPILL_HOLES = 11, TOE_SPILL_SENT = 4 };
+enum { TOE_SPILL_HOLES = 9, TOE_SPILL_SENT = 4 };
 _Static_assert(TOE_TCB_HEAD + TOE_SPILL_HOLES * sizeof(struct toe_range) +
 		       TOE_SPILL_SENT * sizeof(struct toe_sent) <=
 		   TOE_TCB_SIZE,

@@ -62,6 +62,15 @@ void toe_tcp_options(struct toe_tcb *t, const struct toe_sock_opts *o)
 	set_maxseg(t, o->maxseg);
 }
 
+/* tcp(7): what waits by now goes, though corked; what is written from now on waits again. */
+static uint32_t set_nodelay(struct toe_tcb *t, bool on)
+{
+	set_flag(t, TOE_TCB_NODELAY, on);
+	if (on)
+		t->flags &= ~(uint32_t)TOE_TCB_MORE;
+	return TOE_ACT_OUTPUT;
+}
+
 static uint32_t set_cork(struct toe_tcb *t, bool on)
 {
 	set_flag(t, TOE_TCB_CORK, on);
@@ -84,8 +93,7 @@ int64_t toe_tcp_option(struct toe_tcb *t, uint8_t option, uint64_t value, uint64
 {
 	switch (option) {
 	case TOE_OPT_NODELAY:
-		set_flag(t, TOE_TCB_NODELAY, value);
-		return TOE_ACT_OUTPUT;
+		return set_nodelay(t, value);
 	case TOE_OPT_CORK:
 		return set_cork(t, value);
 	case TOE_OPT_QUICKACK:

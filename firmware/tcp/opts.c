@@ -139,29 +139,32 @@ static uint8_t *put_range(uint8_t *p, struct toe_range r)
 }
 
 /*
- * What came twice stands first (RFC 2883 4); then the range that changed last (RFC 2018 4); then the
- * lowest ones, which the peer needs most.
+ * What came twice stands first (RFC 2883 4); then the ranges that segments went to last, so that each
+ * is named in several ACKs (RFC 2018 4); then the lowest ones, which the peer needs most.
  */
 uint8_t toe_opts_sack(const struct toe_tcb *t, uint8_t *opt)
 {
-	unsigned most = t->flags & TOE_TCB_TS ? 3 : 4, first = 0, n = 0;
+	unsigned most = t->flags & TOE_TCB_TS ? 3 : 4, n = 0, done = 0;
+	const struct toe_range *said[TOE_SACK_RECENT + 1], *r;
 	uint8_t *p = opt + 4;
 
 	if (t->ndsack) {
 		p = put_range(p, t->dsack[0]);
 		n++;
 	}
-	for (unsigned i = 0; i < t->nholes; i++)
-		if (toe_seq_leq(t->ooo[i].lo, t->sack_recent))
-			first = i;
-	if (t->nholes) {
-		p = put_range(p, t->ooo[first]);
-		n++;
-	}
-	for (unsigned i = 0; i < t->nholes && n < most; i++) {
-		if (i == first)
+	for (unsigned i = 0; i < TOE_SACK_RECENT + most && n < most; i++) {
+		bool recent = i < TOE_SACK_RECENT;
+		bool again = false;
+
+		if (!recent && i - TOE_SACK_RECENT >= t->nholes)
+			break;
+		r = recent ? toe_recv_range(t, t->sack_recent[i]) : &t->ooo[i - TOE_SACK_RECENT];
+		for (unsigned k = 0; k < done; k++)
+			again = again || said[k] == r;
+		if (!r || again)
 			continue;
-		p = put_range(p, t->ooo[i]);
+		said[done++] = r;
+		p = put_range(p, *r);
 		n++;
 	}
 	toe_put32(opt, NOP << 24 | NOP << 16 | SACK << 8 | (2 + 8 * n));

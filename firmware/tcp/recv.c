@@ -6,6 +6,8 @@
  */
 #include "rooms.h"
 
+#include <stddef.h>
+
 #include "../lib/errno.h"
 
 /*
@@ -94,11 +96,43 @@ unsigned toe_tcp_place(const struct toe_tcb *t, const struct toe_seg *seg,
 	return n;
 }
 
+/* The range that `seq` lies in, or NULL. */
+const struct toe_range *toe_recv_range(const struct toe_tcb *t, uint32_t seq)
+{
+	unsigned lo = 0, n = t->nholes;
+
+	while (n) {
+		unsigned mid = lo + n / 2;
+
+		if (toe_seq_leq(t->ooo[mid].hi, seq)) {
+			n -= n / 2 + 1;
+			lo = mid + 1;
+		} else {
+			n /= 2;
+		}
+	}
+	return lo < t->nholes && toe_seq_leq(t->ooo[lo].lo, seq) ? &t->ooo[lo] : NULL;
+}
+
 static void ooo_remove(struct toe_tcb *t, unsigned at, unsigned n)
 {
 	t->nholes = (uint16_t)(t->nholes - n);
 	for (unsigned i = at; i < t->nholes; i++)
 		t->ooo[i] = t->ooo[i + n];
+}
+
+/* A segment went to the range r, which may have swallowed others: it is reported first. */
+static void touched(struct toe_tcb *t, struct toe_range r)
+{
+	uint32_t was, next = r.lo;
+
+	for (unsigned i = 0; i < TOE_SACK_RECENT; i++) {
+		was = t->sack_recent[i];
+		t->sack_recent[i] = next;
+		if (toe_seq_leq(r.lo, was) && toe_seq_lt(was, r.hi)) /* its old place */
+			return;
+		next = was;
+	}
 }
 
 /* Join p with the ranges it overlaps or touches. With the list full a new range is forgotten. */
@@ -122,7 +156,7 @@ static void ooo_add(struct toe_tcb *t, struct part p)
 			t->ooo[k] = t->ooo[k - 1];
 	}
 	t->ooo[i] = (struct toe_range){ lo, hi };
-	t->sack_recent = lo;
+	touched(t, t->ooo[i]);
 }
 
 /* rcv_nxt moves to `to`, and over what was waiting there. */
@@ -177,7 +211,7 @@ static uint32_t payload(struct toe_tcb *t, const struct toe_seg *seg, uint64_t s
 		toe_recv_twice(t, seq, toe_min64(seq + seg->len, t->rcv_nxt));
 	} else if (!n && p.lo < p.hi) {
 		toe_recv_twice(t, p.lo, p.hi);
-		t->sack_recent = (uint32_t)p.lo; /* the range around it follows */
+		touched(t, *toe_recv_range(t, (uint32_t)p.lo)); /* the range around it follows */
 	}
 	/* All of it known, or the window is shut and this was a probe. */
 	if (!n)

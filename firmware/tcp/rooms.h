@@ -26,6 +26,7 @@ enum {
 	    200000, /* tcp(7): longest that a corked segment waits with nothing in flight */
 	TOE_ECN_MASK = 3, /* of the IP header's TOS */
 	TOE_OOW_US = 100000, /* pause between answers to bare segments outside the window */
+	TOE_DELACK_MAX_US = 200000, /* how late peers acknowledge (RFC 8985 7.2) */
 	TOE_PTO_MIN_US = 2000, /* a peer that is not on its CPU just now is no loss */
 };
 
@@ -80,34 +81,32 @@ static inline uint32_t toe_pipe(const struct toe_tcb *t)
 	return (uint32_t)(t->snd_max - t->snd_una) - t->sacked - t->lost;
 }
 
-/*
- * RFC 8985 7.2: may the timer be a loss probe's? Not while anything is unclear; and with one segment
- * in flight, which the peer may acknowledge late, the probe would come after the RTO.
- */
+/* RFC 8985 7.2: may the timer be a loss probe's? Not while anything is unclear. */
 static inline bool toe_tlp_may(const struct toe_tcb *t)
 {
 	const uint32_t unclear = TOE_TCB_RARE & ~(uint32_t)TOE_TCB_FIN_RCVD & ~TOE_TCB_FIN_OOO;
 
-	return t->snd_max - t->snd_una > t->mss &&
-	       (t->flags & (TOE_TCB_SACK | unclear)) == TOE_TCB_SACK && t->srtt_us;
+	return (t->flags & (TOE_TCB_SACK | unclear)) == TOE_TCB_SACK && t->srtt_us;
 }
 
-static inline uint32_t toe_pto(const struct toe_tcb *t)
+/*
+ * RFC 8985 7.2: the peer may acknowledge a single segment late; and where the RTO is shorter, the
+ * probe goes in its place.
+ */
+static inline uint64_t toe_pto(const struct toe_tcb *t)
 {
-	return toe_max32(2 * t->srtt_us, TOE_PTO_MIN_US);
+	uint32_t late = t->snd_max - t->snd_una > t->mss ? 0 : TOE_DELACK_MAX_US;
+
+	return toe_min64(toe_max32(2 * t->srtt_us, TOE_PTO_MIN_US) + late, toe_rto(t));
 }
 
 /* RFC 6298 5.1, 5.3; RFC 8985 7.2. */
 static inline void toe_rto_arm(struct toe_tcb *t, uint64_t now)
 {
-	uint64_t in = toe_rto(t);
+	bool probe = toe_tlp_may(t);
 
-	t->flags &= ~(uint32_t)TOE_TCB_TLP;
-	if (toe_tlp_may(t) && toe_pto(t) < in) {
-		t->flags |= TOE_TCB_TLP;
-		in = toe_pto(t);
-	}
-	t->rto_at = now + in;
+	t->flags = probe ? t->flags | TOE_TCB_TLP : t->flags & ~(uint32_t)TOE_TCB_TLP;
+	t->rto_at = now + (probe ? toe_pto(t) : toe_rto(t));
 }
 
 /*
@@ -237,6 +236,7 @@ void toe_recv_twice(struct toe_tcb *t, uint64_t lo, uint64_t hi);
 uint16_t toe_recv_window(struct toe_tcb *t);
 bool toe_recv_window_news(const struct toe_tcb *t);
 bool toe_recv_can(const struct toe_tcb *t);
+const struct toe_range *toe_recv_range(const struct toe_tcb *t, uint32_t seq);
 
 /*
  * RFC 1122 4.2.3.2: every second full segment is acknowledged at once, anything else within 40 ms.

@@ -112,7 +112,8 @@ static inline void make_data(struct toe_tcb *t, uint64_t now, struct toe_out *o,
 	if (TOE_UNLIKELY(t->opts & TOE_TCB_URGENT))
 		mark_urgent(t, o, seq);
 	t->sent_at = now;
-	t->flags &= ~(uint32_t)(TOE_TCB_FRESH | TOE_TCB_QUICKACK);
+	if (len) /* a FIN alone is no answer, and none will follow */
+		t->flags &= ~(uint32_t)(TOE_TCB_FRESH | TOE_TCB_QUICKACK);
 }
 
 /* What was sent before goes again; FIN only if it is part of that. */

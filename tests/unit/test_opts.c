@@ -166,8 +166,8 @@ static void toe_opts_sack__newest_first(void)
 	CU_ASSERT_EQUAL(s.nsack, 3);
 	CU_ASSERT_EQUAL(s.sack[0].lo - ENV_IRS - 1, 3000);
 	CU_ASSERT_EQUAL(s.sack[0].hi - ENV_IRS - 1, 3100);
-	CU_ASSERT_EQUAL(s.sack[1].lo - ENV_IRS - 1, 1000);
-	CU_ASSERT_EQUAL(s.sack[2].lo - ENV_IRS - 1, 5000);
+	CU_ASSERT_EQUAL(s.sack[1].lo - ENV_IRS - 1, 5000);
+	CU_ASSERT_EQUAL(s.sack[2].lo - ENV_IRS - 1, 1000);
 }
 
 static void toe_opts_sack__fits_with_timestamps(void)
