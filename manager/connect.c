@@ -12,8 +12,9 @@
 
 #include "connect.h"
 #include "toe.h"
+#include "transfer.h"
 
-enum { ASSIGN_US = 50000 };
+enum { ASSIGN_US = 50000 }; /* an FPC that takes longer is not waited for */
 
 static bool connect_done(struct tm_sock *s)
 {
@@ -68,12 +69,13 @@ static void await_flow(struct tm_ctx *c, struct tm_sock *s)
 		tm_wait(c, assigned, s, -1, tm_now_us() + ASSIGN_US);
 }
 
-static int connect_wait(struct tm_ctx *c, struct tm_sock *s, int fd, int err_nonblock)
+static int connect_wait(struct tm_ctx *c, struct tm_sock *s, int fd, bool nonblock,
+			int err_nonblock)
 {
 	uint64_t deadline = s->opt.sndtimeo_us ? tm_now_us() + s->opt.sndtimeo_us : 0;
 	int err;
 
-	if (!connect_done(s) && tm_has(s, TM_S_NONBLOCK)) {
+	if (!connect_done(s) && nonblock) {
 		await_flow(c, s);
 		if (!connect_done(s))
 			return err_nonblock;
@@ -127,9 +129,9 @@ static void to_placeholder(int fd, void *arg)
 	dup3(tm_proc.placeholder, fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
 }
 
-/* 1: the kernel's business; 0: TOE_SW_CONNECT is out; -errno. */
+/* 1: the kernel's business; 0: TOE_SW_CONNECT is out; -errno. `fast`: by TCP Fast Open, if it can be. */
 static int connect_start(struct tm_ctx *c, struct tm_sock *s, int fd, const struct sockaddr *addr,
-			 socklen_t len)
+			 socklen_t len, bool fast)
 {
 	struct toe_adm_req req = { .type = TOE_ADM_REQ_CONNECT, .ctx = c->id };
 	struct toe_adm_ans ans;
@@ -165,8 +167,13 @@ static int connect_start(struct tm_ctx *c, struct tm_sock *s, int fd, const stru
 	tm_clear(s, TM_S_FAILED | TM_S_ERROR_TAKEN | TM_S_CONNECTED);
 	toe_store_release(&s->kind, TM_CONNECT);
 	*toe_arena_grant_opts(tm_proc.arena, ans.grant) = s->opt.so;
+	if (fast)
+		toe_arena_grant_opts(tm_proc.arena, ans.grant)->flags |= TOE_SO_FASTOPEN;
 	tm_push(c, ans.fpc, TOE_SW_CONNECT, 0, 0, ans.grant,
 		(uint64_t)s->serial << 32 | tm_sock_index(s));
+	/* Only the FPC knows whether it has a cookie, and it is about to say so. */
+	if (fast)
+		tm_wait(c, assigned, s, -1, tm_now_us() + ASSIGN_US);
 	return 0;
 }
 
@@ -216,7 +223,7 @@ static int connect_again(struct tm_ctx *c, struct tm_sock *s, int fd)
 {
 	if (tm_kind(s) == TM_LISTEN || tm_has(s, TM_S_CONNECTED))
 		return -EISCONN;
-	return connect_wait(c, s, fd, -EALREADY);
+	return connect_wait(c, s, fd, tm_has(s, TM_S_NONBLOCK), -EALREADY);
 }
 
 /* AF_UNSPEC dissolves the association: the connection is reset, the socket is as new. */
@@ -262,10 +269,59 @@ static int do_connect(struct tm_sock *s, int fd, const struct sockaddr *addr, so
 		return kernel_connect(s, fd, addr, len);
 	if (tm_kind(s) != TM_FRESH)
 		return connect_again(c, s, fd);
-	err = connect_start(c, s, fd, addr, len);
+	err = connect_start(c, s, fd, addr, len, s->opt.so.flags & TOE_SO_FASTOPEN);
 	if (err > 0)
 		return kernel_connect(s, fd, addr, len);
-	return err ? err : connect_wait(c, s, fd, -EINPROGRESS);
+	return err ? err : connect_wait(c, s, fd, tm_has(s, TM_S_NONBLOCK), -EINPROGRESS);
+}
+
+static ssize_t kernel_sendmsg(struct tm_sock *s, int fd, const struct msghdr *msg, int flags)
+{
+	int err;
+
+	tm_big_lock();
+	err = tm_to_kernel(s, fd);
+	tm_big_unlock();
+	return err ? err : tm_sys(sendmsg(fd, msg, flags));
+}
+
+/* The connecting half of tm_tx_connect. 1: the kernel's business; 0 or -errno. */
+static int connect_first(struct tm_sock *s, int fd, const struct msghdr *msg, int flags, bool fast)
+{
+	const struct sockaddr *addr = msg->msg_name;
+	bool nonblock = tm_has(s, TM_S_NONBLOCK) || flags & MSG_DONTWAIT;
+	struct tm_ctx *c;
+	int err;
+
+	if (addr && msg->msg_namelen >= sizeof(sa_family_t) && addr->sa_family == AF_UNSPEC)
+		return -EOPNOTSUPP;
+	if (tm_kind(s) != TM_FRESH && !connect_done(s))
+		return -EALREADY;
+	if (tm_kind(s) != TM_FRESH) {
+		err = tm_has(s, TM_S_CONNECTED) ? 0 : connect_result(s);
+		return err ? err : -EISCONN;
+	}
+	if (!addr || msg->msg_namelen < sizeof(sa_family_t))
+		return -EINVAL;
+	if (tm_has(s, TM_S_FAILED) && s->error)
+		return take_failure(s);
+	c = tm_has(s, TM_S_KERNEL_ONLY) ? NULL : tm_ctx_get(&err);
+	if (!c)
+		return 1;
+	err = connect_start(c, s, fd, addr, msg->msg_namelen, fast);
+	return err ? err : connect_wait(c, s, fd, nonblock, -EINPROGRESS);
+}
+
+ssize_t tm_tx_connect(struct tm_sock *s, int fd, const struct msghdr *msg, int flags)
+{
+	struct tm_iter it;
+	int err = tm_iter_init(&it, msg->msg_iov, msg->msg_iovlen);
+
+	if (!err)
+		err = connect_first(s, fd, msg, flags, it.left);
+	if (err > 0)
+		return kernel_sendmsg(s, fd, msg, flags);
+	return err ? tm_tx_error(err, flags) : tm_tx(s, fd, &it, flags & ~MSG_FASTOPEN);
 }
 
 int toe_connect(int fd, const struct sockaddr *addr, socklen_t len)

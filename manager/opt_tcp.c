@@ -151,6 +151,21 @@ static int64_t get_fastopen(struct tm_sock *s)
 	return s->opt.so.fastopen;
 }
 
+/* connect leaves the SYN to the first write, when the peer's cookie is known (RFC 7413, tcp(7)). */
+static int set_fastopen_connect(struct tm_sock *s, int64_t v)
+{
+	if (v < 0 || v > 1 || tm_kind(s) != TM_FRESH)
+		return -EINVAL;
+	s->opt.so.flags &= ~(uint32_t)TOE_SO_FASTOPEN;
+	s->opt.so.flags |= v ? TOE_SO_FASTOPEN : 0;
+	return 0;
+}
+
+static int64_t get_fastopen_connect(struct tm_sock *s)
+{
+	return !!(s->opt.so.flags & TOE_SO_FASTOPEN);
+}
+
 static int set_cc(struct tm_sock *s, int64_t v)
 {
 	s->opt.so.cc = (uint8_t)(1 + v);
@@ -181,6 +196,7 @@ static const struct tm_opt rows[] = {
 	  .field = { TOE_OPT_USER_TIMEOUT, TM_FIELD(user_timeout_ms), 0, INT32_MAX, 0 } },
 	{ TCP_DEFER_ACCEPT, O_INT, .set = set_defer, .get = get_defer },
 	{ TCP_FASTOPEN, O_INT, .set = set_fastopen, .get = get_fastopen },
+	{ TCP_FASTOPEN_CONNECT, O_INT, .set = set_fastopen_connect, .get = get_fastopen_connect },
 	{ TCP_MAXSEG, O_INT, .set = set_maxseg, .get = get_maxseg },
 	{ TCP_CONGESTION, O_CC, .set = set_cc, .get = get_cc },
 };

@@ -28,6 +28,9 @@ void tm_iter_in(struct tm_iter *it, const void *from, size_t n); /* scatter n by
 ssize_t tm_tx(struct tm_sock *s, int fd, struct tm_iter *it, int flags);
 ssize_t tm_rx(struct tm_sock *s, int fd, struct tm_iter *it, int flags);
 
+/* MSG_FASTOPEN, tcp(7): connect, to the message's address, and send in one (connect.c). */
+ssize_t tm_tx_connect(struct tm_sock *s, int fd, const struct msghdr *msg, int flags);
+
 /* Bytes that can be written now (flow lock held), or 0 and *err: -EAGAIN, or why never. */
 uint32_t tm_tx_room(struct tm_sock *s, int *err);
 /* `n` bytes were written behind tx_end: tell the FPC. The flow lock is held. */

@@ -109,6 +109,8 @@ ssize_t toe_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
 	struct tm_sock *s = tm_sock_of(fd);
 
+	if (flags & MSG_FASTOPEN && s && (tm_kind(s) == TM_FRESH || !tm_is_kernel(s)))
+		return tm_ret(tm_tx_connect(s, fd, msg, flags));
 	return tm_is_kernel(s) ? sendmsg(fd, msg, flags)
 			       : sock_writev(s, fd, msg->msg_iov, msg->msg_iovlen, flags);
 }

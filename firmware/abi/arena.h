@@ -82,6 +82,7 @@ enum { TOE_ACCEPT_RING = 4096 };
 enum toe_sock_flags {
 	TOE_SO_NODELAY = 1, /* TCP_NODELAY */
 	TOE_SO_KEEPALIVE = 2, /* SO_KEEPALIVE */
+	TOE_SO_FASTOPEN = 4, /* active opens: TCP_FASTOPEN_CONNECT, MSG_FASTOPEN */
 };
 
 /*
@@ -144,7 +145,10 @@ enum toe_tcp_state {
 };
 
 enum toe_flow_flags {
-	/* handshake done, or the peer's SYN brought a Fast Open cookie (stays set) */
+	/*
+	 * handshake done, or the peer's SYN brought a Fast Open cookie, or there is one for our SYN:
+	 * the application may write (stays set)
+	 */
 	TOE_FLOW_ESTABLISHED = 1,
 	TOE_FLOW_RX_FIN = 2, /* rx_end is the end of the stream */
 	TOE_FLOW_ERROR = 4, /* toe_flow_dev.error is set; the flow is gone */

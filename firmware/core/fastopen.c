@@ -4,6 +4,8 @@
 #include "fpc.h"
 #include "isn.h"
 
+enum { OFF_US = 600 * 1000000 };
+
 void toe_fast_cookie(const uint64_t key[2], const struct toe_tuple *t, uint64_t period,
 		     struct toe_fo_cookie *c)
 {
@@ -43,4 +45,68 @@ void toe_fast_passive(const struct toe_fpc *f, const struct toe_rx *rx,
 	toe_fast_cookie(f->ctrl->key, &rx->tuple, period - 1, &before);
 	if (same(&rx->seg.fo, &before))
 		o->fast |= TOE_FAST_DATA;
+}
+
+static struct toe_fast_path *place(struct toe_fpc *f, const struct toe_tuple *t)
+{
+	uint64_t w[4];
+
+	memcpy(w, t->laddr, 16);
+	memcpy(w + 2, t->raddr, 16);
+	return &f->fast[toe_siphash(f->ctrl->key, w, 4) & (TOE_PATHS - 1)];
+}
+
+static bool is_for(const struct toe_fast_path *p, const struct toe_tuple *t)
+{
+	return p->vlan == t->vlan && p->dev == t->dev && !memcmp(p->raddr, t->raddr, 16) &&
+	       !memcmp(p->laddr, t->laddr, 16);
+}
+
+/* The entry of the tuple's addresses, which may take another's place. */
+static struct toe_fast_path *own(struct toe_fpc *f, const struct toe_tuple *t)
+{
+	struct toe_fast_path *p = place(f, t);
+
+	if (is_for(p, t))
+		return p;
+	memset(p, 0, sizeof(*p));
+	memcpy(p->laddr, t->laddr, 16);
+	memcpy(p->raddr, t->raddr, 16);
+	p->vlan = t->vlan;
+	p->dev = t->dev;
+	return p;
+}
+
+/* RFC 7413 4.1.3, 4.2.1 */
+void toe_fast_active(struct toe_fpc *f, const struct toe_tuple *t, struct toe_open *o)
+{
+	const struct toe_fast_path *p = place(f, t);
+
+	if (!(o->opts.flags & TOE_SO_FASTOPEN))
+		return;
+	memset(&o->fo, 0, sizeof(o->fo));
+	if (is_for(p, t)) {
+		if (p->off > f->now)
+			return;
+		o->fo = p->fo;
+		o->fo_mss = p->mss;
+	}
+	o->fast = TOE_FAST_OPTION | (o->fo.len ? TOE_FAST_DATA : 0);
+}
+
+void toe_fast_learn(struct toe_fpc *f, const struct toe_tuple *tuple, const struct toe_tcb *t,
+		    const struct toe_seg *syn_ack)
+{
+	struct toe_fast_path *p;
+
+	if (!(syn_ack->opts & TOE_SEG_FASTOPEN) || !syn_ack->fo.len)
+		return;
+	p = own(f, tuple);
+	p->fo = syn_ack->fo;
+	p->mss = t->mss_peer;
+}
+
+void toe_fast_lost(struct toe_fpc *f, const struct toe_tuple *t)
+{
+	own(f, t)->off = f->now + OFF_US;
 }

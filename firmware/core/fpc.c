@@ -165,6 +165,7 @@ void toe_fpc_input(struct toe_fpc *f, uint32_t flow, struct toe_rx *rx)
 	uint64_t had;
 	uint32_t act;
 	unsigned n;
+	bool asked;
 
 	if (!w)
 		return;
@@ -177,6 +178,7 @@ void toe_fpc_input(struct toe_fpc *f, uint32_t flow, struct toe_rx *rx)
 		return;
 	}
 	had = w->t->rcv_nxt;
+	asked = w->t->state == TOE_TCP_SYN_SENT && w->t->opts & TOE_TCB_FO_OPTION;
 	act = toe_tcp_input(w->t, &rx->seg, f->now);
 	w->act |= act & ~(uint32_t)TOE_ACT_RST;
 	toe_count(f, TOE_CNT_rx_segments);
@@ -185,6 +187,8 @@ void toe_fpc_input(struct toe_fpc *f, uint32_t flow, struct toe_rx *rx)
 	count_acts(f, act);
 	if (act & TOE_ACT_ESTABLISHED)
 		toe_backlog_established(f, flow);
+	if (asked && act & TOE_ACT_ESTABLISHED)
+		toe_fast_learn(f, &w->e->tuple, w->t, &rx->seg);
 	if (act & TOE_ACT_RST)
 		toe_answer_reset(f, rx);
 	if (!(act & (TOE_ACT_C_UNACCEPTABLE | TOE_ACT_C_PAWS | TOE_ACT_RST)))
@@ -294,6 +298,9 @@ static void timer(struct toe_fpc *f, uint32_t i)
 		return;
 	act = toe_tcp_timer(w->t, f->now);
 	w->act |= act;
+	if (act & TOE_ACT_C_RTO && w->t->state == TOE_TCP_SYN_SENT &&
+	    w->t->opts & TOE_TCB_FO_OPTION)
+		toe_fast_lost(f, &w->e->tuple);
 	count_acts(f, act);
 }
 

@@ -167,6 +167,7 @@ struct toe_fpc {
 	uint16_t bells[TOE_MAX_APPS * TOE_MAX_CTXS]; /* contexts with queued commands */
 	uint32_t nbells;
 	struct toe_path path[TOE_PATHS];
+	struct toe_fast_path fast[TOE_PATHS];
 	struct toe_allowance allowance[TOE_ALLOWANCES]; /* of RSTs, by address */
 	struct toe_tcb scratch; /* of a connection that nothing is kept of (SYN cookies) */
 };
@@ -224,6 +225,12 @@ bool toe_icmp_frame(struct toe_fpc *f, const struct toe_frame *fr, const struct 
 /* fastopen.c: what a listener makes of the option in a SYN; `o` is filled in but for `fast`. */
 void toe_fast_passive(const struct toe_fpc *f, const struct toe_rx *rx,
 		      const struct toe_endpoint *ep, struct toe_open *o);
+/* What an active open makes of what is known of its destination, in the same way. */
+void toe_fast_active(struct toe_fpc *f, const struct toe_tuple *t, struct toe_open *o);
+/* A SYN-ACK came for `t`, whose SYN had the option; a SYN that had it was not answered in time. */
+void toe_fast_learn(struct toe_fpc *f, const struct toe_tuple *tuple, const struct toe_tcb *t,
+		    const struct toe_seg *syn_ack);
+void toe_fast_lost(struct toe_fpc *f, const struct toe_tuple *t);
 
 /* path.c: a path's MTU was heard of; and what is known, at most `link`. */
 void toe_path_learn(struct toe_fpc *f, const struct toe_tuple *t, uint16_t mtu);

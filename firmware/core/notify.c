@@ -59,7 +59,8 @@ void toe_host_birth(struct toe_fpc *f, struct toe_work *w)
 	struct toe_flow_block *b = w->b;
 	const struct toe_tuple *t = &w->e->tuple;
 
-	toe_store(&b->dev.flags, 0);
+	/* Its id is told before the batch is published. */
+	toe_store(&b->dev.flags, toe_tcp_eager(w->t) ? TOE_FLOW_ESTABLISHED : 0);
 	toe_store(&b->dev.state, w->t->state);
 	toe_store(&b->dev.rx_end, 0);
 	toe_store(&b->dev.rx_urg, 0);

@@ -7,7 +7,7 @@
 #ifndef TOE_CORE_PATH_H
 #define TOE_CORE_PATH_H
 
-#include "../abi/maps.h"
+#include "tcb.h"
 
 enum { TOE_PATHS = 256 }; /* a power of two */
 
@@ -17,6 +17,19 @@ struct toe_path {
 	uint16_t mtu;
 	uint16_t vlan;
 	uint8_t dev;
+};
+
+/*
+ * What servers have said about TCP Fast Open (RFC 7413 4.1.3): the cookie for one of our addresses,
+ * and the MSS option that came with it. Of the same kind: who forgets it asks again.
+ */
+struct toe_fast_path {
+	uint8_t laddr[16], raddr[16];
+	uint64_t off; /* microseconds; until then it is not used: a SYN with the option was lost */
+	struct toe_fo_cookie fo; /* without bytes: none is known */
+	uint8_t dev;
+	uint16_t mss;
+	uint16_t vlan;
 };
 
 #endif

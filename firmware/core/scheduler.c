@@ -393,6 +393,7 @@ static void begin_active(struct toe_fpc *f, struct toe_work *w, const struct toe
 
 	open_params(f, &g->tuple, g->mtu, isn, &o);
 	copy_opts(&o.opts, toe_arena_grant_opts(w->arena, (uint32_t)(g - f->ctrl->grant)));
+	toe_fast_active(f, &g->tuple, &o);
 	w->act |= toe_tcp_open_active(w->t, &o, f->now);
 	w->t->nh = g->nh;
 	w->t->cookie = cookie;

@@ -75,6 +75,7 @@ enum toe_tcb_opts {
 	TOE_TCB_FASTOPEN = 1 << 4,
 	TOE_TCB_FO_OPTION = 1 << 5, /* our first SYN or SYN-ACK carries the option, with `fo` */
 	TOE_TCB_SYN_DUE = 1 << 6, /* it must leave again, with data behind it in flight */
+	TOE_TCB_SYN_HELD = 1 << 7, /* our SYN waits for data, until rto_at at most */
 };
 
 struct toe_range {

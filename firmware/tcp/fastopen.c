@@ -7,6 +7,10 @@
  * (toe_tcp_early): what it writes leaves as far as the initial window goes. So more than the SYN-ACK
  * may be in flight when its timer fires; then that alone goes again, and the data once the handshake
  * is done.
+ *
+ * The active side with a cookie holds its SYN back until the application writes, and what it writes
+ * first goes along. More waits for the SYN-ACK. A SYN that was not answered in time is repeated
+ * without cookie and data: there are paths that drop the one or the other (RFC 7413 4.1.3, 4.2.1).
  */
 #include "sendmap.h"
 
@@ -23,6 +27,40 @@ uint32_t toe_fo_passive(struct toe_tcb *t, const struct toe_open *o, const struc
 	t->rcv_nxt += toe_min64(syn->len, t->rcv_adv - t->rcv_nxt);
 	toe_cc(t)->init(t, false, now);
 	return TOE_ACT_ACCEPT;
+}
+
+/* RFC 7413 4.1.3: ask for a cookie, or show the one that is known and wait for data. */
+void toe_fo_active(struct toe_tcb *t, const struct toe_open *o, uint64_t now)
+{
+	if (!(o->fast & TOE_FAST_OPTION))
+		return;
+	t->opts |= TOE_TCB_FO_OPTION;
+	t->fo = o->fo;
+	if (!(o->fast & TOE_FAST_DATA))
+		return;
+	t->opts |= TOE_TCB_FASTOPEN | TOE_TCB_SYN_HELD;
+	t->mss_peer = (uint16_t)toe_max32(o->fo_mss, TOE_MSS_MIN);
+	t->rto_at = now + toe_rto(t);
+}
+
+/* The SYN waits no longer: there is data, an end of it, or none came in time. */
+uint32_t toe_fo_release(struct toe_tcb *t)
+{
+	if (!(t->opts & TOE_TCB_SYN_HELD))
+		return 0;
+	t->opts &= ~(uint32_t)TOE_TCB_SYN_HELD;
+	t->rto_at = 0;
+	return TOE_ACT_OUTPUT;
+}
+
+/* Bytes of data that a SYN with so many bytes of options may take along (RFC 7413 4.2.1). */
+uint32_t toe_fo_syn_room(const struct toe_tcb *t, uint32_t opt_len)
+{
+	uint32_t most = toe_min32(t->mss_peer, t->mtu - t->ip_hdr - 20u);
+
+	if (t->maxseg)
+		most = toe_min32(most, t->maxseg);
+	return most > opt_len ? (uint32_t)toe_min64(most - opt_len, t->snd_end - t->snd_first) : 0;
 }
 
 /* Our SYN or SYN-ACK must leave again; what is in flight behind it stays where it is. */

@@ -164,6 +164,7 @@ uint32_t toe_tcp_open_active(struct toe_tcb *t, const struct toe_open *o, uint64
 	if (o->ecn == TOE_ECN_ON || toe_cc(t)->wants_ecn)
 		t->flags |= TOE_TCB_ECN;
 	t->state = TOE_TCP_SYN_SENT;
+	toe_fo_active(t, o, now);
 	return TOE_ACT_OUTPUT;
 }
 
@@ -222,11 +223,13 @@ uint32_t toe_fsm_syn_sent(struct toe_tcb *t, const struct toe_seg *seg, uint64_t
 	if (acks) {
 		act = toe_fsm_established(t, seg, now);
 		t->ecn_recover = ack; /* the SYN-ACK's ECE is no echo */
-		return act | toe_ack_advance(t, seg, ack, now) | toe_ack_now(t);
+		act |= toe_ack_advance(t, seg, ack, now) | toe_ack_now(t);
+		return act | toe_fo_established(t);
 	}
 	/* Both ends opened: our SYN goes again, with an ACK. */
 	t->state = TOE_TCP_SYN_RECEIVED;
-	t->snd_nxt = t->snd_una;
+	toe_fo_release(t);
+	toe_fo_syn_due(t);
 	return TOE_ACT_OUTPUT;
 }
 
@@ -305,6 +308,7 @@ uint32_t toe_tcp_shutdown(struct toe_tcb *t, uint64_t now)
 		return 0;
 	}
 	t->flags |= TOE_TCB_FIN_QUEUED;
+	toe_fo_release(t);
 	return TOE_ACT_OUTPUT;
 }
 
@@ -315,7 +319,9 @@ uint32_t toe_tcp_close(struct toe_tcb *t, uint64_t now)
 	case TOE_TCP_CLOSED:
 		return t->flags & TOE_TCB_RST_OUT ? TOE_ACT_OUTPUT : TOE_ACT_FREE;
 	case TOE_TCP_SYN_SENT:
-		return end(t);
+		if (!toe_tcp_eager(t) || t->snd_end == t->snd_first)
+			return end(t);
+		break; /* what was written goes to the peer first */
 	case TOE_TCP_TIME_WAIT:
 		return TOE_ACT_TIME_WAIT;
 	default:

@@ -140,7 +140,8 @@ static bool input_ack(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now
 		}
 		if (t->defer && toe_defers(t, seg))
 			return false;
-		late = t->rexmits;
+		/* A SYN that crosses ours acknowledges no data. */
+		late = t->rexmits || !(t->flags & TOE_TCB_PASSIVE);
 		*act |= toe_fsm_established(t, seg, now);
 	}
 	/* RFC 5961 5.2: an ACK from too far below was made up. */

@@ -39,6 +39,8 @@ int64_t toe_tcp_send(struct toe_tcb *t, uint64_t end, uint8_t send_flags, uint64
 			t->opts |= TOE_TCB_URGENT;
 		}
 		act = TOE_ACT_OUTPUT;
+		if (TOE_UNLIKELY(t->opts & TOE_TCB_SYN_HELD) && end > had)
+			toe_fo_release(t);
 	}
 	if (send_flags & TOE_SEND_WANT_SPACE) {
 		if (toe_send_roomy(t))
@@ -428,6 +430,17 @@ static bool send_edge(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 	return true;
 }
 
+/* Data that goes with our first SYN (RFC 7413 4.2.1). */
+static void add_early(struct toe_tcb *t, uint64_t now, struct toe_out *o)
+{
+	o->len = toe_fo_syn_room(t, o->opt_len);
+	if (!o->len)
+		return;
+	t->snd_nxt = t->snd_max = t->snd_first + o->len;
+	toe_sent_append(t, (uint32_t)t->snd_max, now);
+	t->sent_at = now;
+}
+
 static bool send_syn(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 {
 	bool again = t->snd_max >= t->snd_first;
@@ -456,6 +469,8 @@ static bool send_syn(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 	t->opts &= ~(uint32_t)TOE_TCB_SYN_DUE;
 	if (t->snd_max <= t->snd_first)
 		t->snd_nxt = t->snd_max = t->snd_first;
+	if (!again && toe_tcp_eager(t))
+		add_early(t, now, o);
 	if (!t->rto_at)
 		t->rto_at = now + toe_rto(t);
 	return true;
@@ -474,6 +489,8 @@ static bool output_unsynchronized(struct toe_tcb *t, uint64_t now, struct toe_ou
 {
 	if (t->state == TOE_TCP_CLOSED)
 		return t->flags & TOE_TCB_RST_OUT && send_rst(t, now, o);
+	if (t->opts & TOE_TCB_SYN_HELD)
+		return false;
 	if (t->snd_nxt < t->snd_first || t->opts & TOE_TCB_SYN_DUE)
 		return send_syn(t, now, o);
 	if (t->state != TOE_TCP_SYN_RECEIVED)

@@ -96,7 +96,8 @@ enum toe_act {
 /* TCP Fast Open, in toe_open.fast. */
 enum toe_fast {
 	TOE_FAST_OPTION = 1, /* the SYN or SYN-ACK carries the option, with toe_open.fo */
-	TOE_FAST_DATA = 2, /* data in the SYN counts: its cookie is right */
+	/* data in the SYN counts: its cookie is right, or ours is known, and the SYN waits for data */
+	TOE_FAST_DATA = 2,
 };
 
 /* How to begin: what the scheduler knows about the flow, and what its application wants. */
@@ -114,6 +115,7 @@ struct toe_open {
 	uint8_t ecn; /* enum toe_ecn_policy */
 	uint8_t fast; /* enum toe_fast */
 	struct toe_fo_cookie fo;
+	uint16_t fo_mss; /* active, with TOE_FAST_DATA: the MSS option that came with the cookie */
 };
 
 /*
@@ -223,6 +225,12 @@ static inline bool toe_tcp_early(const struct toe_tcb *t)
 {
 	return t->state == TOE_TCP_SYN_RECEIVED && t->opts & TOE_TCB_FASTOPEN &&
 	       t->flags & TOE_TCB_PASSIVE;
+}
+
+/* In SYN_SENT, but the application may write: its data goes with the SYN (RFC 7413 4.2.1). */
+static inline bool toe_tcp_eager(const struct toe_tcb *t)
+{
+	return t->state == TOE_TCP_SYN_SENT && t->opts & TOE_TCB_FASTOPEN;
 }
 
 static inline uint64_t toe_tcp_tx_una(const struct toe_tcb *t)

@@ -7,6 +7,7 @@
  *	client echo ADDR PORT BYTES		send and receive at the same time
  *	client open ADDR PORT COUNT		COUNT times, 64 at once: echo 64 bytes, close
  *	client names ADDR PORT 0		LOCAL PORT PEER PORT, as this side and as the server sees it
+ *	client fast ADDR PORT COUNT		COUNT times: open by TCP Fast Open, echo 64 bytes, close
  *	client hold ADDR PORT COUNT SECONDS	COUNT connections echo 64 bytes in turn
  *
  * Prints "ok ..." and exits 0, or says what went wrong and exits 1. hold also exits 0 when
@@ -16,6 +17,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -214,6 +216,27 @@ static void do_open(unsigned long count)
 	}
 }
 
+/* The request goes with the SYN, by either way of asking for that. */
+static int dial_fast(bool by_connect)
+{
+	struct iovec v = { "E 0\n", 4 };
+	struct msghdr m = { .msg_name = peer->ai_addr,
+			    .msg_namelen = peer->ai_addrlen,
+			    .msg_iov = &v,
+			    .msg_iovlen = 1 };
+	int fd = socket(peer->ai_family, SOCK_STREAM, 0), one = 1;
+
+	if (by_connect) {
+		if (setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &one, sizeof(one)) ||
+		    connect(fd, peer->ai_addr, peer->ai_addrlen))
+			die("connect: %s", strerror(errno));
+		send_all(fd, "E 0\n", 4);
+	} else if (sendmsg(fd, &m, MSG_FASTOPEN | MSG_NOSIGNAL) != 4) {
+		die("sendmsg: %s", strerror(errno));
+	}
+	return fd;
+}
+
 /* One round on a connection; false when it has died. A pause longer than 20 s is death too. */
 static bool round_trip(int fd, uint64_t pos)
 {
@@ -230,6 +253,17 @@ static bool round_trip(int fd, uint64_t pos)
 		have += (size_t)k;
 	}
 	return pattern_check(buf, pos, MSG) < 0;
+}
+
+static void do_fast(unsigned long count)
+{
+	for (unsigned long i = 0; i < count; i++) {
+		int fd = dial_fast(i % 2);
+
+		if (!round_trip(fd, i))
+			die("connection %lu: no echo", i);
+		close(fd);
+	}
 }
 
 static void do_hold(unsigned long count, double limit)
@@ -273,7 +307,7 @@ int main(int argc, char **argv)
 
 	if (argc < 5) {
 		fprintf(stderr,
-			"usage: client get|put|echo|open|names|hold ADDR PORT N [SECONDS]\n");
+			"usage: client get|put|echo|open|fast|names|hold ADDR PORT N [SECONDS]\n");
 		return 2;
 	}
 	pattern_init();
@@ -287,6 +321,8 @@ int main(int argc, char **argv)
 		do_echo(strtoull(argv[4], NULL, 10));
 	else if (!strcmp(argv[1], "open"))
 		do_open(strtoul(argv[4], NULL, 10));
+	else if (!strcmp(argv[1], "fast"))
+		do_fast(strtoul(argv[4], NULL, 10));
 	else if (!strcmp(argv[1], "names"))
 		do_names();
 	else if (!strcmp(argv[1], "hold") && argc > 5)

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""TCP Fast Open: kernel clients get a cookie from the TOE, and send their command with the SYN."""
+"""TCP Fast Open: kernel clients get a cookie from the TOE, and send their command with the SYN; and the reverse."""
 import os
 import signal
 import socket
 import struct
 
-from lib import PORT, SERVER, SERVER6, Testbed, counter, start_server, test_main, wait_for
+from lib import CLIENT, CLIENT6, PORT, SERVER, SERVER6, Testbed, client, counter, start_server, test_main, wait_for
 
 
 def ask(bed, addr, command):
@@ -49,4 +49,35 @@ def restart(c):
         c.check(counter(bed, "fast_opens") == 1, "with the old cookie")
 
 
-test_main("e2e fastopen", kernel_clients, restart)
+def passive_opens(side):
+    """How many SYNs with data the kernel has accepted."""
+    names, values = [line.split() for line in side.run("cat", "/proc/net/netstat", check=True).stdout.splitlines()
+                     if line.startswith("TcpExt:")][:2]
+    return int(values[names.index("TCPFastOpenPassive")])
+
+
+def toe_clients(c):
+    """Each FPC asks once for a cookie; then every request goes with its SYN. Also after the firmware has died."""
+    with Testbed("fastopen") as bed:
+        bed.set(bed.client, "net.ipv4.tcp_fastopen", "3")
+        bed.start_toed()
+        start_server(bed, stack="linux", side=bed.client, addr="::")
+        had = 0
+        for addr, what in ((CLIENT, "IPv4"), (CLIENT6, "IPv6")):
+            opens = counter(bed, "active_opens")
+            ok, text = client(bed, "fast", 40, stack="toe", addr=addr)
+            used, had = passive_opens(bed.client) - had, passive_opens(bed.client)
+            c.check(ok and counter(bed, "active_opens") == opens + 40, f"{what}: {text}")
+            c.check(30 <= used < 40, f"{what}: {used} of 40 with the SYN")
+        pid = bed.firmware_pid()
+        os.kill(pid, signal.SIGKILL)
+        wait_for("the next toe-fw", lambda: bed.firmware_pid() not in (None, pid))
+        ok, text = client(bed, "fast", 40, stack="toe")
+        used = passive_opens(bed.client) - had
+        c.check(ok and 30 <= used < 40, f"another toe-fw: {used} of 40 with the SYN: {text}")
+        bed.set(bed.client, "net.ipv4.tcp_fastopen", "0")
+        ok, text = client(bed, "fast", 10, stack="toe")
+        c.check(ok, f"a server that takes no data with the SYN: {text}")
+
+
+test_main("e2e fastopen", kernel_clients, restart, toe_clients)

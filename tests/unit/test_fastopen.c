@@ -149,7 +149,181 @@ static void passive__unread_data_resets(void)
 	CU_ASSERT(e.o[0].flags & TOE_RST);
 }
 
-UNIT_MAIN("fastopen", T(cookie__belongs_to_an_address), T(passive__data_of_the_syn),
+/* An active open; `fast` as toe_open's. */
+static struct env active(uint8_t fast)
+{
+	struct env e = { .now = ENV_T0 };
+	struct toe_open how = env_how();
+
+	how.fast = fast;
+	how.fo = (struct toe_fo_cookie){ fast & TOE_FAST_DATA ? 4 : 0, { 1, 2, 3, 4 } };
+	how.fo_mss = 700;
+	env_run(&e, toe_tcp_open_active(&e.t, &how, e.now));
+	return e;
+}
+
+static void syn_ack(struct env *e, uint32_t acked)
+{
+	struct toe_seg s = env_syn(e);
+
+	s.flags |= TOE_ACK;
+	s.ack = ENV_ISN + 1 + acked;
+	env_run(e, toe_tcp_input(&e->t, &s, e->now));
+}
+
+static void active__asks_for_a_cookie(void)
+{
+	struct env e = active(TOE_FAST_OPTION);
+
+	CU_ASSERT_FALSE(toe_tcp_eager(&e.t));
+	CU_ASSERT_EQUAL(e.n, 1);
+	CU_ASSERT_EQUAL(e.o[0].opt_len, 24);
+	CU_ASSERT(!memcmp(e.o[0].opt + 20, "\x22\x02\x01\x01", 4));
+	env_timer(&e);
+	CU_ASSERT_EQUAL(e.n, 1);
+	CU_ASSERT_EQUAL(e.o[0].opt_len, 20);
+}
+
+static struct env active_sent(uint32_t len)
+{
+	struct env e = active(TOE_FAST_OPTION | TOE_FAST_DATA);
+
+	CU_ASSERT(toe_tcp_eager(&e.t));
+	CU_ASSERT_EQUAL(e.n, 0);
+	env_write(&e, len);
+	CU_ASSERT_EQUAL(e.n, 1);
+	CU_ASSERT_EQUAL(e.o[0].flags, TOE_SYN);
+	CU_ASSERT_EQUAL(e.o[0].pos, 0);
+	return e;
+}
+
+static void active__data_with_the_syn(void)
+{
+	struct env e = active_sent(500);
+
+	CU_ASSERT_EQUAL(e.o[0].len, 500);
+	CU_ASSERT(!memcmp(e.o[0].opt + 20, "\x22\x06\x01\x02\x03\x04\x01\x01", 8));
+	syn_ack(&e, 500);
+	CU_ASSERT_EQUAL(e.t.state, TOE_TCP_ESTABLISHED);
+	CU_ASSERT_EQUAL(toe_tcp_tx_una(&e.t), 500);
+	CU_ASSERT(env_only_ack(&e, 0));
+}
+
+/* The MSS known, without the SYN's options; the rest once the handshake is done. */
+static void active__more_than_the_syn_takes(void)
+{
+	struct env e = active_sent(2000);
+
+	CU_ASSERT_EQUAL(e.o[0].len, 700 - e.o[0].opt_len);
+	env_write(&e, 2100);
+	CU_ASSERT_EQUAL(e.n, 0);
+	syn_ack(&e, 700 - 28);
+	CU_ASSERT_EQUAL(e.n, 2);
+	CU_ASSERT_EQUAL(env_out_seq(&e, 0), 700 - 28);
+}
+
+static void active__only_the_syn_acknowledged(void)
+{
+	struct env e = active_sent(500);
+
+	syn_ack(&e, 0);
+	CU_ASSERT_EQUAL(e.n, 1);
+	CU_ASSERT_EQUAL(env_out_seq(&e, 0), 0);
+	CU_ASSERT_EQUAL(e.o[0].len, 500);
+	CU_ASSERT(e.o[0].rexmit);
+	env_in(&e, TOE_ACK, 0, 0, 500);
+	CU_ASSERT_EQUAL(toe_tcp_tx_una(&e.t), 500);
+	CU_ASSERT_EQUAL(e.n, 0);
+}
+
+static void active__a_part_acknowledged(void)
+{
+	struct env e = active_sent(500);
+
+	syn_ack(&e, 200);
+	CU_ASSERT_EQUAL(e.n, 1);
+	CU_ASSERT_EQUAL(env_out_seq(&e, 0), 200);
+	CU_ASSERT_EQUAL(e.o[0].len, 300);
+}
+
+static void active__lost(void)
+{
+	struct env e = active_sent(500);
+
+	env_timer(&e);
+	CU_ASSERT_EQUAL(e.n, 1);
+	CU_ASSERT_EQUAL(e.o[0].flags, TOE_SYN);
+	CU_ASSERT_EQUAL(e.o[0].len, 0);
+	CU_ASSERT_EQUAL(e.o[0].opt_len, 20);
+	syn_ack(&e, 0);
+	CU_ASSERT_EQUAL(e.n, 1);
+	CU_ASSERT_EQUAL(e.o[0].len, 500);
+}
+
+static void active__nothing_written(void)
+{
+	struct env e = active(TOE_FAST_OPTION | TOE_FAST_DATA);
+
+	env_timer(&e);
+	CU_ASSERT_EQUAL(e.n, 1);
+	CU_ASSERT_EQUAL(e.o[0].flags, TOE_SYN);
+	CU_ASSERT_EQUAL(e.o[0].len, 0);
+	CU_ASSERT_EQUAL(e.t.rexmits, 0);
+	syn_ack(&e, 0);
+	CU_ASSERT(env_only_ack(&e, 0));
+}
+
+static void active__closed_with_data(void)
+{
+	struct env e = active_sent(500);
+
+	env_run(&e, toe_tcp_close(&e.t, e.now));
+	CU_ASSERT_FALSE(e.act & TOE_ACT_FREE);
+	CU_ASSERT_EQUAL(e.t.state, TOE_TCP_SYN_SENT);
+	syn_ack(&e, 500);
+	CU_ASSERT_EQUAL(e.t.state, TOE_TCP_FIN_WAIT_1);
+	CU_ASSERT_EQUAL(e.n, 1);
+	CU_ASSERT(e.o[0].flags & TOE_FIN);
+	e = active(TOE_FAST_OPTION | TOE_FAST_DATA);
+	env_run(&e, toe_tcp_close(&e.t, e.now));
+	CU_ASSERT(e.act & TOE_ACT_FREE);
+	CU_ASSERT_EQUAL(e.n, 0);
+}
+
+static void active__refused(void)
+{
+	struct env e = active_sent(500);
+
+	env_in(&e, TOE_RST | TOE_ACK, 0, 0, 500);
+	CU_ASSERT(e.act & TOE_ACT_ERROR);
+	CU_ASSERT_EQUAL(e.t.error, ECONNREFUSED);
+}
+
+/* Both ends open at once: the peer's SYN acknowledges nothing of ours. */
+static void active__crossed_by_a_syn(void)
+{
+	struct env e = active_sent(500);
+	struct toe_seg syn = env_syn(&e);
+
+	env_run(&e, toe_tcp_input(&e.t, &syn, e.now));
+	CU_ASSERT_EQUAL(e.n, 1);
+	CU_ASSERT_EQUAL(e.o[0].flags, TOE_SYN | TOE_ACK);
+	CU_ASSERT_EQUAL(e.o[0].len, 0);
+	env_in(&e, TOE_ACK, 0, 0, 0);
+	CU_ASSERT_EQUAL(e.n, 1);
+	CU_ASSERT_EQUAL(env_out_seq(&e, 0), 0);
+	CU_ASSERT_EQUAL(e.o[0].len, 500);
+	e = active(TOE_FAST_OPTION | TOE_FAST_DATA);
+	env_run(&e, toe_tcp_input(&e.t, &syn, e.now));
+	CU_ASSERT_EQUAL(e.n, 1);
+	CU_ASSERT_EQUAL(e.o[0].flags, TOE_SYN | TOE_ACK);
+}
+
+UNIT_MAIN("fastopen", T(active__asks_for_a_cookie), T(active__data_with_the_syn),
+	  T(active__more_than_the_syn_takes), T(active__only_the_syn_acknowledged),
+	  T(active__a_part_acknowledged), T(active__lost), T(active__nothing_written),
+	  T(active__closed_with_data), T(active__refused), T(active__crossed_by_a_syn),
+	  T(cookie__belongs_to_an_address), T(passive__data_of_the_syn),
 	  T(passive__without_a_cookie), T(passive__more_than_the_window),
 	  T(passive__timeout_keeps_data_in_flight), T(passive__data_goes_again),
 	  T(passive__gives_up), T(passive__reset), T(passive__unread_data_resets))

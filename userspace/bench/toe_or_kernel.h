@@ -14,6 +14,7 @@
 #define accept4 toe_accept4
 #define connect toe_connect
 #define send toe_send
+#define sendmsg toe_sendmsg
 #define recv toe_recv
 #define shutdown toe_shutdown
 #define close toe_close
