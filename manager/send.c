@@ -59,6 +59,9 @@ void tm_tx_commit(struct tm_ctx *c, struct tm_sock *s, size_t n, bool more, bool
 	if (tm_unlikely(want_space)) {
 		tm_set(s, TM_S_WANT_SPACE);
 		fl = TOE_SEND_WANT_SPACE; /* a full buffer is nothing to hold back */
+	} else if (tm_unlikely(tm_has(s, TM_S_WANT_SPACE))) {
+		/* An answer on its way speaks of space that these bytes may have taken. */
+		fl |= TOE_SEND_WANT_SPACE;
 	}
 	s->tx_ctx = (uint8_t)c->id;
 	tm_push_flow(c, s, TOE_SW_SEND, fl, end);
@@ -84,7 +87,8 @@ static void tx_urgent(struct tm_ctx *c, struct tm_sock *s, size_t n)
 
 	toe_store(&s->fb->app.tx_end, end);
 	s->tx_ctx = (uint8_t)c->id;
-	tm_push_flow(c, s, TOE_SW_SEND, TOE_SEND_OOB, end);
+	tm_push_flow(c, s, TOE_SW_SEND,
+		     TOE_SEND_OOB | (tm_has(s, TM_S_WANT_SPACE) ? TOE_SEND_WANT_SPACE : 0), end);
 }
 
 /* As much as fits. Bytes, or -errno; *full: it did not all fit. */
