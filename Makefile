@@ -55,13 +55,14 @@ help:
 	@echo 'make                         build everything into build/'
 	@echo 'make demo                    install packages, build, NGINX on Linux TCP and on the TOE, one table (root)'
 	@echo 'make test                    install packages, build, run every test (root)'
-	@echo 'make test-unit|-bpf|-sim|-conformance|-e2e  parts of it; make check: format, lint, freestanding check'
+	@echo 'make test-unit|-bpf|-sim|-conformance|-fuzz|-e2e  parts of it; make check: format, lint, freestanding check'
 	@echo 'make test-interop            every combination of Linux TCP settings, family, MTU, congestion control (root, long)'
 	@echo 'make snapshot                write tests/sim/goodput.snapshot anew: what test-sim compares goodput with'
 	@echo 'make bench                   kernel TCP and TOE alternately, table and build/bench.json (root)'
 	@echo 'make bench-goodput           TOE and Linux over loss, delay, reordering: build/goodput.json; fairness (root, hours;'
 	@echo '                             GOODPUT="--quick", "--harm 1 --cc reno", "--fairness": userspace/bench/goodput.py --help)'
 	@echo 'make fuzz                    parsers, TCP and command ring under libFuzzer, FUZZ_SECONDS=60 each'
+	@echo 'make fuzz-corpus             what that found is added to tests/fuzz/corpus, which test-fuzz replays'
 	@echo 'make firmware ARCH=aarch64   cross-build the firmware, run its tests under qemu-user'
 	@echo 'make SAN=1 [target]          with AddressSanitizer and UBSan, into build-san/'
 	@echo 'make install DESTDIR= PREFIX=/usr/local'
@@ -211,6 +212,36 @@ $(CONF_BIN): $(CONF_OBJ) $(B)/sim.a $(B)/libtoefw.a $(B)/libtoe.a
 	@printf '  LD  %s\n' $@
 	$(Q)$(CC) $(SANFLAGS) $(CONF_WRAP) -o $@ $(CONF_OBJ) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lpthread
 
+# Fuzzers: firmware and simulator port under libFuzzer
+FUZZ_SECONDS ?= 60
+FB := build-fuzz
+FUZZ_BIN := $(patsubst %.c,$(FB)/%,$(FUZZ_SRC))
+FUZZ_CFLAGS := -std=gnu11 -O1 -g -Wall -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
+	-MMD -MP -Ifirmware -I. -Ifirmware/port/sim
+$(FB)/%.o: %.c
+	@mkdir -p $(@D)
+	@printf '  CC  %s\n' $@
+	$(Q)$(CLANG) $(FUZZ_CFLAGS) -c $< -o $@
+# An archive, so that a fuzzer of one part needs no port.
+$(FB)/fuzz.a: $(patsubst %.c,$(FB)/%.o,$(FW_SRC) $(SIM_SRC) $(filter-out $(FUZZ_SRC),$(wildcard tests/fuzz/*.c)))
+	@printf '  AR  %s\n' $@
+	$(Q)rm -f $@; $(AR) rcs $@ $^
+$(FB)/tests/fuzz/fuzz_%: $(FB)/tests/fuzz/fuzz_%.o $(FB)/fuzz.a
+	@printf '  LD  %s\n' $@
+	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ -lm
+.PHONY: fuzz fuzz-corpus test-fuzz
+fuzz: $(FUZZ_BIN)
+	@tests/fuzz/run.sh fuzz $(FUZZ_SECONDS) $^
+# What fuzzing has found becomes the corpus that test-fuzz replays.
+fuzz-corpus: $(FUZZ_BIN)
+	@tests/fuzz/run.sh keep $^ && git --no-pager diff --stat tests/fuzz/corpus
+REPLAY := $(FB)/replay
+$(REPLAY): Makefile
+	@mkdir -p $(@D)
+	@printf '#!/bin/sh\nexec tests/fuzz/run.sh replay $(FUZZ_BIN)\n' > $@ && chmod +x $@
+test-fuzz: $(FUZZ_BIN) $(REPLAY)
+	@$(RUN) $(REPLAY)
+
 # Running them
 RUN = tests/harness/run -l $(B)/logs
 E2E := $(wildcard tests/e2e/test_*.py)
@@ -247,8 +278,8 @@ test-conformance: $(CONF_BIN)
 	@$(RUN) $^
 check: $(B)/libtoefw.a $(B)/libtoe.so $(CHECK)
 	@$(RUN) $(CHECK)
-test-run: tests nginx $(CHECK)
-	@$(RUN) $(CHECK) $(UNIT_BIN) $(BPFTEST_BIN) $(SIM_TESTS) $(CONF_BIN) $(E2E)
+test-run: tests nginx $(CHECK) $(FUZZ_BIN) $(REPLAY)
+	@$(RUN) $(CHECK) $(UNIT_BIN) $(BPFTEST_BIN) $(SIM_TESTS) $(CONF_BIN) $(REPLAY) $(E2E)
 test: root deps
 	@$(MAKE) --no-print-directory -j2 -s tests nginx
 	@$(MAKE) --no-print-directory -s test-run
@@ -265,27 +296,6 @@ cross-test: $(FW_UNIT) $(filter-out %/sim_goodput,$(SIM_TESTS))
 	@command -v qemu-$(ARCH)-static > /dev/null || { echo 'qemu-user-static is missing: make deps'; exit 1; }
 	@set -e; for t in $^; do printf '#!/bin/sh\nexec $(QEMU) %s $(CROSS_SEEDS)\n' $$t > $$t.sh; chmod +x $$t.sh; done
 	@$(RUN) $(addsuffix .sh,$^)
-
-# Fuzzers: firmware and simulator port under libFuzzer
-FUZZ_SECONDS ?= 60
-FB := build-fuzz
-FUZZ_BIN := $(patsubst %.c,$(FB)/%,$(FUZZ_SRC))
-FUZZ_CFLAGS := -std=gnu11 -O1 -g -Wall -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
-	-MMD -MP -Ifirmware -I. -Ifirmware/port/sim
-$(FB)/%.o: %.c
-	@mkdir -p $(@D)
-	@printf '  CC  %s\n' $@
-	$(Q)$(CLANG) $(FUZZ_CFLAGS) -c $< -o $@
-# An archive, so that a fuzzer of one part needs no port.
-$(FB)/fuzz.a: $(patsubst %.c,$(FB)/%.o,$(FW_SRC) $(SIM_SRC) $(filter-out $(FUZZ_SRC),$(wildcard tests/fuzz/*.c)))
-	@printf '  AR  %s\n' $@
-	$(Q)rm -f $@; $(AR) rcs $@ $^
-$(FB)/tests/fuzz/fuzz_%: $(FB)/tests/fuzz/fuzz_%.o $(FB)/fuzz.a
-	@printf '  LD  %s\n' $@
-	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ -lm
-.PHONY: fuzz
-fuzz: $(FUZZ_BIN)
-	@tests/fuzz/run.sh $(FUZZ_SECONDS) $^
 
 # To look at and to measure
 .PHONY: demo bench bench-goodput
