@@ -188,6 +188,17 @@ void toe_sched_reopen(struct toe_fpc *f, struct toe_work *w, const struct toe_rx
 }
 
 /*
+ * RFC 9293 3.6.1: is the SYN that a cookie was given for none that could follow the connection in
+ * TIME_WAIT? Then it was that connection's own, and the network has kept its ACK back.
+ */
+static bool is_of_the_past(const struct toe_fpc *f, uint32_t tw, const struct toe_seg *syn)
+{
+	struct toe_out o;
+
+	return tw != TOE_TW_NONE && toe_tw_input(&f->tw.e[tw].w, syn, f->now, &o) != TOE_TW_NEW_SYN;
+}
+
+/*
  * The last ACK of a handshake that a SYN cookie began: the flow is born as if it had been there all
  * the time, and the segment goes on to it; `tw`: an earlier connection's TIME_WAIT entry. False: it
  * is none, and to be answered as such.
@@ -210,6 +221,8 @@ static bool open_by_cookie(struct toe_fpc *f, struct toe_rx *rx, uint64_t hash, 
 		/* It may stand behind the one that does bring the cookie, which will come again. */
 		return tw == TOE_TW_NONE && (rx->seg.len || rx->seg.flags & TOE_FIN);
 	}
+	if (is_of_the_past(f, tw, &syn))
+		return false;
 	ep = &f->ctrl->endpoint[epi];
 	if (!listening(f, rx, ep))
 		return true;
