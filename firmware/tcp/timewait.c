@@ -50,6 +50,7 @@ enum toe_tw_verdict toe_tw_input(struct toe_tw *w, const struct toe_seg *seg, ui
 {
 	uint32_t end = seg->seq + seg->len + !!(seg->flags & TOE_FIN);
 	bool stamped = w->ts && seg->opts & TOE_SEG_TS;
+	bool again = seg->flags & TOE_FIN && end == w->rcv_nxt;
 
 	if (seg->flags & TOE_RST)
 		return TOE_TW_DROP;
@@ -59,10 +60,11 @@ enum toe_tw_verdict toe_tw_input(struct toe_tw *w, const struct toe_seg *seg, ui
 			   : answer(w, now, o, TOE_TW_ACK);
 	if (stamped && toe_seq_lt(seg->tsval, w->ts_recent))
 		return answer(w, now, o, TOE_TW_ACK);
-	if (stamped && toe_seq_leq(seg->seq, w->rcv_nxt))
+	/* RFC 7323 5.3: from nothing that is not acceptable, which anybody may have sent. */
+	if (stamped && (again || seg->seq == w->rcv_nxt))
 		w->ts_recent = seg->tsval;
 	/* The FIN again: our last ACK was lost. */
-	if (seg->flags & TOE_FIN && end == w->rcv_nxt)
+	if (again)
 		return answer(w, now, o, TOE_TW_ACK_RESTART);
 	if (seg->seq == w->rcv_nxt && end == seg->seq)
 		return TOE_TW_DROP;

@@ -78,4 +78,18 @@ static void toe_tw_input__answer(void)
 	CU_ASSERT_EQUAL(back.tsecr, 5010);
 }
 
-UNIT_MAIN("timewait", T(toe_tw_input__by_segment), T(toe_tw_input__answer))
+/* RFC 7323 5.3: what is not acceptable (R2) leaves the timestamp alone (R3): anybody may have sent it. */
+static void toe_tw_input__timestamp_of_old_data(void)
+{
+	struct toe_tw w = entry(true);
+	struct toe_seg s = env_seg(NULL, TOE_ACK, (uint32_t)-1000, 10, 1);
+	struct toe_out o;
+
+	s.opts = TOE_SEG_TS;
+	s.tsval = 5000 + 0x40000000;
+	CU_ASSERT_EQUAL(toe_tw_input(&w, &s, ENV_T0, &o), TOE_TW_ACK);
+	CU_ASSERT_EQUAL(w.ts_recent, 5000);
+}
+
+UNIT_MAIN("timewait", T(toe_tw_input__by_segment), T(toe_tw_input__answer),
+	  T(toe_tw_input__timestamp_of_old_data))
