@@ -127,15 +127,18 @@ uint32_t toe_tcp_unreachable(struct toe_tcb *t, uint32_t seq, int error, uint64_
 	case TOE_TCP_CLOSED:
 		return TOE_ACT_C_UNACCEPTABLE;
 	case TOE_TCP_SYN_RECEIVED:
+		if (toe_tcp_early(t))
+			break;
 		if (t->flags & TOE_TCB_PASSIVE) /* the application never saw it */
 			t->flags |= TOE_TCB_CLOSED_BY_APP;
 		return toe_fsm_fail(t, error);
 	case TOE_TCP_SYN_SENT:
 		return toe_fsm_fail(t, error);
 	default:
-		t->soft_error = (uint8_t)error;
-		return 0;
+		break;
 	}
+	t->soft_error = (uint8_t)error;
+	return 0;
 }
 
 uint32_t toe_tcp_link_mtu(struct toe_tcb *t, uint32_t mtu, uint64_t now)
@@ -143,6 +146,10 @@ uint32_t toe_tcp_link_mtu(struct toe_tcb *t, uint32_t mtu, uint64_t now)
 	bool limited = t->mtu < t->mtu_link;
 
 	t->mtu_link = (uint16_t)mtu;
+	if (t->mtu_probe > mtu) { /* whether it arrives says nothing any more */
+		t->mtu_probe = 0;
+		t->probe_end = 0;
+	}
 	if (t->mtu > mtu || !limited) {
 		use(t, mtu);
 		t->mtu_at = 0;

@@ -444,10 +444,12 @@ static void add_early(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 static bool send_syn(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 {
 	bool again = t->snd_max >= t->snd_first;
+	uint64_t wnd = t->rcv_size;
 
 	make(t, now, o, t->snd_una, TOE_SYN);
 	if (t->state == TOE_TCP_SYN_RECEIVED) {
 		o->flags |= TOE_ACK | (t->flags & TOE_TCB_ECN ? TOE_ECE : 0);
+		wnd = t->rcv_adv - t->rcv_nxt; /* what came with the peer's SYN has its part */
 	} else {
 		/* RFC 3168 6.1.1.1: a path that drops such SYNs lets the second pass. */
 		if (again)
@@ -456,8 +458,7 @@ static bool send_syn(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 		o->ack = 0;
 	}
 	o->pos = 0;
-	/* RFC 7323 2.2: not scaled. What came with the peer's SYN has its part of it. */
-	o->wnd = (uint16_t)(toe_min32(t->rcv_size, 65535) - (t->rcv_nxt - t->rcv_first));
+	o->wnd = (uint16_t)toe_min64(wnd, 65535); /* RFC 7323 2.2: not scaled */
 	if (again) /* RFC 7413 4.1.3: a path may drop what carries the option */
 		t->opts &= ~(uint32_t)TOE_TCB_FO_OPTION;
 	o->opt_len = toe_opts_syn(t, now, o->opt);

@@ -319,6 +319,31 @@ static void active__crossed_by_a_syn(void)
 	CU_ASSERT_EQUAL(e.o[0].flags, TOE_SYN | TOE_ACK);
 }
 
+/* The application has the connection: what routers say of it is no more than a reason, as later on. */
+static void passive__unreachable_is_soft(void)
+{
+	struct env e = passive(100, TOE_FAST_DATA);
+
+	env_run(&e, toe_tcp_unreachable(&e.t, ENV_ISN, EHOSTUNREACH, e.now));
+	CU_ASSERT_FALSE(e.act & TOE_ACT_FREE);
+	CU_ASSERT_FALSE(e.t.flags & TOE_TCB_CLOSED_BY_APP);
+	while (e.t.state != TOE_TCP_CLOSED)
+		env_timer(&e);
+	CU_ASSERT(e.act & TOE_ACT_ERROR);
+	CU_ASSERT_EQUAL(e.t.error, EHOSTUNREACH);
+}
+
+/* A smaller buffer takes nothing back, and the SYN-ACK that goes again does not say so either. */
+static void passive__smaller_buffer_meanwhile(void)
+{
+	struct env e = passive(5000, TOE_FAST_DATA);
+
+	CU_ASSERT(toe_tcp_option(&e.t, TOE_OPT_RCVBUF, 4096, e.now) >= 0);
+	env_timer(&e);
+	CU_ASSERT_EQUAL(e.o[0].flags, TOE_SYN | TOE_ACK);
+	CU_ASSERT(e.o[0].wnd <= e.t.rcv_adv - e.t.rcv_nxt);
+}
+
 UNIT_MAIN("fastopen", T(active__asks_for_a_cookie), T(active__data_with_the_syn),
 	  T(active__more_than_the_syn_takes), T(active__only_the_syn_acknowledged),
 	  T(active__a_part_acknowledged), T(active__lost), T(active__nothing_written),
@@ -326,4 +351,5 @@ UNIT_MAIN("fastopen", T(active__asks_for_a_cookie), T(active__data_with_the_syn)
 	  T(cookie__belongs_to_an_address), T(passive__data_of_the_syn),
 	  T(passive__without_a_cookie), T(passive__more_than_the_window),
 	  T(passive__timeout_keeps_data_in_flight), T(passive__data_goes_again),
-	  T(passive__gives_up), T(passive__reset), T(passive__unread_data_resets))
+	  T(passive__gives_up), T(passive__reset), T(passive__unread_data_resets),
+	  T(passive__unreachable_is_soft), T(passive__smaller_buffer_meanwhile))

@@ -263,9 +263,39 @@ static void timeout__small_mss(void)
 	CU_ASSERT_EQUAL(e.o[0].len, 512);
 }
 
+/* A probe larger than what the link takes by now must not raise anything when it arrives. */
+static void probe__link_shrinks_meanwhile(void)
+{
+	struct env e = sending();
+
+	too_big(&e, 0, 640);
+	env_in(&e, TOE_ACK, 0, 0, 4000);
+	env_timer(&e);
+	env_write(&e, 4966);
+	CU_ASSERT_EQUAL(e.o[0].len, 966);
+	env_run(&e, toe_tcp_link_mtu(&e.t, 700, e.now));
+	env_in(&e, TOE_ACK, 0, 0, 4966);
+	CU_ASSERT_EQUAL(e.t.mtu, 640);
+	CU_ASSERT_EQUAL(e.t.mss, 600);
+}
+
+/* Nor may it leave, when it was only planned. */
+static void probe__link_shrinks_before(void)
+{
+	struct env e = sending();
+
+	too_big(&e, 0, 640);
+	env_in(&e, TOE_ACK, 0, 0, 4000);
+	env_timer(&e);
+	env_run(&e, toe_tcp_link_mtu(&e.t, 700, e.now));
+	env_write(&e, 8000);
+	for (unsigned i = 0; i < e.n; i++)
+		CU_ASSERT(e.o[i].len <= 660);
+}
+
 UNIT_MAIN("pmtu", T(too_big__resends_at_once), T(too_big__outside_the_window),
 	  T(too_big__not_below_the_least), T(too_big__without_a_size), T(too_big__larger),
 	  T(probe__arrives), T(probe__is_lost), T(timeout__black_hole), T(timeout__short_segments),
 	  T(unreachable__ends_a_connect), T(unreachable__is_soft_later), T(unreachable__is_over),
 	  T(unreachable__half_open), T(link_mtu__both_ways), T(probe__maxseg_meanwhile),
-	  T(timeout__small_mss))
+	  T(timeout__small_mss), T(probe__link_shrinks_meanwhile), T(probe__link_shrinks_before))
