@@ -208,8 +208,11 @@ static uint32_t acknowledge(struct toe_tcb *t, const struct toe_seg *seg, uint64
 		sample(t, &w, is_ece(t, seg), acked, flight);
 	if (w.delivered || w.dsack || acked || lost || t->tlp_end)
 		act = toe_recovery_ack(t, seg, &w, acked, lost, now);
-	if (acked)
+	if (acked) {
+		if (t->flags & TOE_TCB_PERSIST) /* it was the window's, not the path's */
+			t->backoff = 0;
 		act |= advanced(t, now);
+	}
 	note_disorder(t);
 	return act;
 }

@@ -153,7 +153,7 @@ uint32_t toe_tcp_open_answered(struct toe_tcb *t, const struct toe_open *o,
 
 	toe_tcp_open_passive(t, o, syn, now);
 	toe_tcp_output(t, now, &sent);
-	toe_sent_first(t)->times = 2; /* nobody knows when it was sent: not to be timed */
+	toe_sent_first(t)->flags |= TOE_SENT_VAGUE; /* nobody knows when it was sent */
 	return 0;
 }
 
@@ -178,6 +178,8 @@ bool toe_defers(struct toe_tcb *t, const struct toe_seg *seg)
 	    t->rexmits >= t->defer || toe_tcp_early(t))
 		return false;
 	t->opts |= TOE_TCB_DEFERRED;
+	/* The ACK that will count is no end of a round trip. */
+	toe_sent_first(t)->flags |= TOE_SENT_VAGUE;
 	return true;
 }
 
@@ -193,6 +195,8 @@ uint32_t toe_fsm_established(struct toe_tcb *t, const struct toe_seg *seg, uint6
 		t->rto_us = TOE_RTO_SYN_LOST_US;
 		if (!(t->flags & TOE_TCB_TS)) /* with them, this ACK is yet to be measured */
 			t->backoff = 0;
+	} else {
+		t->backoff = 0;
 	}
 	t->snd_wnd = t->max_snd_wnd = (uint32_t)seg->wnd << shift;
 	t->snd_wl1 = seg->seq;

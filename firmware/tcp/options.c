@@ -57,7 +57,7 @@ void toe_tcp_options(struct toe_tcb *t, const struct toe_sock_opts *o)
 	t->user_timeout_ms = o->user_timeout_ms;
 	t->tos = o->tos & (uint8_t)~TOE_ECN_MASK;
 	t->ttl = o->ttl;
-	t->defer = o->defer_accept;
+	t->defer = count(o->defer_accept, 0);
 	set_linger2(t, o->linger2_ms);
 	set_maxseg(t, o->maxseg);
 }

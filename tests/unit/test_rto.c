@@ -224,6 +224,79 @@ static void fin_wait_2__closed_before_the_ack(void)
 	CU_ASSERT_EQUAL(toe_tcp_deadline(&e.t), e.now + 1000ull * TOE_FIN_WAIT_2_MS);
 }
 
+/*
+ * TCP_DEFER_ACCEPT: the peer's ACK came at once, its data later. That is no round trip, and the timer
+ * that ran meanwhile told of no loss.
+ */
+static void sample__not_the_wait_for_data(void)
+{
+	struct env e = { .now = ENV_T0 };
+	struct toe_open how = env_how();
+	struct toe_seg syn = env_syn(&e);
+
+	how.opts.defer_accept = 3;
+	env_run(&e, toe_tcp_open_passive(&e.t, &how, &syn, e.now));
+	e.now += 10000;
+	env_in(&e, TOE_ACK, 0, 0, 0);
+	CU_ASSERT_EQUAL(e.t.state, TOE_TCP_SYN_RECEIVED);
+	env_timer(&e);
+	CU_ASSERT_EQUAL(e.n, 0);
+	e.now += 1500000;
+	env_in(&e, TOE_ACK, 0, 100, 0);
+	CU_ASSERT_EQUAL(e.t.state, TOE_TCP_ESTABLISHED);
+	CU_ASSERT_EQUAL(e.t.srtt_us, 0);
+	CU_ASSERT_EQUAL(e.t.min_rtt_us, UINT32_MAX);
+	CU_ASSERT_EQUAL(toe_rto(&e.t), TOE_RTO_INIT_US);
+}
+
+/* A shut window's probes back off by themselves; what follows when it opens is timed as ever. */
+static void backoff__ends_with_the_shut_window(void)
+{
+	struct env e = env_established();
+
+	env_write(&e, 1000);
+	env_ack_wnd(&e, 0, 1000, 0);
+	env_write(&e, 5000);
+	for (int i = 0; i < 6; i++)
+		env_timer(&e);
+	env_ack_wnd(&e, 0, 1001, 60000);
+	CU_ASSERT_EQUAL(e.t.backoff, 0);
+	CU_ASSERT(e.t.rto_at - e.now <= TOE_RTO_INIT_US);
+}
+
+/* However long an application wants to wait for data, it ends. */
+static void defer_accept__ends(void)
+{
+	struct env e = { .now = ENV_T0 };
+	struct toe_open how = env_how();
+	struct toe_seg syn = env_syn(&e);
+
+	how.opts.defer_accept = UINT8_MAX;
+	env_run(&e, toe_tcp_open_passive(&e.t, &how, &syn, e.now));
+	env_in(&e, TOE_ACK, 0, 0, 0);
+	for (int i = 0; i < 600 && e.t.state != TOE_TCP_CLOSED; i++)
+		env_timer(&e);
+	CU_ASSERT_EQUAL(e.t.state, TOE_TCP_CLOSED);
+}
+
+/* Nor does the wait make a lost SYN-ACK of one that a cookie answered for. */
+static void defer_accept__by_cookie_is_no_loss(void)
+{
+	struct env e = { .now = ENV_T0 };
+	struct toe_open how = env_how();
+	struct toe_seg syn = env_syn(&e);
+
+	how.opts.defer_accept = 3;
+	env_run(&e, toe_tcp_open_answered(&e.t, &how, &syn, e.now));
+	env_in(&e, TOE_ACK, 0, 0, 0);
+	env_timer(&e);
+	env_in(&e, TOE_ACK, 0, 100, 0);
+	CU_ASSERT_EQUAL(e.t.state, TOE_TCP_ESTABLISHED);
+	CU_ASSERT_EQUAL(e.t.srtt_us, 0);
+	CU_ASSERT_EQUAL(toe_rto(&e.t), TOE_RTO_INIT_US);
+	CU_ASSERT_EQUAL(e.t.cwnd, toe_cc_initial_window(&e.t));
+}
+
 UNIT_MAIN("rto", T(toe_rto_sample__by_the_book), T(toe_rto_sample__leaves_room_for_a_delayed_ack),
 	  T(toe_rto_sample__bounds), T(deadline__is_the_earliest),
 	  T(timer__leaves_alone_what_is_not_due), T(rto__goes_back_and_starts_slowly),
@@ -231,4 +304,6 @@ UNIT_MAIN("rto", T(toe_rto_sample__by_the_book), T(toe_rto_sample__leaves_room_f
 	  T(rto__more_data_does_not_put_it_off), T(rto__is_armed_before_anything_is_sent),
 	  T(syn__gives_up_after_three_minutes), T(syn_ack__gives_up_without_a_word),
 	  T(syn__lost_makes_a_cautious_start), T(syn__lost_leaves_no_backoff),
-	  T(fin_wait_2__ends_only_when_nobody_holds_it), T(fin_wait_2__closed_before_the_ack))
+	  T(fin_wait_2__ends_only_when_nobody_holds_it), T(fin_wait_2__closed_before_the_ack),
+	  T(sample__not_the_wait_for_data), T(backoff__ends_with_the_shut_window),
+	  T(defer_accept__ends), T(defer_accept__by_cookie_is_no_loss))
