@@ -256,3 +256,24 @@ void seeds(int argc, char **argv, uint64_t *first, unsigned *n)
 	if (argc > 1)
 		*n = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 0) : 1;
 }
+
+int net_main(const char *name, unsigned rows, unsigned n,
+	     const char *(*conf)(struct net_conf *c, unsigned row, uint64_t seed), int argc,
+	     char **argv)
+{
+	struct tally t = { name, 0, 0 };
+	uint64_t first = 1;
+
+	seeds(argc, argv, &first, &n);
+	for (unsigned r = 0; r < rows; r++) {
+		for (uint64_t s = first; s < first + n; s++) {
+			struct net_conf c;
+			const char *what;
+
+			net_defaults(&c);
+			what = conf(&c, r, s);
+			tally_seed(&t, what, s, net_run(&c, s));
+		}
+	}
+	return tally_end(&t);
+}

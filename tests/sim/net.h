@@ -49,4 +49,12 @@ int tally_end(const struct tally *t);
 /* First seed and how many: from the command line, else the defaults. */
 void seeds(int argc, char **argv, uint64_t *first, unsigned *n);
 
+/*
+ * main() of a program of rows: each with `n` seeds, or those of the command line. conf() says how a
+ * row differs from a plain run, and returns its name.
+ */
+int net_main(const char *name, unsigned rows, unsigned n,
+	     const char *(*conf)(struct net_conf *c, unsigned row, uint64_t seed), int argc,
+	     char **argv);
+
 #endif

@@ -21,28 +21,22 @@ static const struct row rows[] = {
 	{ "backlog of two", 40, 12, 0, 2, 0, 0, 3000, false },
 };
 
+static const char *conf(struct net_conf *c, unsigned row, uint64_t seed)
+{
+	const struct row *w = &rows[row];
+
+	c->conns = w->conns;
+	c->at_once = w->at_once;
+	c->restarts = w->restarts;
+	c->backlog = w->backlog;
+	c->may_fail = w->may_fail;
+	c->link.loss = w->loss;
+	c->manner_client.goal = c->manner_server.goal = w->goal;
+	c->manner_client.abort = c->manner_server.abort = w->abort;
+	return w->name;
+}
+
 int main(int argc, char **argv)
 {
-	struct tally t = { "sim_abort", 0, 0 };
-	uint64_t first = 1;
-	unsigned n = 40;
-
-	seeds(argc, argv, &first, &n);
-	for (unsigned r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
-		for (uint64_t s = first; s < first + n; s++) {
-			struct net_conf c;
-
-			net_defaults(&c);
-			c.conns = rows[r].conns;
-			c.at_once = rows[r].at_once;
-			c.restarts = rows[r].restarts;
-			c.backlog = rows[r].backlog;
-			c.may_fail = rows[r].may_fail;
-			c.link.loss = rows[r].loss;
-			c.manner_client.goal = c.manner_server.goal = rows[r].goal;
-			c.manner_client.abort = c.manner_server.abort = rows[r].abort;
-			tally_seed(&t, rows[r].name, s, net_run(&c, s));
-		}
-	}
-	return tally_end(&t);
+	return net_main("sim_abort", sizeof(rows) / sizeof(rows[0]), 40, conf, argc, argv);
 }

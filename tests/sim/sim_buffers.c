@@ -106,30 +106,24 @@ static const struct row rows[] = {
 	  .kills = 20 },
 };
 
+static const char *conf(struct net_conf *c, unsigned row, uint64_t seed)
+{
+	const struct row *w = &rows[row];
+
+	c->link = w->link;
+	c->manner_client = c->manner_server = w->manner;
+	c->client.nfpcs = c->server.nfpcs = w->nfpcs;
+	c->client.app_buffers = c->server.app_buffers = w->app_buffers;
+	c->client.big_slots = c->server.big_slots = w->big_slots;
+	c->conns = c->at_once = w->conns;
+	c->fast_ms = w->fast_ms;
+	c->grown = w->grown;
+	c->restarts = w->restarts;
+	c->kills = w->kills;
+	return w->name;
+}
+
 int main(int argc, char **argv)
 {
-	struct tally t = { "sim_buffers", 0, 0 };
-	uint64_t first = 1;
-	unsigned n = 3;
-
-	seeds(argc, argv, &first, &n);
-	for (unsigned r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
-		for (uint64_t s = first; s < first + n; s++) {
-			struct net_conf c;
-
-			net_defaults(&c);
-			c.link = rows[r].link;
-			c.manner_client = c.manner_server = rows[r].manner;
-			c.client.nfpcs = c.server.nfpcs = rows[r].nfpcs;
-			c.client.app_buffers = c.server.app_buffers = rows[r].app_buffers;
-			c.client.big_slots = c.server.big_slots = rows[r].big_slots;
-			c.conns = c.at_once = rows[r].conns;
-			c.fast_ms = rows[r].fast_ms;
-			c.grown = rows[r].grown;
-			c.restarts = rows[r].restarts;
-			c.kills = rows[r].kills;
-			tally_seed(&t, rows[r].name, s, net_run(&c, s));
-		}
-	}
-	return tally_end(&t);
+	return net_main("sim_buffers", sizeof(rows) / sizeof(rows[0]), 3, conf, argc, argv);
 }

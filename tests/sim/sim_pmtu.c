@@ -21,27 +21,21 @@ static const struct row rows[] = {
 	{ "600, a black hole", 600, 0, false, 0, 300 },
 };
 
+static const char *conf(struct net_conf *c, unsigned row, uint64_t seed)
+{
+	const struct row *w = &rows[row];
+
+	c->client.nfpcs = c->server.nfpcs = 1 + seed % 2;
+	c->link.mtu = w->mtu;
+	c->link.tells = w->tells;
+	c->link.loss = w->loss;
+	c->restarts = w->restarts;
+	c->limit_s = w->limit_s;
+	c->manner_client.goal = c->manner_server.goal = 200000;
+	return w->name;
+}
+
 int main(int argc, char **argv)
 {
-	struct tally t = { "sim_pmtu", 0, 0 };
-	uint64_t first = 1;
-	unsigned n = 10;
-
-	seeds(argc, argv, &first, &n);
-	for (unsigned r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
-		for (uint64_t s = first; s < first + n; s++) {
-			struct net_conf c;
-
-			net_defaults(&c);
-			c.client.nfpcs = c.server.nfpcs = 1 + s % 2;
-			c.link.mtu = rows[r].mtu;
-			c.link.tells = rows[r].tells;
-			c.link.loss = rows[r].loss;
-			c.restarts = rows[r].restarts;
-			c.limit_s = rows[r].limit_s;
-			c.manner_client.goal = c.manner_server.goal = 200000;
-			tally_seed(&t, rows[r].name, s, net_run(&c, s));
-		}
-	}
-	return tally_end(&t);
+	return net_main("sim_pmtu", sizeof(rows) / sizeof(rows[0]), 10, conf, argc, argv);
 }

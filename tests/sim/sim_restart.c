@@ -24,30 +24,24 @@ static const struct row rows[] = {
 	{ "at any instruction, MTU 9000, two FPCs", 2, 64, 24, 0, 20, 100, 100000, 9000 },
 };
 
+static const char *conf(struct net_conf *c, unsigned row, uint64_t seed)
+{
+	const struct row *w = &rows[row];
+
+	c->client.nfpcs = c->server.nfpcs = w->nfpcs;
+	c->client.tcb_cache = c->server.tcb_cache = w->tcbs;
+	c->client.mtu = c->server.mtu = w->mtu;
+	c->conns = c->at_once = w->conns;
+	c->restarts = w->restarts;
+	c->kills = w->kills;
+	c->link.loss = w->loss;
+	c->manner_client.goal = c->manner_server.goal = w->goal;
+	c->manner_client.max_write = c->manner_server.max_write = 5000;
+	c->manner_client.max_read = c->manner_server.max_read = 5000;
+	return w->name;
+}
+
 int main(int argc, char **argv)
 {
-	struct tally t = { "sim_restart", 0, 0 };
-	uint64_t first = 1;
-	unsigned n = 60;
-
-	seeds(argc, argv, &first, &n);
-	for (unsigned r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
-		for (uint64_t s = first; s < first + n; s++) {
-			struct net_conf c;
-
-			net_defaults(&c);
-			c.client.nfpcs = c.server.nfpcs = rows[r].nfpcs;
-			c.client.tcb_cache = c.server.tcb_cache = rows[r].tcbs;
-			c.client.mtu = c.server.mtu = rows[r].mtu;
-			c.conns = c.at_once = rows[r].conns;
-			c.restarts = rows[r].restarts;
-			c.kills = rows[r].kills;
-			c.link.loss = rows[r].loss;
-			c.manner_client.goal = c.manner_server.goal = rows[r].goal;
-			c.manner_client.max_write = c.manner_server.max_write = 5000;
-			c.manner_client.max_read = c.manner_server.max_read = 5000;
-			tally_seed(&t, rows[r].name, s, net_run(&c, s));
-		}
-	}
-	return tally_end(&t);
+	return net_main("sim_restart", sizeof(rows) / sizeof(rows[0]), 60, conf, argc, argv);
 }

@@ -136,28 +136,22 @@ static const struct row rows[] = {
 	  .vlan = 4094 },
 };
 
+static const char *conf(struct net_conf *c, unsigned row, uint64_t seed)
+{
+	const struct row *w = &rows[row];
+
+	c->link = w->link;
+	c->manner_client = c->manner_server = w->manner;
+	c->client.nfpcs = c->server.nfpcs = w->nfpcs;
+	c->client.v6 = c->server.v6 = w->v6;
+	c->client.vlan = c->server.vlan = w->vlan;
+	if (w->mtu)
+		c->client.mtu = c->server.mtu = w->mtu;
+	c->client.steer = c->server.steer = w->steer;
+	return w->name;
+}
+
 int main(int argc, char **argv)
 {
-	struct tally t = { "sim_stream", 0, 0 };
-	uint64_t first = 1;
-	unsigned n = 40;
-
-	seeds(argc, argv, &first, &n);
-	for (unsigned r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
-		for (uint64_t s = first; s < first + n; s++) {
-			struct net_conf c;
-
-			net_defaults(&c);
-			c.link = rows[r].link;
-			c.manner_client = c.manner_server = rows[r].manner;
-			c.client.nfpcs = c.server.nfpcs = rows[r].nfpcs;
-			c.client.v6 = c.server.v6 = rows[r].v6;
-			c.client.vlan = c.server.vlan = rows[r].vlan;
-			if (rows[r].mtu)
-				c.client.mtu = c.server.mtu = rows[r].mtu;
-			c.client.steer = c.server.steer = rows[r].steer;
-			tally_seed(&t, rows[r].name, s, net_run(&c, s));
-		}
-	}
-	return tally_end(&t);
+	return net_main("sim_stream", sizeof(rows) / sizeof(rows[0]), 40, conf, argc, argv);
 }
