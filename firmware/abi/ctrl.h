@@ -103,7 +103,8 @@ struct toe_ctrl {
 	uint32_t spin_us; /* idle time before an FPC sleeps */
 	uint8_t cc; /* enum toe_cc_id of connections that do not choose */
 	uint8_t ecn; /* enum toe_ecn_policy */
-	uint8_t pad[6];
+	uint8_t no_ts; /* 1: connections are without timestamps (RFC 7323) */
+	uint8_t pad[5];
 	/* Up to where buffers are sized automatically, bytes; 0: they stay as they are. */
 	uint32_t rcvbuf_max, sndbuf_max;
 	uint64_t app_buffers; /* what rings beyond the default may hold, bytes per app; 0 = any */

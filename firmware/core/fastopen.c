@@ -16,6 +16,7 @@ void toe_fast_cookie(const uint64_t key[2], const struct toe_tuple *t, uint64_t 
 	w[3] = TOE_SECRET_FASTOPEN;
 	seal = toe_siphash(key, w, 4);
 	c->len = sizeof(seal);
+	c->exp = 0;
 	memcpy(c->b, &seal, sizeof(seal));
 }
 
@@ -35,6 +36,7 @@ void toe_fast_passive(const struct toe_fpc *f, const struct toe_rx *rx,
 	    toe_fast_full(f, ep->app, ep->listener, o->opts.fastopen))
 		return;
 	toe_fast_cookie(f->ctrl->key, &rx->tuple, period, &o->fo);
+	o->fo.exp = rx->seg.fo.exp;
 	if (same(&rx->seg.fo, &o->fo)) {
 		o->fast = TOE_FAST_DATA;
 		return;

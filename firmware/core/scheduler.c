@@ -77,6 +77,7 @@ static void open_params(struct toe_fpc *f, const struct toe_tuple *t, uint16_t m
 	o->ip_hdr = toe_addr_is_v4(t->laddr) ? 20 : 40;
 	o->cc = f->ctrl->cc;
 	o->ecn = f->ctrl->ecn;
+	o->no_ts = f->ctrl->no_ts;
 	o->fast = 0;
 }
 

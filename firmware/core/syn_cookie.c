@@ -124,6 +124,8 @@ void toe_cookie_answer(struct toe_fpc *f, const struct toe_rx *rx, const struct 
 	struct toe_out out;
 	uint32_t bits;
 
+	if (o->no_ts)
+		syn.opts &= (uint8_t)~TOE_SEG_TS;
 	how.isn = toe_cookie_make(f->ctrl->key, &rx->tuple, &syn, f->now, &bits);
 	how.ts_offset = shifted(o->ts_offset, f->now, bits);
 	toe_tcp_open_passive(&f->scratch, &how, &syn, f->now);

@@ -27,7 +27,7 @@ enum {
 };
 
 enum toe_tcb_flags {
-	TOE_TCB_TS = 1 << 0, /* timestamps agreed (RFC 7323) */
+	TOE_TCB_TS = 1 << 0, /* timestamps agreed, before that: wanted (RFC 7323) */
 	TOE_TCB_WSCALE = 1 << 1, /* window scaling agreed */
 	TOE_TCB_SACK = 1 << 2, /* SACK agreed */
 	TOE_TCB_NODELAY = 1 << 3,
@@ -111,6 +111,7 @@ struct toe_sent {
 enum { TOE_FO_MIN = 4, TOE_FO_MAX = 16 };
 struct toe_fo_cookie {
 	uint8_t len, b[TOE_FO_MAX];
+	uint8_t exp; /* in the experimental option (opts.c): who asked in it is answered in it */
 };
 
 struct toe_tcb {

@@ -78,6 +78,7 @@ static void init(struct toe_tcb *t, const struct toe_open *o)
 	memset(t, 0, TOE_TCB_HEAD);
 	t->snd_una = t->snd_nxt = t->snd_max = (1ull << 32) + o->isn;
 	t->recover = t->snd_una;
+	t->flags = o->no_ts ? 0 : TOE_TCB_TS;
 	t->snd_small = (uint32_t)t->snd_una;
 	t->snd_first = t->snd_end = t->snd_una + 1;
 	t->ts_offset = o->ts_offset;
@@ -111,8 +112,9 @@ static void learn_syn(struct toe_tcb *t, const struct toe_seg *syn, uint64_t now
 	if (syn->opts & TOE_SEG_MSS)
 		mss = toe_max32(syn->mss, TOE_MSS_MIN);
 	t->mss_peer = (uint16_t)mss;
-	if (syn->opts & TOE_SEG_TS) {
-		t->flags |= TOE_TCB_TS;
+	if (!(syn->opts & TOE_SEG_TS))
+		t->flags &= ~(uint32_t)TOE_TCB_TS;
+	if (t->flags & TOE_TCB_TS) {
 		t->ts_recent = syn->tsval;
 		t->ts_recent_age_s = toe_age_s(now);
 	}

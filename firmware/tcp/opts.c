@@ -1,13 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * TCP options: MSS (RFC 9293 3.7.1), window scale and timestamps (RFC 7323), SACK (RFC 2018), Fast
- * Open (RFC 7413; the experimental kind 254 before it is not known here).
+ * Open (RFC 7413, and the experimental option it was before: RFC 6994 with the number 0xf989).
  */
 #include "rooms.h"
 
 #include "../lib/mem.h"
 
-enum kind { END = 0, NOP = 1, MSS = 2, WSCALE = 3, SACK_OK = 4, SACK = 5, TS = 8, FASTOPEN = 34 };
+enum kind {
+	END = 0,
+	NOP = 1,
+	MSS = 2,
+	WSCALE = 3,
+	SACK_OK = 4,
+	SACK = 5,
+	TS = 8,
+	FASTOPEN = 34,
+	EXPERIMENT = 254
+};
+
+enum { EXID_FASTOPEN = 0xf989 };
 
 static uint16_t get16(const uint8_t *p)
 {
@@ -36,12 +48,14 @@ static void parse_sack(const uint8_t *opt, unsigned len, struct toe_seg *seg)
 /* RFC 7413 4.1.1: no cookie, which asks for one, or an even number of bytes. */
 static void parse_fastopen(const uint8_t *opt, unsigned len, struct toe_seg *seg)
 {
-	unsigned n = len - 2;
+	bool exp = opt[0] == EXPERIMENT;
+	unsigned head = exp ? 4 : 2, n = len - head;
 
 	if (n && (n < TOE_FO_MIN || n > TOE_FO_MAX || n % 2))
 		return;
 	seg->fo.len = (uint8_t)n;
-	memcpy(seg->fo.b, opt + 2, n);
+	seg->fo.exp = exp;
+	memcpy(seg->fo.b, opt + head, n);
 	seg->opts |= TOE_SEG_FASTOPEN;
 }
 
@@ -62,7 +76,8 @@ static void parse_one(const uint8_t *opt, unsigned len, struct toe_seg *seg)
 		seg->tsval = get32(opt + 2);
 		seg->tsecr = get32(opt + 6);
 		seg->opts |= TOE_SEG_TS;
-	} else if (opt[0] == FASTOPEN) {
+	} else if (opt[0] == FASTOPEN ||
+		   (opt[0] == EXPERIMENT && len >= 4 && get16(opt + 2) == EXID_FASTOPEN)) {
 		parse_fastopen(opt, len, seg);
 	}
 }
@@ -92,11 +107,15 @@ bool toe_opts_parse(const uint8_t *opt, unsigned n, struct toe_seg *seg)
 /* At most 20 bytes, as many as the others leave. */
 static uint8_t put_fastopen(const struct toe_fo_cookie *c, uint8_t *opt)
 {
-	uint8_t n = (uint8_t)(2 + c->len);
+	uint8_t head = c->exp ? 4 : 2, n = (uint8_t)(head + c->len);
 
-	opt[0] = FASTOPEN;
+	opt[0] = c->exp ? EXPERIMENT : FASTOPEN;
 	opt[1] = n;
-	memcpy(opt + 2, c->b, c->len);
+	if (c->exp) {
+		opt[2] = EXID_FASTOPEN >> 8;
+		opt[3] = EXID_FASTOPEN & 0xff;
+	}
+	memcpy(opt + head, c->b, c->len);
 	for (; n % 4; n++)
 		opt[n] = NOP;
 	return n;
@@ -106,7 +125,7 @@ static uint8_t put_fastopen(const struct toe_fo_cookie *c, uint8_t *opt)
 uint8_t toe_opts_syn(const struct toe_tcb *t, uint64_t now, uint8_t *opt)
 {
 	bool offer = t->state == TOE_TCP_SYN_SENT;
-	bool ts = offer || t->flags & TOE_TCB_TS;
+	bool ts = t->flags & TOE_TCB_TS;
 	uint8_t n = 4, pad = n;
 
 	toe_put32(opt, (uint32_t)MSS << 24 | 4 << 16 | toe_own_mss(t));

@@ -113,6 +113,7 @@ struct toe_open {
 	uint8_t ip_hdr; /* bytes of IP header: 20 or 40 */
 	uint8_t cc; /* enum toe_cc_id */
 	uint8_t ecn; /* enum toe_ecn_policy */
+	uint8_t no_ts; /* 1: timestamps are neither offered nor taken up (RFC 7323) */
 	uint8_t fast; /* enum toe_fast */
 	struct toe_fo_cookie fo;
 	uint16_t fo_mss; /* active, with TOE_FAST_DATA: the MSS option that came with the cookie */

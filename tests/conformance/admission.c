@@ -337,6 +337,7 @@ int toed_open(struct toe_port *p, const struct stack_conf *conf)
 	p->ctrl->nh[NEXT_HOP] = toe_nh_word(gateway, TOE_NH_VALID, 0);
 	p->ctrl->cc = TOE_CC_CUBIC; /* toed's default */
 	p->ctrl->ecn = conf->ecn;
+	p->ctrl->no_ts = conf->no_ts;
 	p->ctrl->app_gone[APP][0] = 0;
 	p->ctrl->app_state[APP] = TOE_APP_READY;
 	return open_socket();

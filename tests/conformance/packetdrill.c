@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The stack behind packetdrill's interface for shared objects (--so_filename). --so_flags repeats
- * what packetdrill does not tell: local=ADDRESS[,local=ADDRESS][,mtu=BYTES][,ecn].
+ * what packetdrill does not tell: local=ADDRESS[,local=ADDRESS][,mtu=BYTES][,sysctls=FILE].
+ *
+ * Scripts set Linux' sysctls, also in their midst. The tools that packetdrill.sh puts in the place of
+ * sysctl and ip append NAME=VALUE lines to FILE; what the engine or libtoe have the like of is set.
  *
  * Time only moves while packetdrill sleeps, waits for a packet, or asks what time it is.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -20,6 +25,8 @@
 
 #include "manager/toe.h"
 #include "abi/ctrl.h"
+#include "core/fpc.h"
+#include "port/sim/sim.h"
 #include "calls.h"
 #include "stack.h"
 
@@ -72,6 +79,19 @@ enum {
 	    20000, /* looks at whether a thread that came out of a call has noted the time */
 };
 
+/* Of net.ipv4.tcp_fastopen. */
+enum {
+	FASTOPEN_CLIENT = 0x1,
+	FASTOPEN_SERVER = 0x2,
+	FASTOPEN_LISTENERS = 0x400, /* without TCP_FASTOPEN too */
+};
+
+static struct {
+	char *file;
+	long seen; /* bytes of it */
+	unsigned fastopen;
+} sysctls = { .fastopen = FASTOPEN_CLIENT | FASTOPEN_SERVER };
+
 static pthread_t main_thread;
 /* A call of another thread has returned, and that thread has not asked yet what time it is. */
 static uint32_t returned;
@@ -81,9 +101,44 @@ static bool is_main(void)
 	return pthread_equal(pthread_self(), main_thread);
 }
 
+static void set(const char *name, unsigned v)
+{
+	static const uint8_t ecn[] = { TOE_ECN_OFF, TOE_ECN_ON, TOE_ECN_PASSIVE };
+	struct toe_port *p = stack_port();
+
+	if (!strcmp(name, "net.ipv4.tcp_ecn"))
+		p->ctrl->ecn = ecn[v < 3 ? v : 2];
+	else if (!strcmp(name, "net.ipv4.tcp_timestamps"))
+		p->ctrl->no_ts = !v;
+	else if (!strcmp(name, "net.ipv4.tcp_fastopen"))
+		sysctls.fastopen = v;
+	else if (!strcmp(name, "net.ipv4.tcp_fastopen_cookies") || !strcmp(name, "tcp_metrics"))
+		memset(p->fpc[0]->fast, 0, sizeof(p->fpc[0]->fast));
+}
+
+static void read_sysctls(void)
+{
+	FILE *f = sysctls.file ? fopen(sysctls.file, "r") : NULL;
+	char line[256], *value;
+
+	if (!f)
+		return;
+	fseek(f, sysctls.seen, SEEK_SET);
+	while (fgets(line, sizeof(line), f)) {
+		value = strchr(line, '=');
+		if (!value)
+			continue;
+		*value = 0;
+		set(line, (unsigned)strtoul(value + 1, NULL, 0));
+	}
+	sysctls.seen = ftell(f);
+	fclose(f);
+}
+
 static void enter(void)
 {
 	stack_enter();
+	read_sysctls();
 }
 
 static void leave(void)
@@ -134,9 +189,22 @@ static int do_bind(void *u, int fd, const struct sockaddr *a, socklen_t len)
 	return CALL(toe_bind(fd, a, len));
 }
 
+static int listen_fast(int fd, int backlog)
+{
+	const unsigned all = FASTOPEN_SERVER | FASTOPEN_LISTENERS;
+	socklen_t len = sizeof(int);
+	int had, err = toe_listen(fd, backlog);
+
+	if (err || (sysctls.fastopen & all) != all)
+		return err;
+	if (!toe_getsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN, &had, &len) && !had)
+		toe_setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN, &backlog, sizeof(backlog));
+	return 0;
+}
+
 static int do_listen(void *u, int fd, int backlog)
 {
-	return CALL(toe_listen(fd, backlog));
+	return CALL(listen_fast(fd, backlog));
 }
 
 static int do_accept(void *u, int fd, struct sockaddr *a, socklen_t *len)
@@ -276,6 +344,8 @@ static int do_splice(void *u, int in, loff_t *in_off, int out, loff_t *out_off, 
 
 static int do_netdev_send(void *u, const void *ip, size_t n)
 {
+	enter();
+	leave();
 	stack_inject(ip, n);
 	stack_run(stack_now(), false);
 	await_stamp();
@@ -329,8 +399,8 @@ static void parse_flags(const char *flags, struct stack_conf *c)
 	for (char *t = strtok_r(text, ",", &save); t; t = strtok_r(NULL, ",", &save)) {
 		if (!strncmp(t, "mtu=", 4))
 			c->mtu = (unsigned)atoi(t + 4);
-		else if (!strcmp(t, "ecn"))
-			c->ecn = TOE_ECN_ON;
+		else if (!strncmp(t, "sysctls=", 8))
+			sysctls.file = strdup(t + 8);
 		else if (!strncmp(t, "local=", 6) && strchr(t, ':'))
 			inet_pton(AF_INET6, t + 6, c->local6);
 		else if (!strncmp(t, "local=", 6))

@@ -23,14 +23,16 @@ so=$(readlink -f "$so")
 family=4
 [ "${1:-}" = -6 ] && { family=6; shift; }
 if [ $family = 4 ]; then
+	remote_ip=192.0.2.1
 	address=(--ip_version=ipv4 --local_ip=192.168.0.1 --gateway_ip=192.168.0.1 --netmask_ip=255.255.0.0
-		--remote_ip=192.0.2.1 -D TFO_COOKIE=3021b9d889017eeb -D CODE=host_unreachable
+		--remote_ip="$remote_ip" -D CODE=host_unreachable
 		-D CMSG_LEVEL_IP=SOL_IP
 		-D CMSG_TYPE_RECVERR=IP_RECVERR)
 	flags=local=192.168.0.1,mtu=1500
 else
+	remote_ip=fd3d:fa7b:d17d::1
 	address=(--ip_version=ipv6 --mtu=1520 --local_ip=fd3d:0a0b:17d6::1 --gateway_ip=fd3d:0a0b:17d6:8888::1
-		--remote_ip=fd3d:fa7b:d17d::1 -D TFO_COOKIE=c1d1e9742a47a9bc
+		--remote_ip="$remote_ip"
 		-D CMSG_LEVEL_IP=SOL_IPV6 -D CMSG_TYPE_RECVERR=IPV6_RECVERR)
 	flags=local=fd3d:0a0b:17d6::1,mtu=1520
 fi
@@ -38,22 +40,62 @@ fi
 tmp=$(mktemp -d /tmp/toe-packetdrill.XXXXXX)
 trap 'rm -rf "$tmp"' EXIT
 cp -r "$root/gtests/net/tcp" "$root/gtests/net/common" "$tmp/"
-for f in "$tmp"/common/defaults.sh "$tmp"/tcp/common/defaults.sh; do printf '#!/bin/sh\n' > "$f"; done
-printf '#!/bin/sh\n' > "$tmp/tcp/common/set_sysctls.py"
-find "$tmp" -name '*.pkt' -print0 | xargs -0 perl -0777 -pi -e \
-	's/^[ \t]*[-+*0-9.~]*[ \t]*%\{.*?\}%/"\n" x ($& =~ tr{\n}{})/smge; s/^\x60.*sysctl_restore.*\x60//mg'
+# Linux' knobs: the adapter is told of each, and knows those that it has the like of.
 mkdir "$tmp/bin"
-for tool in tc ip ethtool sysctl; do printf '#!/bin/sh\n' > "$tmp/bin/$tool"; chmod +x "$tmp/bin/$tool"; done
+cat > "$tmp/bin/sysctl" <<-'END'
+	#!/bin/bash
+	for knob in "$@"; do
+		knob=${knob#/proc/sys/}
+		[ "$knob" = "${knob#-}" ] && echo "${knob//\//.}" >> "$TOE_SYSCTLS"
+	done
+END
+cat > "$tmp/bin/ip" <<-'END'
+	#!/bin/bash
+	[ "$1" != tcp_metrics ] || echo tcp_metrics=0 >> "$TOE_SYSCTLS"
+END
+for tool in tc ethtool; do printf '#!/bin/sh\n' > "$tmp/bin/$tool"; done
+chmod +x "$tmp"/bin/*
+cp "$tmp/bin/sysctl" "$tmp/tcp/common/set_sysctls.py"
+cp "$tmp/bin/sysctl" "$tmp/common/set_sysctls.py"
+find "$tmp" -name '*.pkt' -print0 | xargs -0 perl -0777 -pi -e \
+	's/^[ \t]*[-+*0-9.~]*[ \t]*%\{.*?\}%/"\n" x ($& =~ tr{\n}{})/smge; s/^\x60.*sysctl_restore.*\x60//mg; s/&>/>/g; s/^[^\n\x60]*\x60nstat[^\x60]*\x60//mg'
 
-run() { # SCRIPT
-	local flags=$flags
-	# What the engine has as an option of toed, and scripts as a sysctl.
-	grep -q 'tcp_ecn=1' "$tmp/$1" && flags+=,ecn
-	cd "$tmp/$(dirname "$1")" || exit 1
-	timeout 30 unshare -n env "PATH=$tmp/bin:$PATH" sh -c '
+declare -A cookies
+# The engine's own Fast Open cookie for an address, from the packet that a script is surprised by.
+learn_cookie() { # REMOTE_IP
+	[ -z "${cookies[$1]:-}" ] || return
+	cat > "$tmp/tcp/cookie.pkt" <<-END
+		--remote_ip=$1
+		0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+		+0 bind(3, ..., ...) = 0
+		+0 setsockopt(3, IPPROTO_TCP, TCP_FASTOPEN, [1], 4) = 0
+		+0 listen(3, 1) = 0
+		+0 < S 0:0(0) win 1000 <mss 1000,FO,nop,nop>
+		+0 > S. 0:0(0) ack 1 <FO 0000000000000000,nop,nop>
+	END
+	packetdrill tcp/cookie.pkt
+	cookies[$1]=$(sed -n 's/^actual.*FO \([0-9a-f]\{16\}\).*/\1/p' "$tmp/log")
+}
+
+packetdrill() { # SCRIPT
+	: > "$tmp/sysctls"
+	(cd "$tmp/$(dirname "$1")" || exit 1
+	exec timeout 30 unshare -n env "PATH=$tmp/bin:$PATH" "TOE_SYSCTLS=$tmp/sysctls" sh -c '
 		/sbin/sysctl -qw net.ipv4.ip_nonlocal_bind=1 net.ipv6.ip_nonlocal_bind=1; exec "$@"' sh \
-		"$root/gtests/net/packetdrill/packetdrill" "${address[@]}" --so_filename="$so" --so_flags="$flags" "$(basename "$1")" \
-		> "$tmp/log" 2>&1
+		"$root/gtests/net/packetdrill/packetdrill" "${address[@]}" --so_filename="$so" --so_flags="$flags,sysctls=$tmp/sysctls" "$(basename "$1")" \
+		> "$tmp/log" 2>&1)
+}
+
+# Linux' cookies, made with the key that the scripts set, become the engine's.
+run() { # SCRIPT
+	local remote
+	if grep -q 'FO' "$tmp/$1"; then
+		remote=$(sed -n 's/^--remote_ip=//p' "$tmp/$1")
+		remote=${remote:-$remote_ip}
+		learn_cookie "$remote"
+		sed -i -E "s/TFO_COOKIE|3021b9d889017eeb|00abaaabe8e954c2|1313a2da994a0951|76d2c1c530f51f79/${cookies[$remote]}/" "$tmp/$1"
+	fi
+	packetdrill "$1"
 }
 
 scripts=("$@")
@@ -62,7 +104,7 @@ other=v$((10 - family)).pkt
 passed=0 failed=0
 for s in "${scripts[@]}"; do
 	s=${s#gtests/net/}
-	if (run "$s"); then
+	if run "$s"; then
 		echo "ok   $s"
 		passed=$((passed + 1))
 	else

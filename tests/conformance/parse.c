@@ -360,6 +360,8 @@ static void parse_option(struct script *s)
 		s->nflows = (unsigned)strtoul(value, NULL, 0);
 	} else if (!strcmp(name, "--ecn")) {
 		s->ecn = !strcmp(value, "on") ? TOE_ECN_ON : TOE_ECN_OFF;
+	} else if (!strcmp(name, "--timestamps")) {
+		s->no_ts = !strcmp(value, "off");
 	} else if (!strcmp(name, "--local_isn")) {
 		s->has_isn = true;
 		s->isn = (uint32_t)strtoul(value, NULL, 0);

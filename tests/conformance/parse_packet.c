@@ -93,6 +93,9 @@ static void parse_opt(struct opt *o)
 	} else if (parse_accept("FO")) {
 		o->kind = O_FO;
 		parse_cookie(o);
+	} else if (parse_accept("FOEXP")) {
+		o->kind = O_FOEXP;
+		parse_cookie(o);
 	} else {
 		parse_error("a TCP option");
 	}

@@ -220,7 +220,9 @@ static struct toe_tuple first_tuple(const struct script *s)
 
 void run_script(const struct script *s)
 {
-	struct stack_conf c = { .mtu = s->mtu, .isn = s->isn, .ecn = s->ecn, .nflows = s->nflows };
+	struct stack_conf c = {
+		.mtu = s->mtu, .isn = s->isn, .ecn = s->ecn, .no_ts = s->no_ts, .nflows = s->nflows
+	};
 	struct toe_tuple first = first_tuple(s);
 
 	if (s->family == F_V6)

@@ -46,7 +46,19 @@ enum tcp_flag {
 	TH_W = 0x80,
 };
 
-enum opt_kind { O_EOL = 0, O_NOP, O_MSS, O_WSCALE, O_SACKOK, O_SACK, O_TS = 8, O_FO = 34 };
+enum opt_kind {
+	O_EOL = 0,
+	O_NOP,
+	O_MSS,
+	O_WSCALE,
+	O_SACKOK,
+	O_SACK,
+	O_TS = 8,
+	O_FO = 34,
+	O_FOEXP = 254, /* with the number that Fast Open had as an experiment (RFC 6994) */
+};
+
+enum { EXID_FO = 0xf989 };
 
 struct opt {
 	uint8_t kind;
@@ -106,6 +118,7 @@ struct script {
 	unsigned mtu;
 	unsigned nflows;
 	uint8_t ecn; /* enum toe_ecn_policy */
+	bool no_ts; /* the engine is without timestamps */
 	bool payload_any; /* do not look at payload */
 	bool has_isn;
 	uint32_t isn; /* of the first connection */

@@ -41,6 +41,12 @@ static bool see_opt(const uint8_t *p, unsigned n, struct opt *o)
 		o->n = (uint8_t)(n - 2);
 		memcpy(o->cookie, p + 2, o->n);
 		return o->n <= MAX_COOKIE;
+	case O_FOEXP:
+		if (n < 4 || n - 4 > MAX_COOKIE || get16(p + 2) != EXID_FO)
+			return false;
+		o->n = (uint8_t)(n - 4);
+		memcpy(o->cookie, p + 4, o->n);
+		return true;
 	default:
 		return p[0] == O_SACKOK && n == 2;
 	}
@@ -143,7 +149,8 @@ static void say_opt(const struct opt *o)
 			say(" %u:%u", o->v[2 * i], o->v[2 * i + 1]);
 		break;
 	case O_FO:
-		say("FO ");
+	case O_FOEXP:
+		say(o->kind == O_FO ? "FO " : "FOEXP ");
 		if (o->var)
 			say("$%s", o->var);
 		for (unsigned i = 0; i < o->n; i++)
@@ -261,7 +268,7 @@ static bool same_opt(const struct script *s, struct conn *c, const struct opt *w
 		return false;
 	if (want->kind == O_TS)
 		return same_ts(s, c, want, got);
-	if (want->kind == O_FO && want->var) {
+	if ((want->kind == O_FO || want->kind == O_FOEXP) && want->var) {
 		wire_learn_cookie(want->var, got->cookie, got->n);
 		return got->n > 0;
 	}

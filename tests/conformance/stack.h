@@ -28,6 +28,7 @@ struct stack_conf {
 	unsigned nfpcs;
 	unsigned nflows; /* 0: enough */
 	uint8_t ecn; /* enum toe_ecn_policy */
+	bool no_ts; /* as in toe_ctrl */
 	/*
 	 * The clock starts so that this connection, opened at time 0, gets the initial sequence
 	 * number `isn`. NULL: anything.

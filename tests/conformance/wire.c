@@ -148,6 +148,7 @@ void wire_learn_cookie(const char *name, const uint8_t *b, uint8_t n)
 
 static size_t put_cookie(const struct opt *o, uint8_t *p)
 {
+	const unsigned head = o->kind == O_FOEXP ? 4 : 2;
 	const uint8_t *b = o->cookie;
 	uint8_t n = o->n;
 
@@ -157,8 +158,10 @@ static size_t put_cookie(const struct opt *o, uint8_t *p)
 			n = cookie[i].n;
 		}
 	}
-	memcpy(p + 2, b, n);
-	return 2u + n;
+	if (o->kind == O_FOEXP)
+		put16(p + 2, EXID_FO);
+	memcpy(p + head, b, n);
+	return head + n;
 }
 
 static size_t put_opt(const struct conn *c, const struct opt *o, uint8_t *p)
@@ -189,6 +192,7 @@ static size_t put_opt(const struct conn *c, const struct opt *o, uint8_t *p)
 		n = 2 + 8u * o->n;
 		break;
 	case O_FO:
+	case O_FOEXP:
 		n = put_cookie(o, p);
 		break;
 	}

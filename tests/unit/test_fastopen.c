@@ -37,7 +37,7 @@ static struct env passive(uint32_t len, uint8_t fast)
 
 	syn.len = len;
 	how.fast = fast;
-	how.fo = (struct toe_fo_cookie){ 4, { 1, 2, 3, 4 } };
+	how.fo = (struct toe_fo_cookie){ .len = 4, .b = { 1, 2, 3, 4 } };
 	env_run(&e, toe_tcp_open_passive(&e.t, &how, &syn, e.now));
 	return e;
 }
@@ -156,7 +156,7 @@ static struct env active(uint8_t fast)
 	struct toe_open how = env_how();
 
 	how.fast = fast;
-	how.fo = (struct toe_fo_cookie){ fast & TOE_FAST_DATA ? 4 : 0, { 1, 2, 3, 4 } };
+	how.fo = (struct toe_fo_cookie){ .len = fast & TOE_FAST_DATA ? 4 : 0, .b = { 1, 2, 3, 4 } };
 	how.fo_mss = 700;
 	env_run(&e, toe_tcp_open_active(&e.t, &how, e.now));
 	return e;

@@ -45,7 +45,7 @@ static void options_parse__defaults(void)
 	CU_ASSERT_EQUAL(PARSE("--dev", "eth0"), 0);
 	CU_ASSERT(o.ndevs == 1 && o.nfpcs == 1 && o.tcb_cache == 1024 && !o.poll_busy);
 	CU_ASSERT_EQUAL(o.cpu[0], OPT_CPU_ANY);
-	CU_ASSERT(o.cc == TOE_CC_CUBIC && o.ecn == TOE_ECN_PASSIVE);
+	CU_ASSERT(o.cc == TOE_CC_CUBIC && o.ecn == TOE_ECN_PASSIVE && o.timestamps);
 	CU_ASSERT_STRING_EQUAL(o.socket, "/run/toe/toed.sock");
 	CU_ASSERT(o.rcvbuf_max == 6 << 20 && o.sndbuf_max == 4 << 20 && o.app_buffers > 1 << 20);
 }
@@ -69,11 +69,11 @@ static void options_parse__everything(void)
 {
 	CU_ASSERT_EQUAL(PARSE("--dev", "a", "--dev=b", "--fpcs", "2", "--cpus", "1,0",
 			      "--tcb-cache", "16", "--congestion", "dctcp", "--ecn", "on",
-			      "--poll=busy", "--socket", "/tmp/x"),
+			      "--timestamps", "off", "--poll=busy", "--socket", "/tmp/x"),
 			0);
 	CU_ASSERT(o.ndevs == 2 && !strcmp(o.dev[1], "b") && o.nfpcs == 2 && o.tcb_cache == 16);
 	CU_ASSERT(o.cpu[0] == 1 && o.cpu[1] == 0 && o.poll_busy);
-	CU_ASSERT(o.cc == TOE_CC_DCTCP && o.ecn == TOE_ECN_ON);
+	CU_ASSERT(o.cc == TOE_CC_DCTCP && o.ecn == TOE_ECN_ON && !o.timestamps);
 }
 
 static void options_parse__wrong_usage_is_status_2(void)

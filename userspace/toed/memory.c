@@ -62,6 +62,7 @@ static void fill_ctrl(struct toed *t)
 	c->spin_us = SPIN_US;
 	c->cc = (uint8_t)t->opt.cc;
 	c->ecn = (uint8_t)t->opt.ecn;
+	c->no_ts = !t->opt.timestamps;
 	for (unsigned i = 0; i < t->ndevs; i++) {
 		struct toe_dev *d = &c->dev[i];
 

@@ -26,6 +26,7 @@ static const char help[] =
     "  --congestion NAME  congestion control of connections that do not choose: reno, cubic,\n"
     "                   dctcp, bbr (default cubic)\n"
     "  --ecn off|passive|on  ECN: never, when the peer asks, always ask (default passive)\n"
+    "  --timestamps on|off   timestamps in segments (default on)\n"
     "  --rcvbuf-max N   size up to which receive buffers grow by themselves (default 6M; 0: not "
     "at\n"
     "                   all)\n"
@@ -49,6 +50,7 @@ enum {
 	OPT_CACHE,
 	OPT_CONGESTION,
 	OPT_ECN,
+	OPT_TIMESTAMPS,
 	OPT_RCVBUF,
 	OPT_SNDBUF,
 	OPT_BUFFERS,
@@ -67,6 +69,7 @@ static const struct option longopts[] = {
 	{ "tcb-cache", required_argument, NULL, OPT_CACHE },
 	{ "congestion", required_argument, NULL, OPT_CONGESTION },
 	{ "ecn", required_argument, NULL, OPT_ECN },
+	{ "timestamps", required_argument, NULL, OPT_TIMESTAMPS },
 	{ "rcvbuf-max", required_argument, NULL, OPT_RCVBUF },
 	{ "sndbuf-max", required_argument, NULL, OPT_SNDBUF },
 	{ "app-buffers", required_argument, NULL, OPT_BUFFERS },
@@ -124,6 +127,8 @@ static const char *const cc_names[TOE_CC_COUNT] = {
 #include "abi/cc.def"
 #undef TOE_CC
 };
+
+static const char *const off_on[] = { "off", "on" };
 
 static const char *const ecn_names[] = {
 	[TOE_ECN_OFF] = "off",
@@ -217,6 +222,9 @@ static int one(struct options *o, int c, const char *arg)
 	case OPT_ECN:
 		return name("ecn", arg, ecn_names, sizeof(ecn_names) / sizeof(ecn_names[0]),
 			    &o->ecn);
+	case OPT_TIMESTAMPS:
+		return name("timestamps", arg, off_on, sizeof(off_on) / sizeof(off_on[0]),
+			    &o->timestamps);
 	case OPT_RCVBUF:
 		return size("rcvbuf-max", arg, TOE_BUF_MAX, &o->rcvbuf_max);
 	case OPT_SNDBUF:
@@ -253,6 +261,7 @@ int options_parse(struct options *o, int argc, char **argv)
 			       .tcb_cache = 1024,
 			       .cc = TOE_CC_CUBIC,
 			       .ecn = TOE_ECN_PASSIVE,
+			       .timestamps = 1,
 			       .socket = TOE_SOCKET_PATH };
 	o->rcvbuf_max = 6 << 20;
 	o->sndbuf_max = 4 << 20;

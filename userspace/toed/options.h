@@ -16,6 +16,7 @@ struct options {
 	unsigned tcb_cache; /* TCBs per FPC */
 	unsigned cc; /* enum toe_cc_id */
 	unsigned ecn; /* enum toe_ecn_policy */
+	unsigned timestamps; /* 0: none (RFC 7323) */
 	uint64_t rcvbuf_max, sndbuf_max; /* bytes, 0 = buffers are not sized automatically */
 	uint64_t app_buffers; /* bytes of an application's buffers beyond 64 KB, 0 = any */
 	bool poll_busy;
