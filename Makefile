@@ -197,7 +197,7 @@ CONF_WRAP := $(addprefix -Wl$(COMMA)--wrap=,clock_gettime epoll_pwait2 epoll_wai
 $(call obj,$(CONF_SRC)): EXTRA_CFLAGS = -Ifirmware/port/sim -fPIC
 # A shared object that lets packetdrill drive the same: everything in it position-independent
 PIC_OBJ := $(patsubst %.c,$(B)/pic/%.o,$(FW_SRC) $(SIM_SRC)) $(call obj,$(LIBTOE_SRC) \
-	$(addprefix tests/conformance/,stack.c wrap.c admission.c calls.c packetdrill.c))
+	$(addprefix tests/conformance/,stack.c wrap.c admission.c calls.c offload.c packetdrill.c))
 $(B)/pic/%.o: %.c
 	@mkdir -p $(@D)
 	@printf '  CC  %s\n' $@

@@ -62,13 +62,14 @@ static int set_rcvbuf(struct tm_sock *s, int64_t v)
 
 static int set_sndbuf(struct tm_sock *s, int64_t v)
 {
-	s->opt.so.sndbuf = buf_size(v);
+	s->opt.so.sndbuf = buf_size(v < 0 ? v : 2 * v);
 	return tm_opt_tell(s, TOE_OPT_SNDBUF, s->opt.so.sndbuf);
 }
 
 /*
- * The size that was set, or that the buffer has now; twice, as Linux says it, because programs
- * count on that.
+ * socket(7): what is set is doubled, and that is what is read back. Linux' overhead takes half of a
+ * receive buffer, so here that holds as much data as was set; next to nothing of a send buffer, which
+ * takes twice as much.
  */
 static int64_t get_rcvbuf(struct tm_sock *s)
 {
@@ -81,7 +82,7 @@ static int64_t get_sndbuf(struct tm_sock *s)
 {
 	uint32_t now = tm_kind(s) == TM_FLOW ? toe_load(&s->fb->dev.tx_limit) : TOE_BUF_DEFAULT;
 
-	return 2 * (int64_t)(s->opt.so.sndbuf ? s->opt.so.sndbuf : now);
+	return s->opt.so.sndbuf ? s->opt.so.sndbuf : now;
 }
 
 static int set_nothing(struct tm_sock *s, int64_t v)

@@ -35,7 +35,7 @@ static int64_t get_nodelay(struct tm_sock *s)
 	return s->opt.so.flags & TOE_SO_NODELAY;
 }
 
-/* While corked, sends say MORE; letting go is a send of nothing that does not. */
+/* While corked, sends say so; letting go is a send of nothing that does not. */
 static int set_cork(struct tm_sock *s, int64_t v)
 {
 	int err = 0;
@@ -166,6 +166,20 @@ static int64_t get_fastopen_connect(struct tm_sock *s)
 	return !!(s->opt.so.flags & TOE_SO_FASTOPEN);
 }
 
+/* recvmsg tells what is left to read (TCP_CM_INQ). */
+static int set_inq(struct tm_sock *s, int64_t v)
+{
+	if (v < 0 || v > 1)
+		return -EINVAL;
+	s->opt.inq = (uint8_t)v;
+	return 0;
+}
+
+static int64_t get_inq(struct tm_sock *s)
+{
+	return s->opt.inq;
+}
+
 static int set_cc(struct tm_sock *s, int64_t v)
 {
 	s->opt.so.cc = (uint8_t)(1 + v);
@@ -198,6 +212,7 @@ static const struct tm_opt rows[] = {
 	{ TCP_FASTOPEN, O_INT, .set = set_fastopen, .get = get_fastopen },
 	{ TCP_FASTOPEN_CONNECT, O_INT, .set = set_fastopen_connect, .get = get_fastopen_connect },
 	{ TCP_MAXSEG, O_INT, .set = set_maxseg, .get = get_maxseg },
+	{ TCP_INQ, O_INT, .set = set_inq, .get = get_inq },
 	{ TCP_CONGESTION, O_CC, .set = set_cc, .get = get_cc },
 };
 

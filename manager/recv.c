@@ -108,6 +108,8 @@ static ssize_t rx_some(struct tm_ctx *c, struct tm_sock *s, struct tm_iter *it, 
 	}
 	n = avail < it->left ? (uint32_t)avail : (uint32_t)it->left;
 	if (tm_likely(!(flags & MSG_TRUNC))) {
+		if (tm_unlikely(!tm_iter_valid(it)))
+			return -EFAULT;
 		rx_copy(s, it, read, n);
 	} else {
 		it->left -= n;

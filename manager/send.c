@@ -55,7 +55,7 @@ void tm_tx_commit(struct tm_ctx *c, struct tm_sock *s, size_t n, bool more, bool
 
 	toe_store(&s->fb->app.tx_end, end);
 	if (tm_unlikely(more || tm_has(s, TM_S_CORK)))
-		fl = TOE_SEND_MORE;
+		fl = (more ? TOE_SEND_MORE : 0) | (tm_has(s, TM_S_CORK) ? TOE_SEND_CORKED : 0);
 	if (tm_unlikely(want_space)) {
 		tm_set(s, TM_S_WANT_SPACE);
 		fl = TOE_SEND_WANT_SPACE; /* a full buffer is nothing to hold back */
@@ -173,6 +173,8 @@ ssize_t tm_tx(struct tm_sock *s, int fd, struct tm_iter *it, int flags)
 		return tm_tx_error(err, flags);
 	if (tm_unlikely(!it->left))
 		return 0;
+	if (tm_unlikely(!tm_iter_valid(it)))
+		return -EFAULT;
 	for (;;) {
 		r = tx_some(c, s, it, flags, &full);
 		if (r > 0)

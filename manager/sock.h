@@ -53,6 +53,7 @@ struct tm_opts {
 	int32_t linger_s; /* -1 = off */
 	uint8_t oobinline; /* SO_OOBINLINE */
 	uint8_t delack; /* TCP_QUICKACK was switched off */
+	uint8_t inq; /* TCP_INQ */
 	struct toe_sock_opts so; /* those that the firmware honours */
 };
 

@@ -19,7 +19,13 @@ struct tm_iter {
 	size_t left; /* bytes in all */
 };
 
-/* 0, or -EINVAL as readv(2). */
+/* Bytes at NULL are the caller's mistake, and EFAULT; other addresses are not looked at. */
+static inline bool tm_iter_valid(const struct tm_iter *it)
+{
+	return it->iov->iov_base || !it->iov->iov_len;
+}
+
+/* 0, or -EINVAL and -EFAULT as readv(2). */
 int tm_iter_init(struct tm_iter *it, const struct iovec *iov, size_t n);
 void tm_iter_out(struct tm_iter *it, void *to, size_t n); /* gather n bytes */
 void tm_iter_in(struct tm_iter *it, const void *from, size_t n); /* scatter n bytes */

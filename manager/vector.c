@@ -4,6 +4,8 @@
  */
 #define _GNU_SOURCE
 #include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -18,6 +20,8 @@ int tm_iter_init(struct tm_iter *it, const struct iovec *iov, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		if (iov[i].iov_len > (size_t)SSIZE_MAX - it->left)
 			return -EINVAL;
+		if (!iov[i].iov_base && iov[i].iov_len)
+			return -EFAULT;
 		it->left += iov[i].iov_len;
 	}
 	return 0;
@@ -102,8 +106,8 @@ ssize_t toe_readv(int fd, const struct iovec *iov, int n)
 }
 
 /*
- * Control messages mean nothing on a TCP connection without their options; none are sent or
- * returned.
+ * Control messages mean nothing on a TCP connection without their options; none are sent, and only
+ * TCP_INQ's is returned.
  */
 ssize_t toe_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
@@ -115,8 +119,31 @@ ssize_t toe_sendmsg(int fd, const struct msghdr *msg, int flags)
 			       : sock_writev(s, fd, msg->msg_iov, msg->msg_iovlen, flags);
 }
 
+/*
+ * TCP_INQ: how much can be read at once; 1 when all that is left is the end of the stream. The space
+ * that recvmsg(2) offers for control messages takes it, or MSG_CTRUNC says that it does not.
+ */
+static void tell_inq(struct tm_sock *s, struct msghdr *msg, size_t room)
+{
+	struct cmsghdr *c = msg->msg_control;
+	int inq = (int)tm_rx_avail(s);
+
+	if (room < CMSG_LEN(sizeof(inq))) {
+		msg->msg_flags |= MSG_CTRUNC;
+		return;
+	}
+	if (!inq && toe_load_acquire(&s->fb->dev.flags) & TOE_FLOW_RX_FIN)
+		inq = 1;
+	c->cmsg_level = IPPROTO_TCP;
+	c->cmsg_type = TCP_CM_INQ;
+	c->cmsg_len = CMSG_LEN(sizeof(inq));
+	memcpy(CMSG_DATA(c), &inq, sizeof(inq));
+	msg->msg_controllen = room < CMSG_SPACE(sizeof(inq)) ? room : CMSG_SPACE(sizeof(inq));
+}
+
 ssize_t toe_recvmsg(int fd, struct msghdr *msg, int flags)
 {
+	size_t room = msg->msg_controllen;
 	struct tm_sock *s = tm_sock_of(fd);
 	ssize_t r;
 
@@ -127,6 +154,8 @@ ssize_t toe_recvmsg(int fd, struct msghdr *msg, int flags)
 		msg->msg_namelen = 0;
 		msg->msg_controllen = 0;
 		msg->msg_flags = flags & MSG_OOB;
+		if (s->opt.inq && tm_kind(s) == TM_FLOW && !(flags & MSG_OOB))
+			tell_inq(s, msg, room);
 	}
 	return r;
 }

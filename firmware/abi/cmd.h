@@ -56,7 +56,9 @@ enum toe_send_flags {
 	/* tell me (TOE_HW_SEND_COMPLETE) when a third of the buffer is free */
 	TOE_SEND_WANT_SPACE = 1,
 	TOE_SEND_OOB = 4, /* the last byte is urgent (MSG_OOB) */
-	TOE_SEND_MORE = 2, /* MSG_MORE, TCP_CORK: hold back a partial segment */
+	/* MSG_MORE: what was written goes on: hold back a partial segment, until an ACK comes */
+	TOE_SEND_MORE = 2,
+	TOE_SEND_CORKED = 8, /* TCP_CORK: hold it back until a send says otherwise */
 };
 
 enum toe_option {

@@ -41,7 +41,7 @@ enum toe_tcb_flags {
 	TOE_TCB_RECOVERY = 1 << 11, /* fast recovery until recover is acknowledged */
 	TOE_TCB_RTO_RECOVERY = 1 << 12,
 	TOE_TCB_WANT_SPACE = 1 << 13, /* the application waits for send space */
-	TOE_TCB_MORE = 1 << 14, /* last send said MORE */
+	TOE_TCB_MORE = 1 << 14, /* the last send said MORE or CORKED */
 	TOE_TCB_CLOSED_BY_APP = 1 << 15, /* no descriptor left: data arriving now resets */
 	TOE_TCB_QUICKACK = 1 << 16,
 	TOE_TCB_PASSIVE = 1 << 17,
@@ -76,6 +76,8 @@ enum toe_tcb_opts {
 	TOE_TCB_FO_OPTION = 1 << 5, /* our first SYN or SYN-ACK carries the option, with `fo` */
 	TOE_TCB_SYN_DUE = 1 << 6, /* it must leave again, with data behind it in flight */
 	TOE_TCB_SYN_HELD = 1 << 7, /* our SYN waits for data, until rto_at at most */
+	TOE_TCB_UNFINISHED = 1 << 8, /* the last write said that it goes on: no PSH at its end */
+	TOE_TCB_UNTIL_ACK = 1 << 9, /* TOE_TCB_MORE ends when an ACK comes */
 };
 
 struct toe_range {
@@ -230,7 +232,7 @@ struct toe_tcb {
 	uint8_t rexmits; /* consecutive timeouts without progress */
 	uint8_t ip_hdr; /* bytes of IP header */
 	uint8_t ndsack; /* entries of dsack */
-	uint8_t pad2;
+	uint8_t burst; /* segments with new data that left in a row at sent_at, at most 255 */
 	struct toe_range dsack[TOE_MAX_DSACK]; /* received twice and to be reported (RFC 2883) */
 	union toe_cc_state cc_state; /* belongs to the congestion control */
 	uint64_t ecn_recover; /* ECE below this was answered: snd_max when cwnd was last reduced */

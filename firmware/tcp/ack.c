@@ -108,10 +108,15 @@ static inline void advance(struct toe_tcb *t, const struct toe_seg *seg, uint64_
 	measure(t, seg, w);
 }
 
-/* What follows once congestion control knows. */
+/*
+ * What follows once congestion control knows. MSG_MORE holds back what it is said of until the next
+ * ACK at most, as in Linux: then Nagle's algorithm decides. TCP_CORK goes on.
+ */
 static inline uint32_t advanced(struct toe_tcb *t, uint64_t now)
 {
 	t->flags &= ~(uint32_t)(TOE_TCB_PERSIST | TOE_TCB_PROBE);
+	if (TOE_UNLIKELY(t->flags & TOE_TCB_MORE) && t->opts & TOE_TCB_UNTIL_ACK)
+		t->flags &= ~(uint32_t)TOE_TCB_MORE;
 	if (t->snd_una == t->snd_max)
 		t->rto_at = 0;
 	else

@@ -127,6 +127,14 @@ static uint32_t input_rst(struct toe_tcb *t, const struct toe_seg *seg, uint64_t
 	return seq == t->rcv_nxt ? toe_fsm_reset(t) : challenge(t, now);
 }
 
+/* RFC 7323 4.3, of a segment whose ACK is believed: one that was made up leaves no mark. */
+static void take_timestamp(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now)
+{
+	if (toe_seq_lt(seg->tsval, t->ts_recent))
+		t->ts_recent = seg->tsval; /* too old to forbid this one */
+	toe_ts_update(t, seg, now);
+}
+
 /* Fifth check. False: the segment ends here. */
 static bool input_ack(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now, uint32_t *act)
 {
@@ -149,6 +157,9 @@ static bool input_ack(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now
 		*act |= TOE_ACT_C_UNACCEPTABLE | challenge(t, now);
 		return false;
 	}
+	t->rcv_at = now;
+	if (t->flags & TOE_TCB_TS)
+		take_timestamp(t, seg, now);
 	if (seg->flags & TOE_ECE && t->flags & TOE_TCB_ECN)
 		*act |= toe_ecn_echo(t, ack, now);
 	*act |= toe_ack_input(t, seg, ack, now);
@@ -231,12 +242,6 @@ static uint32_t input_synchronized(struct toe_tcb *t, const struct toe_seg *in, 
 		return TOE_ACT_C_UNACCEPTABLE | challenge(t, now);
 	if (!(seg.flags & TOE_ACK))
 		return 0;
-	t->rcv_at = now;
-	if (t->flags & TOE_TCB_TS) {
-		if (toe_seq_lt(seg.tsval, t->ts_recent))
-			t->ts_recent = seg.tsval; /* too old to forbid this one */
-		toe_ts_update(t, &seg, now);
-	}
 	if (input_ack(t, &seg, now, &act))
 		act |= input_data(t, &seg, seq, now);
 	return act;

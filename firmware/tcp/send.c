@@ -20,6 +20,24 @@ static uint64_t grantable(const struct toe_tcb *t)
 	return toe_max64(t->snd_size, toe_ring_size(t->snd_ring)) - used;
 }
 
+/* A send says whether a partial segment waits, and for how long. */
+static void hold(struct toe_tcb *t, uint8_t send_flags, bool data)
+{
+	const uint8_t both = TOE_SEND_MORE | TOE_SEND_CORKED;
+
+	t->flags &= ~(uint32_t)TOE_TCB_MORE;
+	t->opts &= ~(uint32_t)TOE_TCB_UNTIL_ACK;
+	if (data)
+		t->opts &= ~(uint32_t)TOE_TCB_UNFINISHED;
+	if (TOE_LIKELY(!(send_flags & both)))
+		return;
+	t->flags |= TOE_TCB_MORE;
+	if (!(send_flags & TOE_SEND_CORKED))
+		t->opts |= TOE_TCB_UNTIL_ACK;
+	if (send_flags & TOE_SEND_MORE && data)
+		t->opts |= TOE_TCB_UNFINISHED;
+}
+
 int64_t toe_tcp_send(struct toe_tcb *t, uint64_t end, uint8_t send_flags, uint64_t now)
 {
 	uint64_t had = t->snd_end - t->snd_first;
@@ -31,8 +49,7 @@ int64_t toe_tcp_send(struct toe_tcb *t, uint64_t end, uint8_t send_flags, uint64
 		return -EPIPE;
 	if (end >= had) {
 		/* Less is a command repeated; its flags are as old. */
-		t->flags &= ~(uint32_t)TOE_TCB_MORE;
-		t->flags |= send_flags & TOE_SEND_MORE ? TOE_TCB_MORE : 0;
+		hold(t, send_flags, end > had);
 		t->snd_end = t->snd_first + end;
 		if (send_flags & TOE_SEND_OOB && end > had) {
 			t->snd_up = t->snd_end;
@@ -87,14 +104,18 @@ static void mark_urgent(struct toe_tcb *t, struct toe_out *o, uint64_t seq)
 	}
 }
 
-/* `len` bytes from `seq`, with FIN if it stands right behind them. */
+/*
+ * `len` bytes from `seq`, with FIN if it stands right behind them. PSH says that a write ends here
+ * (RFC 9293 3.9.1.2), which one with MSG_MORE does not.
+ */
 static inline void make_data(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint64_t seq,
 			     uint32_t len)
 {
 	uint8_t flags = TOE_ACK;
 
 	if (seq + len == t->snd_end) {
-		flags |= len ? TOE_PSH : 0;
+		if (len && (!(t->opts & TOE_TCB_UNFINISHED) || t->flags & TOE_TCB_FIN_QUEUED))
+			flags |= TOE_PSH;
 		if (t->flags & TOE_TCB_FIN_QUEUED) {
 			flags |= TOE_FIN;
 			t->flags |= TOE_TCB_FIN_SENT;
@@ -124,6 +145,7 @@ static void make_again(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint6
 {
 	make_data(t, now, o, seq, len);
 	o->rexmit = 1;
+	t->burst = 0;
 	if (o->flags & TOE_FIN && !fin) {
 		o->flags &= (uint8_t)~TOE_FIN;
 		if (t->snd_max <= t->snd_end)
@@ -266,7 +288,7 @@ static void persist(struct toe_tcb *t, uint64_t now)
 static inline bool send_new(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 {
 	uint32_t len = next_len(t);
-	bool burst = t->sent_at == now;
+	uint8_t burst = t->sent_at == now ? t->burst : 0;
 
 	if (TOE_UNLIKELY(t->mtu_probe))
 		len = toe_pmtu_probe(t, len, toe_min64(unsent(t), room(t)));
@@ -276,6 +298,7 @@ static inline bool send_new(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 	send_next(t, now, o, len);
 	if (burst && len && !room(t))
 		o->flags |= TOE_PSH;
+	t->burst = burst + (burst < UINT8_MAX);
 	return true;
 }
 
@@ -313,8 +336,11 @@ static bool send_probe(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 	}
 	if (!unsent(t))
 		return send_keepalive(t, now, o);
-	if (len)
-		return send_next(t, now, o, len);
+	if (len) {
+		send_next(t, now, o, len);
+		o->flags |= TOE_PSH; /* nothing has come to join it */
+		return true;
+	}
 	make_again(t, now, o, t->snd_nxt, 1, false);
 	if (t->snd_max > t->snd_nxt) {
 		toe_sent_repeat(t, now);

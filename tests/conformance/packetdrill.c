@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The stack behind packetdrill's interface for shared objects (--so_filename). --so_flags repeats
- * what packetdrill does not tell: local=ADDRESS[,local=ADDRESS][,mtu=BYTES][,sysctls=FILE].
+ * what packetdrill does not tell: local=ADDRESS[,local=ADDRESS][,mtu=BYTES][,mss=BYTES][,sysctls=FILE].
+ * `mss`: of a packet that is larger than the MTU.
  *
  * Scripts set Linux' sysctls, also in their midst. The tools that packetdrill.sh puts in the place of
  * sysctl and ip append NAME=VALUE lines to FILE; what the engine or libtoe have the like of is set.
+ *
+ * Preloaded too, it takes the calls that packetdrill makes on its own.
  *
  * Time only moves while packetdrill sleeps, waits for a packet, or asks what time it is.
  */
@@ -20,6 +23,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -28,6 +33,7 @@
 #include "core/fpc.h"
 #include "port/sim/sim.h"
 #include "calls.h"
+#include "offload.h"
 #include "stack.h"
 
 /* The table that packetdrill has filled in; the order of the members is its. */
@@ -93,6 +99,8 @@ static struct {
 } sysctls = { .fastopen = FASTOPEN_CLIENT | FASTOPEN_SERVER };
 
 static pthread_t main_thread;
+static bool is_open;
+static unsigned link_mtu, offload_mss;
 /* A call of another thread has returned, and that thread has not asked yet what time it is. */
 static uint32_t returned;
 
@@ -342,11 +350,19 @@ static int do_splice(void *u, int in, loff_t *in_off, int out, loff_t *out_off, 
 	return CALL((int)splice(in, in_off, out, out_off, n, flags));
 }
 
+/* libtoe's own calls come here too. */
+ssize_t sendfile(int out, int in, off_t *off, size_t n)
+{
+	if (!is_open || stack_inside())
+		return syscall(SYS_sendfile, out, in, off, n);
+	return CALL(toe_sendfile(out, in, off, n));
+}
+
 static int do_netdev_send(void *u, const void *ip, size_t n)
 {
 	enter();
 	leave();
-	stack_inject(ip, n);
+	offload_inject(ip, n, link_mtu, offload_mss);
 	stack_run(stack_now(), false);
 	await_stamp();
 	return 0;
@@ -401,6 +417,8 @@ static void parse_flags(const char *flags, struct stack_conf *c)
 			c->mtu = (unsigned)atoi(t + 4);
 		else if (!strncmp(t, "sysctls=", 8))
 			sysctls.file = strdup(t + 8);
+		else if (!strncmp(t, "mss=", 4))
+			offload_mss = (unsigned)atoi(t + 4);
 		else if (!strncmp(t, "local=", 6) && strchr(t, ':'))
 			inet_pton(AF_INET6, t + 6, c->local6);
 		else if (!strncmp(t, "local=", 6))
@@ -424,6 +442,8 @@ void packetdrill_interface_init(const char *flags, struct packetdrill_interface 
 		fprintf(stderr, "packetdrill_toe: %s\n", strerror(-err));
 		exit(1);
 	}
+	link_mtu = c.mtu;
+	is_open = true;
 	*ifc = (struct packetdrill_interface){
 		.free = do_free,
 		.socket = do_socket,

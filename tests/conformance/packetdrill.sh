@@ -78,11 +78,14 @@ learn_cookie() { # REMOTE_IP
 }
 
 packetdrill() { # SCRIPT
+	local flags=$flags,sysctls=$tmp/sysctls
+	flags+=$(sed -n 's/^--mss=/,mss=/p' "$tmp/$1")
 	: > "$tmp/sysctls"
 	(cd "$tmp/$(dirname "$1")" || exit 1
 	exec timeout 30 unshare -n env "PATH=$tmp/bin:$PATH" "TOE_SYSCTLS=$tmp/sysctls" sh -c '
 		/sbin/sysctl -qw net.ipv4.ip_nonlocal_bind=1 net.ipv6.ip_nonlocal_bind=1; exec "$@"' sh \
-		"$root/gtests/net/packetdrill/packetdrill" "${address[@]}" --so_filename="$so" --so_flags="$flags,sysctls=$tmp/sysctls" "$(basename "$1")" \
+		env "LD_PRELOAD=$so" "$root/gtests/net/packetdrill/packetdrill" "${address[@]}" --so_filename="$so" \
+		--so_flags="$flags" "$(basename "$1")" \
 		> "$tmp/log" 2>&1)
 }
 

@@ -22,16 +22,22 @@ static void options__of_a_connection(void)
 	CU_ASSERT_EQUAL(toe_setsockopt(fd, IPPROTO_TCP, TCP_CORK, &one, sizeof(one)), 0);
 	toe_send(fd, "x", 1, 0);
 	fake_step();
-	CU_ASSERT_EQUAL(fake.flow[flow].send_flags, TOE_SEND_MORE);
+	CU_ASSERT_EQUAL(fake.flow[flow].send_flags, TOE_SEND_CORKED);
 	v = 0;
 	CU_ASSERT_EQUAL(toe_setsockopt(fd, IPPROTO_TCP, TCP_CORK, &v, sizeof(v)), 0);
 	fake_step();
 	CU_ASSERT_EQUAL(fake.flow[flow].send_flags, 0); /* pushed */
 	CU_ASSERT_EQUAL(toe_getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &v, &len), 0);
-	CU_ASSERT_EQUAL(v, 2 * TOE_BUF_DEFAULT);
+	CU_ASSERT_EQUAL(v, TOE_BUF_DEFAULT);
 	fake_block(flow)->dev.tx_limit = 300000; /* it has grown */
 	CU_ASSERT_EQUAL(toe_getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &v, &len), 0);
-	CU_ASSERT_EQUAL(v, 600000);
+	CU_ASSERT_EQUAL(v, 300000);
+	v = 20000;
+	CU_ASSERT_EQUAL(toe_setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &v, sizeof(v)), 0);
+	fake_step();
+	CU_ASSERT_EQUAL(fake.flow[flow].option[TOE_OPT_SNDBUF], 40000);
+	CU_ASSERT_EQUAL(toe_getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &v, &len), 0);
+	CU_ASSERT_EQUAL(v, 40000);
 	v = 100;
 	CU_ASSERT_EQUAL(toe_setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &v, sizeof(v)), 0);
 	v = 1 << 30;

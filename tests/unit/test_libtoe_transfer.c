@@ -6,6 +6,8 @@
 #include <time.h>
 
 #include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/ioctl.h>
 
 #include "fake_toe.h"
@@ -548,10 +550,74 @@ static void oob__mark_of_peek_and_waitall(void)
 	fake_step();
 }
 
-FAKE_MAIN("libtoe_transfer", T(recv__peek_waits_for_all), T(oob__out_of_band),
-	  T(oob__inline_and_sent), T(oob__mark_of_peek_and_waitall), T(transfer__wraps),
-	  T(recv__empty_fin_and_reset), T(send__after_shutdown_is_a_broken_pipe),
-	  T(recv__peek_trunc_waitall), T(recv__tells_seldom), T(send__full_buffer),
-	  T(send__takes_the_space_that_is_told_of), T(send__blocks_until_there_is_room),
-	  T(recv__blocks_and_times_out), T(vector__scatter_gather),
-	  T(sendfile__reads_into_the_buffer), T(push__full_ring), T(transfer__two_threads))
+static void vector__null_is_a_bad_address(void)
+{
+	struct iovec v[2] = { { NULL, 0 }, { "ab", 2 } }, bad[2] = { { "ab", 2 }, { NULL, 1 } };
+	char b[8];
+	uint32_t flow;
+	int fd = fake_pair(&flow, SOCK_NONBLOCK);
+
+	CU_ASSERT(toe_write(fd, NULL, 10) < 0 && errno == EFAULT);
+	CU_ASSERT(toe_writev(fd, bad, 2) < 0 && errno == EFAULT);
+	CU_ASSERT_EQUAL(toe_write(fd, NULL, 0), 0);
+	CU_ASSERT_EQUAL(toe_writev(fd, v, 2), 2);
+	fake_step();
+	CU_ASSERT_EQUAL(fake_sent_end(flow), 2);
+	CU_ASSERT(toe_read(fd, NULL, 8) < 0 && errno == EAGAIN);
+	fake_peer_send(flow, "hello", 5);
+	CU_ASSERT(toe_read(fd, NULL, 8) < 0 && errno == EFAULT);
+	CU_ASSERT_EQUAL(toe_recv(fd, NULL, 2, MSG_TRUNC), 2); /* is thrown away */
+	CU_ASSERT(toe_read(fd, b, 8) == 3 && !memcmp(b, "llo", 3));
+	toe_close(fd);
+	fake_step();
+}
+
+/* What TCP_CM_INQ says, -1 if nothing. */
+static int inq_of(int fd, size_t n, size_t room, int *flags)
+{
+	char b[16], control[64];
+	struct iovec v = { b, n };
+	struct msghdr m = {
+		.msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = room
+	};
+	struct cmsghdr *c;
+	int inq = -1;
+
+	CU_ASSERT(toe_recvmsg(fd, &m, 0) >= 0);
+	*flags = m.msg_flags;
+	c = CMSG_FIRSTHDR(&m);
+	if (c && c->cmsg_level == IPPROTO_TCP && c->cmsg_type == TCP_CM_INQ)
+		memcpy(&inq, CMSG_DATA(c), sizeof(inq));
+	return inq;
+}
+
+static void inq__tells_what_is_left(void)
+{
+	uint32_t flow;
+	int fd = fake_pair(&flow, SOCK_NONBLOCK), two = 2, one = 1, flags;
+
+	fake_peer_send(flow, "0123456789", 10);
+	CU_ASSERT_EQUAL(inq_of(fd, 1, 64, &flags), -1);
+	CU_ASSERT(toe_setsockopt(fd, IPPROTO_TCP, TCP_INQ, &two, sizeof(two)) < 0 &&
+		  errno == EINVAL);
+	CU_ASSERT_EQUAL(toe_setsockopt(fd, IPPROTO_TCP, TCP_INQ, &one, sizeof(one)), 0);
+	CU_ASSERT_EQUAL(inq_of(fd, 2, 64, &flags), 7);
+	CU_ASSERT_EQUAL(inq_of(fd, 2, CMSG_LEN(sizeof(int)) - 1, &flags), -1);
+	CU_ASSERT(flags & MSG_CTRUNC);
+	CU_ASSERT_EQUAL(inq_of(fd, 5, CMSG_LEN(sizeof(int)), &flags), 0);
+	fake_peer_send(flow, "ab", 2);
+	fake_peer_fin(flow);
+	CU_ASSERT_EQUAL(inq_of(fd, 1, 64, &flags), 1);
+	CU_ASSERT_EQUAL(inq_of(fd, 1, 64, &flags), 1); /* the end of the stream */
+	toe_close(fd);
+	fake_step();
+}
+
+FAKE_MAIN("libtoe_transfer", T(vector__null_is_a_bad_address), T(inq__tells_what_is_left),
+	  T(recv__peek_waits_for_all), T(oob__out_of_band), T(oob__inline_and_sent),
+	  T(oob__mark_of_peek_and_waitall), T(transfer__wraps), T(recv__empty_fin_and_reset),
+	  T(send__after_shutdown_is_a_broken_pipe), T(recv__peek_trunc_waitall),
+	  T(recv__tells_seldom), T(send__full_buffer), T(send__takes_the_space_that_is_told_of),
+	  T(send__blocks_until_there_is_room), T(recv__blocks_and_times_out),
+	  T(vector__scatter_gather), T(sendfile__reads_into_the_buffer), T(push__full_ring),
+	  T(transfer__two_threads))

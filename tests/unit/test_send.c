@@ -208,6 +208,25 @@ static void more__holds_until_the_next_send(void)
 	CU_ASSERT_EQUAL(e.t.rto_at, e.now + toe_rto(&e.t)); /* persist has given way */
 }
 
+static void more__holds_until_an_ack_and_cork_beyond(void)
+{
+	struct env e = env_established();
+
+	env_write(&e, 10);
+	env_run(&e, (uint32_t)toe_tcp_send(&e.t, 30, TOE_SEND_MORE, e.now));
+	CU_ASSERT_EQUAL(e.n, 0);
+	env_ack_wnd(&e, 0, 10, 60000);
+	CU_ASSERT_EQUAL(e.n, 1);
+	CU_ASSERT_EQUAL(e.o[0].len, 20);
+	CU_ASSERT(!(e.o[0].flags & TOE_PSH));
+	env_run(&e, (uint32_t)toe_tcp_send(&e.t, 50, TOE_SEND_CORKED, e.now));
+	env_ack_wnd(&e, 0, 30, 60000);
+	CU_ASSERT_EQUAL(e.n, 0);
+	env_run(&e, (uint32_t)toe_tcp_send(&e.t, 50, 0, e.now));
+	CU_ASSERT_EQUAL(e.n, 1);
+	CU_ASSERT(e.o[0].flags & TOE_PSH);
+}
+
 /* RFC 9293 3.8.6.2.1. */
 static void sws__waits_for_half_the_largest_window(void)
 {
@@ -465,11 +484,11 @@ UNIT_MAIN("send", T(toe_tcp_send__positions), T(toe_tcp_send__not_after_fin),
 	  T(nagle__lets_the_end_of_a_long_write_go), T(nagle__off),
 	  T(nagle__fin_takes_the_rest_along), T(cork__holds_until_taken_out),
 	  T(cork__forgotten_is_pushed_after_a_while), T(more__holds_until_the_next_send),
-	  T(sws__waits_for_half_the_largest_window), T(sws__gives_in_after_a_while),
-	  T(probe__one_byte_and_then_the_rest), T(probe__byte_is_taken),
-	  T(probe__last_byte_before_fin), T(probe__never_gives_up_on_a_live_peer),
-	  T(probe__gives_up_for_a_closed_application), T(probe__gives_up_on_a_dead_one),
-	  T(probe__after_a_timeout_into_a_shut_window), T(ack__number_is_the_highest_sent),
-	  T(ack__number_stays_in_the_peers_window), T(rst__number_stays_in_the_peers_window),
-	  T(rst__number_after_a_syn_with_a_shut_window), T(idle__window_restarts),
-	  T(toe_tcp_option__unknown), T(nagle__short_one_long_ago))
+	  T(more__holds_until_an_ack_and_cork_beyond), T(sws__waits_for_half_the_largest_window),
+	  T(sws__gives_in_after_a_while), T(probe__one_byte_and_then_the_rest),
+	  T(probe__byte_is_taken), T(probe__last_byte_before_fin),
+	  T(probe__never_gives_up_on_a_live_peer), T(probe__gives_up_for_a_closed_application),
+	  T(probe__gives_up_on_a_dead_one), T(probe__after_a_timeout_into_a_shut_window),
+	  T(ack__number_is_the_highest_sent), T(ack__number_stays_in_the_peers_window),
+	  T(rst__number_stays_in_the_peers_window), T(rst__number_after_a_syn_with_a_shut_window),
+	  T(idle__window_restarts), T(toe_tcp_option__unknown), T(nagle__short_one_long_ago))
