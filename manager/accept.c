@@ -156,6 +156,7 @@ static int accept_toe(struct tm_ctx *c, struct tm_sock *l, int flags)
 	}
 	s->family = l->family;
 	s->opt = l->opt;
+	s->lowat = l->lowat;
 	s->flags =
 	    TM_S_CONNECTED | (flags & SOCK_NONBLOCK ? TM_S_NONBLOCK : 0) | (l->flags & TM_S_CORK);
 	tm_flow_begin(s, flow, gen, (uint8_t)c->id);

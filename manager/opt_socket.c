@@ -96,9 +96,21 @@ static int set_off_only(struct tm_sock *s, int64_t v)
 	return v ? -ENOPROTOOPT : 0;
 }
 
-static int set_one_only(struct tm_sock *s, int64_t v)
+/* As Linux: at most half of the buffer, 0 is 1, what is negative is much. */
+static int set_rcvlowat(struct tm_sock *s, int64_t v)
 {
-	return v > 1 ? -ENOPROTOOPT : 0;
+	int64_t most = (s->opt.so.rcvbuf ? s->opt.so.rcvbuf : TOE_BUF_MAX) / 2;
+
+	s->opt.rcvlowat = (uint32_t)(v < 0 || v > most ? most : v);
+	s->lowat = s->opt.rcvlowat > 1;
+	if (tm_kind(s) == TM_FLOW) /* what lies there may be enough by now */
+		tm_ep_event(s, EPOLLIN | EPOLLRDNORM, tm_self);
+	return 0;
+}
+
+static int64_t get_rcvlowat(struct tm_sock *s)
+{
+	return s->opt.rcvlowat ? s->opt.rcvlowat : 1;
 }
 
 static int set_oobinline(struct tm_sock *s, int64_t v)
@@ -156,7 +168,7 @@ static const struct tm_opt rows[] = {
 	{ SO_SNDTIMEO, O_TIMEVAL, .set = set_sndtimeo, .get = get_sndtimeo },
 	{ SO_RCVBUF, O_BUF, .set = set_rcvbuf, .get = get_rcvbuf },
 	{ SO_SNDBUF, O_BUF, .set = set_sndbuf, .get = get_sndbuf },
-	{ SO_RCVLOWAT, O_INT, .set = set_one_only, .get = get_one },
+	{ SO_RCVLOWAT, O_INT, .set = set_rcvlowat, .get = get_rcvlowat },
 	{ SO_SNDLOWAT, O_INT, .get = get_one },
 	{ SO_KEEPALIVE, O_INT, .set = set_keepalive, .get = get_keepalive },
 	{ SO_OOBINLINE, O_INT, .set = set_oobinline, .get = get_oobinline },

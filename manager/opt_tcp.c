@@ -208,6 +208,8 @@ static const struct tm_opt rows[] = {
 	{ TCP_SYNCNT, O_FIELD, .field = { TOE_OPT_SYNCNT, TM_FIELD(syncnt), 1, 127, 7 } },
 	{ TCP_USER_TIMEOUT, O_FIELD,
 	  .field = { TOE_OPT_USER_TIMEOUT, TM_FIELD(user_timeout_ms), 0, INT32_MAX, 0 } },
+	{ TCP_NOTSENT_LOWAT, O_FIELD, /* negative: as good as none */
+	  .field = { TOE_OPT_NOTSENT_LOWAT, TM_FIELD(notsent_lowat), INT32_MIN, INT32_MAX, 0 } },
 	{ TCP_DEFER_ACCEPT, O_INT, .set = set_defer, .get = get_defer },
 	{ TCP_FASTOPEN, O_INT, .set = set_fastopen, .get = get_fastopen },
 	{ TCP_FASTOPEN_CONNECT, O_INT, .set = set_fastopen_connect, .get = get_fastopen_connect },

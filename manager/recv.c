@@ -145,18 +145,18 @@ static bool peek_ready(struct tm_sock *s)
 	       fl & (TOE_FLOW_ERROR | TOE_FLOW_RX_FIN | TOE_FLOW_CLOSED) || tm_has(s, TM_S_SHUT_RD);
 }
 
-/* MSG_PEEK takes nothing, so with MSG_WAITALL all has to lie there first. 0: look. */
-static int peek_wait(struct tm_ctx *c, struct tm_sock *s, int fd, size_t want, int flags)
+/* MSG_PEEK takes nothing, so all that is waited for has to lie there first. 0: look. */
+static int peek_wait(struct tm_ctx *c, struct tm_sock *s, int fd, size_t want)
 {
 	uint64_t most = toe_load(&s->fb->dev.rx_limit) - 1; /* besides an urgent byte */
 	uint64_t deadline = s->opt.rcvtimeo_us ? tm_now_us() + s->opt.rcvtimeo_us : 0;
 	int err;
 
-	peek_goal = !(flags & MSG_WAITALL) ? 1 : want < most ? want : most;
+	peek_goal = want < most ? want : most;
 	if (peek_ready(s))
 		return 0;
 	err = tm_sock_wait(c, s, fd, peek_ready, -1, deadline);
-	return tm_readable(s) && err != -EBADF ? 0 : err;
+	return tm_rx_any(s) && err != -EBADF ? 0 : err;
 }
 
 /* The socket is no flow: wait until a connect has an outcome. */
@@ -173,10 +173,19 @@ static int rx_begin(struct tm_ctx *c, struct tm_sock *s, int fd, int flags)
 	return err == -EPIPE ? -ENOTCONN : err;
 }
 
+/* What a call that waits wants of `len` bytes: all with MSG_WAITALL, else SO_RCVLOWAT. */
+static size_t rx_want(const struct tm_sock *s, size_t len, int flags)
+{
+	size_t low = tm_likely(!s->lowat) ? 1 : tm_rx_low(s);
+
+	return flags & MSG_WAITALL || len < low ? len : low;
+}
+
 ssize_t tm_rx(struct tm_sock *s, int fd, struct tm_iter *it, int flags)
 {
 	uint64_t deadline = 0;
 	ssize_t done = 0, r;
+	size_t want;
 	int err = 0;
 	struct tm_ctx *c = tm_ctx_get(&err);
 
@@ -194,8 +203,9 @@ ssize_t tm_rx(struct tm_sock *s, int fd, struct tm_iter *it, int flags)
 	}
 	if (tm_unlikely(!it->left))
 		return 0;
+	want = rx_want(s, it->left, flags);
 	if (tm_unlikely(flags & MSG_PEEK) && !(flags & MSG_DONTWAIT) && !tm_has(s, TM_S_NONBLOCK))
-		err = peek_wait(c, s, fd, it->left, flags);
+		err = peek_wait(c, s, fd, want);
 	if (tm_unlikely(err))
 		return err;
 	for (;;) {
@@ -206,8 +216,7 @@ ssize_t tm_rx(struct tm_sock *s, int fd, struct tm_iter *it, int flags)
 		tm_spin_unlock(&s->rlock);
 		if (r > 0)
 			done += r;
-		if (tm_likely(r > 0) &&
-		    tm_likely(!(flags & MSG_WAITALL) || !it->left || flags & MSG_PEEK))
+		if (tm_likely(r > 0) && tm_likely((size_t)done >= want || flags & MSG_PEEK))
 			return done;
 		if (r <= 0 && r != -EAGAIN)
 			return done ? done : r;

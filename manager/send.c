@@ -33,9 +33,27 @@ ssize_t tm_tx_error(ssize_t r, int flags)
 	return r;
 }
 
+/*
+ * TCP_NOTSENT_LOWAT: what the windows are open for, and beyond that whole bursts while less waits
+ * than the mark says: a mark of a few bytes is not to make segments of a few bytes.
+ */
+static uint32_t below_mark(const struct tm_sock *s, uint32_t low)
+{
+	uint64_t burst = toe_load(&s->fb->dev.tx_burst);
+	int32_t free =
+	    (int32_t)(toe_load(&s->fb->dev.tx_open) - (uint32_t)toe_load(&s->fb->app.tx_end));
+	uint64_t unsent = free < 0 ? (uint64_t) - (int64_t)free : 0, n;
+
+	if (unsent >= low || !burst)
+		return 0;
+	n = (low - unsent + burst - 1) / burst * burst + (free > 0 ? (uint32_t)free : 0);
+	return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
+}
+
 uint32_t tm_tx_room(struct tm_sock *s, int *err)
 {
 	uint8_t fl = toe_load_acquire(&s->fb->dev.flags);
+	uint32_t room, low;
 
 	if (tm_unlikely(fl & (TOE_FLOW_ERROR | TOE_FLOW_TX_SHUT | TOE_FLOW_CLOSED) ||
 			tm_has(s, TM_S_SHUT_WR))) {
@@ -45,7 +63,12 @@ uint32_t tm_tx_room(struct tm_sock *s, int *err)
 		return 0;
 	}
 	*err = -EAGAIN;
-	return tm_tx_space(s);
+	room = tm_tx_space(s);
+	low = tm_tx_low(s);
+	if (tm_likely(low == UINT32_MAX))
+		return room;
+	low = below_mark(s, low);
+	return room < low ? room : low;
 }
 
 void tm_tx_commit(struct tm_ctx *c, struct tm_sock *s, size_t n, bool more, bool want_space)

@@ -51,6 +51,7 @@ struct tm_opts {
 	uint32_t changed[TM_OPT_LEVELS]; /* rows of each table of options that were set */
 	uint64_t rcvtimeo_us, sndtimeo_us; /* 0 = none */
 	int32_t linger_s; /* -1 = off */
+	uint32_t rcvlowat; /* SO_RCVLOWAT; 0 = 1 */
 	uint8_t oobinline; /* SO_OOBINLINE */
 	uint8_t delack; /* TCP_QUICKACK was switched off */
 	uint8_t inq; /* TCP_INQ */
@@ -69,7 +70,7 @@ struct tm_sock {
 	uint8_t tx_ctx; /* context that sent last */
 	uint8_t bind_ctx; /* context whose ring took the last TOE_SW_BIND ... */
 	uint8_t ev_flags; /* toe_flow_dev.flags and ... */
-	uint8_t pad;
+	uint8_t lowat; /* SO_RCVLOWAT is above 1 */
 	uint32_t ev_rx; /* ... rx_end when events were last told */
 
 	/* Line 1: the first watch; more hang on it. */
@@ -149,14 +150,31 @@ static inline uint64_t tm_urg_at(const struct tm_sock *s)
 	return urg && urg <= end && urg > toe_load(&s->fb->app.rx_read) ? urg - 1 : UINT64_MAX;
 }
 
-/* What poll(2) calls readable: a byte that is urgent and out of band is not. */
-static inline bool tm_readable(const struct tm_sock *s)
+/* There is something to read: a byte that is urgent and out of band is not. */
+static inline bool tm_rx_any(const struct tm_sock *s)
 {
 	uint64_t avail = tm_rx_avail(s);
 
 	if (tm_likely(avail != 1) || s->opt.oobinline)
 		return avail;
 	return tm_urg_at(s) == UINT64_MAX;
+}
+
+/*
+ * SO_RCVLOWAT: so many bytes are worth a reader's while. Half of the buffer in any case, as the peer
+ * may not be let send more.
+ */
+static inline uint32_t tm_rx_low(const struct tm_sock *s)
+{
+	uint32_t half = toe_load(&s->fb->dev.rx_limit) / 2;
+
+	return s->opt.rcvlowat < half ? s->opt.rcvlowat : half;
+}
+
+/* What poll(2) calls readable. */
+static inline bool tm_readable(const struct tm_sock *s)
+{
+	return tm_rx_any(s) && (tm_likely(!s->lowat) || tm_rx_avail(s) >= tm_rx_low(s));
 }
 
 static inline uint32_t tm_tx_space(const struct tm_sock *s)
@@ -167,10 +185,33 @@ static inline uint32_t tm_tx_space(const struct tm_sock *s)
 	return used > limit ? 0 : limit - (uint32_t)used;
 }
 
-/* Writable as poll(2) means it: a third of the buffer is free. */
+/* Bytes that were written and that the windows do not let go yet, as far as the FPC tells. */
+static inline uint32_t tm_tx_unsent(const struct tm_sock *s)
+{
+	int32_t n =
+	    (int32_t)((uint32_t)toe_load(&s->fb->app.tx_end) - toe_load(&s->fb->dev.tx_open));
+
+	return n > 0 ? (uint32_t)n : 0;
+}
+
+/* TCP_NOTSENT_LOWAT, where it is in force (UINT32_MAX: it is not). */
+static inline uint32_t tm_tx_low(const struct tm_sock *s)
+{
+	uint32_t low = toe_load_acquire(&s->fb->dev.tx_burst) ? s->opt.so.notsent_lowat : 0;
+
+	return tm_likely(!low) ? UINT32_MAX : low;
+}
+
+/*
+ * Writable as poll(2) means it: a third of the buffer is free; and with TCP_NOTSENT_LOWAT less than
+ * half of that waits, as Linux has it. The FPC tells by the same rule (toe_tcp_space).
+ */
 static inline bool tm_writable(const struct tm_sock *s)
 {
-	return tm_tx_space(s) >= toe_load(&s->fb->dev.tx_limit) / 3;
+	uint32_t low = tm_tx_low(s);
+
+	return tm_tx_space(s) >= toe_load(&s->fb->dev.tx_limit) / 3 &&
+	       (tm_likely(low == UINT32_MAX) || 2ull * tm_tx_unsent(s) < low);
 }
 
 /*

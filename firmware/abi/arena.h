@@ -104,7 +104,8 @@ struct toe_sock_opts {
 	uint32_t user_timeout_ms; /* TCP_USER_TIMEOUT */
 	int32_t linger2_ms; /* TCP_LINGER2; -1: no FIN_WAIT_2 after close */
 	uint32_t fastopen; /* TCP_FASTOPEN: how many may be on their way, 0 = off */
-	uint32_t spare[7];
+	uint32_t notsent_lowat; /* TCP_NOTSENT_LOWAT: bytes, 0 = none */
+	uint32_t spare[6];
 };
 _Static_assert(sizeof(struct toe_sock_opts) == TOE_CACHELINE, "one line");
 
@@ -164,7 +165,9 @@ struct toe_flow_dev {
 	uint64_t rx_end; /* position: in-order data received */
 	uint64_t tx_una; /* position: acknowledged by the peer, buffer below it is free */
 	uint32_t notify_seq; /* last notification sent; pending while != toe_flow_app.seen_seq */
-	uint32_t error; /* errno, valid with TOE_FLOW_ERROR */
+	uint16_t error; /* errno, valid with TOE_FLOW_ERROR */
+	/* with TCP_NOTSENT_LOWAT: bytes by which writers go on at a time; else 0 */
+	uint16_t tx_burst;
 	uint16_t gen;
 	uint8_t state; /* enum toe_tcp_state */
 	uint8_t flags; /* enum toe_flow_flags */
@@ -172,6 +175,8 @@ struct toe_flow_dev {
 	uint64_t rx_ring; /* where it lies (toe_ring_*): stored before rx_end reaches a new ring */
 	uint64_t tx_ring; /* the same for sending: stored before tx_una and tx_limit let one in */
 	uint32_t tx_limit; /* size of the send buffer, bytes */
+	/* with tx_burst: the windows are open up to here, what is beyond waits (position, low half) */
+	uint32_t tx_open;
 	uint64_t
 	    rx_urg; /* position behind the urgent byte; 0 = none. Stored before rx_end reaches it */
 } __attribute__((aligned(TOE_CACHELINE)));

@@ -79,6 +79,7 @@ enum toe_option {
 	TOE_OPT_SYNCNT = 14, /* pos = retransmissions of a SYN */
 	TOE_OPT_TOS = 15, /* pos = the byte in the IP header */
 	TOE_OPT_TTL = 16, /* pos = hops, 0 = default */
+	TOE_OPT_NOTSENT_LOWAT = 17, /* pos = bytes, 0 = none */
 };
 
 /* Congestion controls, for toe_ctrl, sockets and TCBs. */

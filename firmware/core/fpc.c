@@ -207,6 +207,8 @@ static void settle(struct toe_fpc *f, struct toe_work *w)
 		toe_big_settle(t);
 	if (w->act & (TOE_ACT_OUTPUT | TOE_ACT_END_NOW))
 		toe_gen_output(f, w);
+	if (t->notsent_lowat)
+		w->act |= toe_tcp_space(t);
 	if (w->act & TOE_ACT_END_NOW)
 		w->act |= TOE_ACT_FREE;
 	if (w->act & TOE_ACT_FREE)

@@ -21,6 +21,13 @@ static void publish_limits(struct toe_flow_dev *d, const struct toe_tcb *t)
 	toe_store_release(&d->tx_limit, t->snd_size);
 }
 
+/* What libtoe needs to know for TCP_NOTSENT_LOWAT. */
+static void publish_unsent(struct toe_flow_dev *d, const struct toe_tcb *t)
+{
+	toe_store(&d->tx_open, (uint32_t)toe_tcp_tx_open(t));
+	toe_store_release(&d->tx_burst, toe_tcp_tx_burst(t));
+}
+
 /* The flow's block as of the commit. Positions before the flags that speak of them. */
 void toe_host_publish(struct toe_work *w)
 {
@@ -44,6 +51,8 @@ void toe_host_publish(struct toe_work *w)
 		toe_store(&d->rx_urg, t->rcv_up ? t->rcv_up - t->rcv_first : 0);
 		toe_store_release(&d->rx_end, toe_tcp_rx_end(t));
 		toe_store_release(&d->tx_una, toe_tcp_tx_una(t));
+		if (t->notsent_lowat || d->tx_burst)
+			publish_unsent(d, t);
 		if (d->rx_limit != t->rcv_size || d->tx_limit != t->snd_size)
 			publish_limits(d, t);
 	}
@@ -66,6 +75,7 @@ void toe_host_birth(struct toe_fpc *f, struct toe_work *w)
 	toe_store(&b->dev.rx_urg, 0);
 	toe_store(&b->dev.tx_una, 0);
 	toe_store(&b->dev.error, 0);
+	toe_store(&b->dev.tx_burst, 0);
 	publish_rings(&b->dev, w->t);
 	publish_limits(&b->dev, w->t);
 	toe_store(&b->dev.notify_seq, toe_load(&b->app.seen_seq));

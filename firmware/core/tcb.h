@@ -198,6 +198,7 @@ struct toe_tcb {
 	uint64_t snd_first, rcv_first; /* sequence numbers of position 0 */
 	uint64_t rexmit_bytes; /* sent again, in all */
 	uint32_t rexmit_segs;
+	uint32_t notsent_lowat; /* TCP_NOTSENT_LOWAT, 0 = none */
 	/* Buffers (tcp/tune.c). Bytes; 0 in *_most: the application has set the size. */
 	uint64_t rcv_ring, snd_ring; /* where they lie (toe_ring_*, abi/arena.h) */
 	uint32_t rcv_want, snd_want; /* limits to come to, as soon as rings hold as much */

@@ -58,6 +58,7 @@ void toe_tcp_options(struct toe_tcb *t, const struct toe_sock_opts *o)
 	t->tos = o->tos & (uint8_t)~TOE_ECN_MASK;
 	t->ttl = o->ttl;
 	t->defer = count(o->defer_accept, 0);
+	t->notsent_lowat = o->notsent_lowat;
 	set_linger2(t, o->linger2_ms);
 	set_maxseg(t, o->maxseg);
 }
@@ -121,6 +122,9 @@ int64_t toe_tcp_option(struct toe_tcb *t, uint8_t option, uint64_t value, uint64
 	case TOE_OPT_TTL:
 		t->ttl = (uint8_t)value;
 		return 0;
+	case TOE_OPT_NOTSENT_LOWAT:
+		t->notsent_lowat = (uint32_t)toe_min64(value, UINT32_MAX);
+		return toe_tcp_space(t);
 	case TOE_OPT_LINGER2:
 		set_linger2(t, (int64_t)value);
 		return 0;

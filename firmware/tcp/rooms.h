@@ -135,10 +135,13 @@ static inline uint32_t toe_send_space(const struct toe_tcb *t)
 	return used < t->snd_size ? t->snd_size - (uint32_t)used : 0;
 }
 
-/* A third of the send buffer is free: worth waking a writer. */
+/*
+ * A third of the send buffer is free: worth waking a writer. With TCP_NOTSENT_LOWAT only the end of
+ * the batch tells (toe_tcp_space).
+ */
 static inline bool toe_send_roomy(const struct toe_tcb *t)
 {
-	return toe_send_space(t) >= t->snd_size / 3;
+	return !t->notsent_lowat && toe_send_space(t) >= t->snd_size / 3;
 }
 
 /* An ACK must leave at the end of this batch. */

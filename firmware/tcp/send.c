@@ -211,6 +211,38 @@ static uint64_t room(const struct toe_tcb *t)
 	return toe_min64(toe_max32(t->cwnd - flight, t->mss), t->snd_wnd - used);
 }
 
+uint64_t toe_tcp_tx_open(const struct toe_tcb *t)
+{
+	uint64_t open = t->pace_at || t->state < TOE_TCP_ESTABLISHED ? 0 : room(t);
+
+	/* A segment that is not full waits for more of the window. */
+	return t->snd_nxt > t->snd_first ? t->snd_nxt - t->snd_first + open - open % t->mss : open;
+}
+
+uint16_t toe_tcp_tx_burst(const struct toe_tcb *t)
+{
+	uint32_t half = toe_min32(t->max_snd_wnd / 2, UINT16_MAX);
+
+	if (!t->notsent_lowat || t->state < TOE_TCP_ESTABLISHED)
+		return 0;
+	return half < t->mss ? t->mss : (uint16_t)(half - half % t->mss);
+}
+
+uint32_t toe_tcp_space(struct toe_tcb *t)
+{
+	uint64_t written = t->snd_end - t->snd_first, open;
+
+	if (!(t->flags & TOE_TCB_WANT_SPACE) || toe_send_space(t) < t->snd_size / 3)
+		return 0;
+	if (t->notsent_lowat) {
+		open = toe_tcp_tx_open(t);
+		if (written > open && 2 * (written - open) >= t->notsent_lowat)
+			return 0;
+	}
+	t->flags &= ~(uint32_t)TOE_TCB_WANT_SPACE;
+	return TOE_ACT_TX_SPACE;
+}
+
 /* A short segment is in flight. snd_small may be of long ago: then it is not below snd_nxt. */
 static bool short_out(const struct toe_tcb *t)
 {

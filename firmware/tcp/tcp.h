@@ -234,6 +234,16 @@ static inline bool toe_tcp_eager(const struct toe_tcb *t)
 	return t->state == TOE_TCP_SYN_SENT && t->opts & TOE_TCB_FASTOPEN;
 }
 
+/*
+ * TCP_NOTSENT_LOWAT (tcp(7)). Up to which stream position the windows are open: once output was made,
+ * what was written beyond it waits. And by how many bytes a writer goes on at a time, 0 without that
+ * option: half of the peer's largest window.
+ */
+uint64_t toe_tcp_tx_open(const struct toe_tcb *t);
+uint16_t toe_tcp_tx_burst(const struct toe_tcb *t);
+/* After output: TOE_ACT_TX_SPACE if a writer waits, and with that option too may go on. */
+uint32_t toe_tcp_space(struct toe_tcb *t);
+
 static inline uint64_t toe_tcp_tx_una(const struct toe_tcb *t)
 {
 	if (t->snd_una < t->snd_first)
