@@ -70,11 +70,30 @@ static void fill_small(const struct toe_flow_info *i, struct tcp_info *o)
 			  (i->options & TOE_INFO_ECN ? TCPI_OPT_ECN : 0);
 	o->tcpi_snd_wscale = i->snd_wscale & 15;
 	o->tcpi_rcv_wscale = i->rcv_wscale & 15;
+	o->tcpi_delivery_rate_app_limited = !!(i->options & TOE_INFO_APP_LIMITED);
+}
+
+static void fill_counts(const struct toe_flow_info *i, struct tcp_info *o)
+{
+	o->tcpi_total_retrans = i->rexmit_segs;
+	o->tcpi_segs_in = i->segs_in;
+	o->tcpi_segs_out = i->segs_out;
+	o->tcpi_data_segs_in = i->data_segs_in;
+	o->tcpi_data_segs_out = i->data_segs_out;
+	o->tcpi_bytes_acked = i->bytes_acked;
+	o->tcpi_bytes_received = i->bytes_received;
+	o->tcpi_bytes_sent = i->bytes_sent;
+	o->tcpi_bytes_retrans = i->bytes_rexmit;
+	o->tcpi_delivered = i->delivered;
+	o->tcpi_dsack_dups = i->dsacks;
+	o->tcpi_reord_seen = i->reordered;
+	o->tcpi_rcv_ooopack = i->ooo_segs;
 }
 
 static void fill(const struct toe_flow_info *i, struct tcp_info *o)
 {
 	fill_small(i, o);
+	fill_counts(i, o);
 	o->tcpi_rto = i->rto_us;
 	o->tcpi_ato = i->ato_us;
 	o->tcpi_snd_mss = i->snd_mss;
@@ -82,6 +101,7 @@ static void fill(const struct toe_flow_info *i, struct tcp_info *o)
 	o->tcpi_sacked = i->sacked;
 	o->tcpi_lost = i->lost;
 	o->tcpi_last_data_sent = i->sent_ms;
+	o->tcpi_last_data_recv = i->data_ms;
 	o->tcpi_last_ack_recv = i->rcv_ms;
 	o->tcpi_pmtu = i->mtu;
 	o->tcpi_rtt = i->srtt_us;
@@ -90,15 +110,12 @@ static void fill(const struct toe_flow_info *i, struct tcp_info *o)
 	o->tcpi_snd_cwnd = i->cwnd;
 	o->tcpi_advmss = i->adv_mss;
 	o->tcpi_rcv_space = i->rcv_wnd;
-	o->tcpi_total_retrans = i->rexmit_segs;
+	o->tcpi_rcv_rtt = i->rcv_rtt_us;
 	o->tcpi_pacing_rate = i->pacing_rate ? i->pacing_rate : UINT64_MAX;
 	o->tcpi_max_pacing_rate = UINT64_MAX;
-	o->tcpi_bytes_acked = i->bytes_acked;
-	o->tcpi_bytes_received = i->bytes_received;
+	o->tcpi_delivery_rate = i->delivery_rate;
 	o->tcpi_notsent_bytes = i->notsent;
 	o->tcpi_min_rtt = i->min_rtt_us;
-	o->tcpi_bytes_sent = i->bytes_sent;
-	o->tcpi_bytes_retrans = i->bytes_rexmit;
 	o->tcpi_snd_wnd = i->snd_wnd;
 }
 

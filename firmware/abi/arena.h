@@ -35,7 +35,13 @@ struct toe_arena_hdr {
 	    [TOE_MAX_FPCS]; /* written by each FPC before it sleeps, read by producers of SW CMDs */
 };
 
-enum toe_info_options { TOE_INFO_TS = 1, TOE_INFO_SACK = 2, TOE_INFO_WSCALE = 4, TOE_INFO_ECN = 8 };
+enum toe_info_options {
+	TOE_INFO_TS = 1,
+	TOE_INFO_SACK = 2,
+	TOE_INFO_WSCALE = 4,
+	TOE_INFO_ECN = 8,
+	TOE_INFO_APP_LIMITED = 16 /* delivery_rate is the application's */
+};
 enum toe_info_recovery { TOE_INFO_OPEN, TOE_INFO_DISORDER, TOE_INFO_RECOVERY, TOE_INFO_LOSS };
 
 /* Answer to TOE_SW_INFO: a connection as TCP_INFO shows it. */
@@ -52,10 +58,16 @@ struct toe_flow_info {
 	uint32_t snd_mss, adv_mss, mtu; /* bytes */
 	uint32_t unacked, sacked, lost, cwnd, ssthresh; /* segments */
 	uint32_t rexmit_segs; /* segments sent again, in all */
+	uint32_t segs_in, segs_out, data_segs_in, data_segs_out; /* in all, with SYN */
+	uint32_t ooo_segs, dsacks, reordered; /* events: received, told by the peer, seen by ACKs */
+	uint32_t delivered; /* segments that have arrived, in all */
+	uint32_t rcv_rtt_us; /* round trip as the receiver sees it, 0 = not known */
+	uint32_t data_ms; /* since data last came */
 	uint32_t notsent, snd_wnd, rcv_wnd; /* bytes */
 	uint32_t sent_ms, rcv_ms; /* since data was last sent; since a segment last came */
 	uint64_t bytes_acked, bytes_received, bytes_sent, bytes_rexmit;
 	uint64_t pacing_rate; /* bytes per second, 0 = not paced */
+	uint64_t delivery_rate; /* bytes per second, 0 = not known */
 };
 
 /* What a context shares with all FPCs. */

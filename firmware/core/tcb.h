@@ -164,6 +164,8 @@ struct toe_tcb {
 	uint64_t delivered_at; /* when the last of them were acknowledged */
 	uint64_t first_sent_at; /* when the last of them were sent */
 	uint64_t app_limited; /* until so much is delivered, rates are the application's; 0 = no */
+	uint64_t
+	    rate; /* delivery rate at the last acknowledgement that told one, bytes per second */
 	uint64_t recover; /* snd_max when recovery began (RFC 6582) */
 	uint64_t rtt_seq; /* once this is acknowledged, the next sample for the RTO is due */
 	/* RACK (RFC 8985): what was sent last of all that has arrived. Low halves, wire numbers. */
@@ -171,7 +173,7 @@ struct toe_tcb {
 	uint32_t rack_fack; /* highest that has arrived */
 	uint32_t min_rtt_us, min_rtt_next_us; /* of this window of time and the last; of this one */
 	uint32_t min_rtt_age_s; /* toe_age_s when it began */
-	uint8_t reordered; /* the path has been seen to reorder */
+	uint8_t reordered; /* how often the path has been seen to reorder, at most 255 */
 	uint8_t reo_mult; /* quarters of min_rtt that a segment may be late */
 	uint8_t reo_persist; /* recoveries until reo_mult falls back */
 	uint8_t tlp_again; /* the probe out (tlp_end) was no new data */
@@ -189,6 +191,10 @@ struct toe_tcb {
 	uint64_t life_at; /* deadline of SYN give-up, FIN_WAIT_2; by state */
 	uint64_t sent_at; /* last transmission of data: idle restart */
 	uint64_t rcv_at; /* last acceptable segment: keepalive */
+	/* For TCP_INFO: segments in all, with SYN; when data last came, toe_data_age. */
+	uint32_t segs_in, segs_out, data_segs_in, data_segs_out;
+	uint32_t data_at;
+	uint32_t ooo_segs; /* that came out of order, and were not known */
 	uint64_t keep_at; /* deadline of keepalive */
 	uint64_t stall_at; /* nothing was acknowledged since, if snd_una still is ... */
 	uint64_t stall_una;
@@ -223,6 +229,7 @@ struct toe_tcb {
 	uint16_t mtu; /* bytes of IP packet that the path takes, as far as is known (tcp/pmtu.c) */
 	uint16_t mtu_link; /* that the link and the route take */
 	uint16_t mtu_probe; /* size that is being tried, 0 = none */
+	uint16_t dsacks; /* that the peer has told, at most 65535 */
 	uint8_t soft_error; /* errno that routers reported: why it timed out, if it does */
 	uint32_t probe_end; /* wire, end of the probe that is under way, 0 = none */
 	uint64_t mtu_at; /* deadline of the next try of a larger one */
@@ -270,7 +277,7 @@ struct toe_tcb {
 #define TOE_TCB_HEAD __builtin_offsetof(struct toe_tcb, ooo)
 
 /* What of the tail a spilled TCB keeps. */
-enum { TOE_SPILL_HOLES = 9, TOE_SPILL_SENT = 4 };
+enum { TOE_SPILL_HOLES = 5, TOE_SPILL_SENT = 4 };
 _Static_assert(TOE_TCB_HEAD + TOE_SPILL_HOLES * sizeof(struct toe_range) +
 		       TOE_SPILL_SENT * sizeof(struct toe_sent) <=
 		   TOE_TCB_SIZE,

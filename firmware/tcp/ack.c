@@ -87,6 +87,7 @@ static inline void sample(struct toe_tcb *t, const struct toe_walk *w, bool ece,
 	if (TOE_LIKELY(n->times)) {
 		s.rtt_us = n->times == 1 && !w->again ? toe_max32((uint32_t)w->now - n->at, 1) : 0;
 		s.rate = delivery_rate(t, w);
+		t->rate = s.rate ? s.rate : t->rate;
 		s.prior_delivered = n->delivered;
 		s.app_limited = n->flags & TOE_SENT_APP_LIMITED;
 	}

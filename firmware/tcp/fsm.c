@@ -142,6 +142,7 @@ uint32_t toe_tcp_open_passive(struct toe_tcb *t, const struct toe_open *o,
 	init(t, o);
 	learn_syn(t, syn, now);
 	toe_ecn_passive(t, syn, o->ecn);
+	t->segs_in = 1;
 	t->flags |= TOE_TCB_PASSIVE;
 	t->syn_max = o->opts.syncnt ? t->syn_max : TOE_MAX_SYN_ACK_REXMITS;
 	t->state = TOE_TCP_SYN_RECEIVED;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What TCP_INFO asks for, from what the TCB knows anyway: nothing is counted for it per segment. */
+/* What TCP_INFO asks for: from what the TCB knows anyway, but for four counters of segments. */
 #include "rooms.h"
 
 #include "../lib/mem.h"
@@ -23,6 +23,15 @@ static void sending(const struct toe_tcb *t, uint64_t now, struct toe_flow_info 
 	i->bytes_acked = toe_tcp_tx_una(t);
 	i->bytes_rexmit = t->rexmit_bytes;
 	i->rexmit_segs = t->rexmit_segs;
+	i->segs_out = t->segs_out;
+	i->data_segs_out = t->data_segs_out;
+	i->dsacks = t->dsacks;
+	i->reordered = t->reordered;
+	i->delivered = t->delivered ? 1 + segments(t, t->delivered - 1) : 0; /* SYN */
+	i->delivery_rate = t->rate;
+	i->sacked = segments(t, t->sacked);
+	i->lost = segments(t, t->lost);
+	i->min_rtt_us = t->min_rtt_us;
 	i->notsent = t->snd_max < t->snd_end ? (uint32_t)(t->snd_end - t->snd_max) : 0;
 	i->unacked = segments(t, t->snd_max - t->snd_una);
 	i->sent_ms = ago_ms(t->sent_at, now);
@@ -44,11 +53,17 @@ static void sending(const struct toe_tcb *t, uint64_t now, struct toe_flow_info 
 
 static void receiving(const struct toe_tcb *t, uint64_t now, struct toe_flow_info *i)
 {
+	i->segs_in = t->segs_in;
 	if (!t->rcv_first) /* nothing was heard yet */
 		return;
 	i->bytes_received = toe_tcp_rx_end(t);
 	i->rcv_wnd = t->rcv_adv > t->rcv_nxt ? (uint32_t)(t->rcv_adv - t->rcv_nxt) : 0;
 	i->rcv_ms = ago_ms(t->rcv_at, now);
+	if (t->data_at)
+		i->data_ms = (uint32_t)(((uint64_t)(toe_data_age(now) - t->data_at) << 10) / 1000);
+	i->data_segs_in = t->data_segs_in;
+	i->ooo_segs = t->ooo_segs;
+	i->rcv_rtt_us = t->rcv_rtt_us;
 }
 
 void toe_tcp_info(const struct toe_tcb *t, uint64_t now, struct toe_flow_info *i)
@@ -66,7 +81,8 @@ void toe_tcp_info(const struct toe_tcb *t, uint64_t now, struct toe_flow_info *i
 	i->options = (uint8_t)((t->flags & TOE_TCB_TS ? TOE_INFO_TS : 0) |
 			       (t->flags & TOE_TCB_SACK ? TOE_INFO_SACK : 0) |
 			       (t->flags & TOE_TCB_WSCALE ? TOE_INFO_WSCALE : 0) |
-			       (t->flags & TOE_TCB_ECN ? TOE_INFO_ECN : 0));
+			       (t->flags & TOE_TCB_ECN ? TOE_INFO_ECN : 0) |
+			       (t->app_limited ? TOE_INFO_APP_LIMITED : 0));
 	sending(t, now, i);
 	receiving(t, now, i);
 }

@@ -36,6 +36,7 @@ static inline uint32_t input_predicted(struct toe_tcb *t, const struct toe_seg *
 	if (toe_wnd_update(t, seg) | act)
 		act |= toe_send_pending(t) ? TOE_ACT_OUTPUT : 0;
 	if (seg->len) {
+		t->data_at = toe_data_age(now);
 		t->rcv_nxt += seg->len;
 		if (TOE_UNLIKELY(!toe_seq_lt((uint32_t)t->rcv_nxt, t->rtt_mark)))
 			toe_tune_rtt(t, seg, now);
@@ -249,6 +250,8 @@ static uint32_t input_synchronized(struct toe_tcb *t, const struct toe_seg *in, 
 
 uint32_t toe_tcp_input(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now)
 {
+	t->segs_in++;
+	t->data_segs_in += !!seg->len;
 	if (TOE_LIKELY(predicted(t, seg)))
 		return input_predicted(t, seg, now);
 	switch (t->state) {

@@ -31,8 +31,8 @@ void toe_rack_update(struct toe_tcb *t, const struct toe_walk *w)
 {
 	const struct toe_sent *n = &w->newest;
 
-	if (w->once && toe_seq_lt(w->lowest, t->rack_fack))
-		t->reordered = 1;
+	if (w->once && toe_seq_lt(w->lowest, t->rack_fack) && t->reordered < UINT8_MAX)
+		t->reordered++;
 	if (w->delivered && toe_seq_lt(t->rack_fack, w->highest))
 		t->rack_fack = w->highest;
 	if (!n->times)
@@ -88,6 +88,8 @@ void toe_rack_detect(struct toe_tcb *t, uint64_t now)
 /* A retransmission was needless: the path may reorder further than we allowed for, once a round. */
 void toe_rack_dsack(struct toe_tcb *t, const struct toe_walk *w)
 {
+	if (t->dsacks < UINT16_MAX)
+		t->dsacks++;
 	if (t->reo_round)
 		return;
 	t->reo_round = t->snd_max;

@@ -179,6 +179,7 @@ static uint32_t in_order(struct toe_tcb *t, const struct toe_seg *seg, uint64_t 
 static uint32_t out_of_order(struct toe_tcb *t, struct part p)
 {
 	ooo_add(t, p);
+	t->ooo_segs++;
 	if (t->dup_due < UINT8_MAX)
 		t->dup_due++;
 	return TOE_ACT_C_OOO | toe_ack_now(t);
@@ -240,10 +241,12 @@ uint32_t toe_recv_segment(struct toe_tcb *t, const struct toe_seg *seg, uint64_t
 		t->fin_at = fin;
 		t->flags |= TOE_TCB_FIN_OOO;
 	}
-	if (seg->len)
+	if (seg->len) {
+		t->data_at = toe_data_age(now);
 		act = payload(t, seg, seq, now);
-	else if (seg->flags & TOE_FIN)
+	} else if (seg->flags & TOE_FIN) {
 		act = toe_ack_now(t);
+	}
 	if (t->flags & TOE_TCB_FIN_OOO && t->rcv_nxt == t->fin_at) {
 		t->rcv_nxt++;
 		act |= toe_fsm_fin_received(t, now);

@@ -63,6 +63,12 @@ static inline uint32_t toe_age_s(uint64_t now)
 	return (uint32_t)(now >> 20);
 }
 
+/* The clock for data_at: units of 2^10 us, a millisecond nearly. */
+static inline uint32_t toe_data_age(uint64_t now)
+{
+	return (uint32_t)(now >> 10);
+}
+
 /* The retransmission timeout with its back-off, microseconds. */
 static inline uint64_t toe_rto(const struct toe_tcb *t)
 {

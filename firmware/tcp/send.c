@@ -90,6 +90,7 @@ static inline void make(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint
 	o->len = 0;
 	o->flags = flags | (t->flags & TOE_TCB_ECE ? TOE_ECE : 0);
 	o->rexmit = 0;
+	t->segs_out++;
 	finish(t, now, o);
 }
 
@@ -135,6 +136,7 @@ static inline void make_data(struct toe_tcb *t, uint64_t now, struct toe_out *o,
 	if (TOE_UNLIKELY(t->opts & TOE_TCB_URGENT))
 		mark_urgent(t, o, seq);
 	t->sent_at = now;
+	t->data_segs_out += !!len;
 	if (len) /* a FIN alone is no answer, and none will follow */
 		t->flags &= ~(uint32_t)(TOE_TCB_FRESH | TOE_TCB_QUICKACK);
 }
@@ -497,6 +499,7 @@ static void add_early(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 	t->snd_nxt = t->snd_max = t->snd_first + o->len;
 	toe_sent_append(t, (uint32_t)t->snd_max, now);
 	t->sent_at = now;
+	t->data_segs_out++;
 }
 
 static bool send_syn(struct toe_tcb *t, uint64_t now, struct toe_out *o)

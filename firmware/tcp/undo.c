@@ -73,7 +73,7 @@ bool toe_undo_ack(struct toe_tcb *t, const struct toe_seg *seg, const struct toe
 		return false;
 	/* What was taken for lost was late. */
 	if (t->flags & TOE_TCB_RECOVERY)
-		t->reordered = 1;
+		t->reordered += !t->reordered;
 	undo(t);
 	return true;
 }

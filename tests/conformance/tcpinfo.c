@@ -66,6 +66,8 @@ static const struct {
 	F(tcpi_bytes_retrans),
 	F(tcpi_dsack_dups),
 	F(tcpi_reord_seen),
+	F(tcpi_rcv_ooopack),
+	F(tcpi_snd_wnd),
 };
 
 /* Little-endian, as every machine that runs this. */

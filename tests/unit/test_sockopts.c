@@ -83,6 +83,34 @@ static void info__of_a_connection(void)
 	CU_ASSERT_EQUAL(i.recovery, TOE_INFO_LOSS);
 }
 
+/* Every segment counts once, either way; what came out of order and what the peer got twice besides. */
+static void info__counts(void)
+{
+	struct env e = env_established();
+	struct toe_seg s = env_seg(&e, TOE_ACK, 2000, 100, 0);
+	struct toe_flow_info i, was;
+
+	toe_tcp_info(&e.t, e.now, &was);
+	CU_ASSERT(was.segs_in && was.segs_out && !was.data_segs_in && !was.data_segs_out);
+	env_write(&e, 2500); /* three segments */
+	e.now += 10000;
+	env_in(&e, TOE_ACK | TOE_PSH, 0, 70, 2500);
+	e.now += 3000;
+	env_run(&e, toe_tcp_input(&e.t, &s, e.now)); /* out of order: a duplicate ACK */
+	e.now += 5120;
+	toe_tcp_info(&e.t, e.now, &i);
+	CU_ASSERT_EQUAL(i.segs_in, was.segs_in + 2);
+	CU_ASSERT_EQUAL(i.data_segs_in, 2);
+	CU_ASSERT_EQUAL(i.data_segs_out, 3);
+	CU_ASSERT(i.segs_out >= was.segs_out + 4);
+	CU_ASSERT_EQUAL(i.ooo_segs, 1);
+	CU_ASSERT_EQUAL(i.delivered, was.delivered + 3);
+	CU_ASSERT_EQUAL(i.delivery_rate, 250000); /* 2500 bytes in 10 ms */
+	CU_ASSERT(i.min_rtt_us && i.min_rtt_us <= 10000);
+	CU_ASSERT(i.data_ms >= 5 && i.data_ms <= 6);
+	CU_ASSERT(!i.sacked && !i.lost && !i.dsacks && !i.reordered);
+}
+
 /* tcp(7): a corked segment waits 200 ms at most, however long the round trip. */
 static void cork__has_a_ceiling(void)
 {
@@ -217,7 +245,7 @@ static void defer_accept__is_no_loss(void)
 }
 
 UNIT_MAIN("sockopts", T(options__defaults), T(options__nonsense_is_clamped),
-	  T(options__maxseg_bounds_both_ways), T(info__of_a_connection), T(cork__has_a_ceiling),
-	  T(quickack__is_not_for_good), T(urgent__sent), T(urgent__received),
-	  T(defer_accept__data_makes_the_connection), T(defer_accept__until_the_time_is_over),
-	  T(defer_accept__is_no_loss))
+	  T(options__maxseg_bounds_both_ways), T(info__of_a_connection), T(info__counts),
+	  T(cork__has_a_ceiling), T(quickack__is_not_for_good), T(urgent__sent),
+	  T(urgent__received), T(defer_accept__data_makes_the_connection),
+	  T(defer_accept__until_the_time_is_over), T(defer_accept__is_no_loss))
