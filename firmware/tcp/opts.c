@@ -163,7 +163,7 @@ static uint8_t *put_range(uint8_t *p, struct toe_range r)
  */
 uint8_t toe_opts_sack(const struct toe_tcb *t, uint8_t *opt)
 {
-	unsigned most = t->flags & TOE_TCB_TS ? 3 : 4, n = 0, done = 0;
+	unsigned most = toe_opts_sack_most(t), n = 0, done = 0;
 	const struct toe_range *said[TOE_SACK_RECENT + 1], *r;
 	uint8_t *p = opt + 4;
 

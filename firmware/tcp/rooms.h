@@ -339,6 +339,16 @@ void toe_rto_sample(struct toe_tcb *t, uint64_t rtt_us);
 /* opts.c: build into `opt`, return the length, a multiple of 4. */
 uint8_t toe_opts_syn(const struct toe_tcb *t, uint64_t now, uint8_t *opt);
 uint8_t toe_opts_sack(const struct toe_tcb *t, uint8_t *opt);
+/* How many blocks fit beside the other options; what they take without a D-SACK, bytes. */
+static inline uint32_t toe_opts_sack_most(const struct toe_tcb *t)
+{
+	return t->flags & TOE_TCB_TS ? 3 : 4;
+}
+
+static inline uint32_t toe_opts_sack_len(const struct toe_tcb *t)
+{
+	return 4 + 8 * toe_min32(t->nholes, toe_opts_sack_most(t));
+}
 
 static inline void toe_put32(uint8_t *p, uint32_t v)
 {

@@ -68,6 +68,18 @@ int64_t toe_tcp_send(struct toe_tcb *t, uint64_t end, uint8_t send_flags, uint64
 	return act;
 }
 
+/* RFC 2018 4: while something is missing, every ACK says what is not. D-SACKs have ACKs of their own. */
+static inline bool says_sack(const struct toe_tcb *t)
+{
+	return TOE_UNLIKELY(t->nholes) && t->flags & TOE_TCB_SACK && !t->ndsack;
+}
+
+/* Payload bytes of a full segment just now: SACK blocks take room. */
+static inline uint32_t full(const struct toe_tcb *t)
+{
+	return says_sack(t) ? t->mss - toe_opts_sack_len(t) : t->mss;
+}
+
 /* What every segment says after the handshake: with it the peer knows all that we have received. */
 static inline void finish(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 {
@@ -75,6 +87,8 @@ static inline void finish(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 	o->wnd = toe_recv_window(t);
 	o->opt_len =
 	    t->flags & TOE_TCB_TS ? toe_opts_ts(o->opt, toe_ts_now(t, now), t->ts_recent) : 0;
+	if (says_sack(t) && !(o->flags & TOE_RST))
+		o->opt_len += toe_opts_sack(t, o->opt + o->opt_len);
 	o->last = 0;
 	o->ecn = 0;
 	t->last_ack_sent = o->ack;
@@ -177,7 +191,7 @@ static inline bool send_next(struct toe_tcb *t, uint64_t now, struct toe_out *o,
 		t->flags &= ~(uint32_t)TOE_TCB_CWR;
 	}
 	t->snd_nxt += len + !!(o->flags & TOE_FIN);
-	if (len < t->mss)
+	if (len < full(t))
 		t->snd_small = (uint32_t)t->snd_nxt;
 	if (TOE_UNLIKELY(o->rexmit)) /* the byte of a window probe: it counts from now on */
 		t->sacked = t->lost = t->nsent = 0;
@@ -294,7 +308,7 @@ static uint64_t unsent(const struct toe_tcb *t)
 /* How many of them one segment may take along. */
 static uint32_t next_len(const struct toe_tcb *t)
 {
-	return (uint32_t)toe_min64(toe_min64(unsent(t), room(t)), t->mss);
+	return (uint32_t)toe_min64(toe_min64(unsent(t), room(t)), full(t));
 }
 
 /* By the application's wish, not by the peer's window. */
@@ -324,10 +338,10 @@ static inline bool send_new(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 	uint32_t len = next_len(t);
 	uint8_t burst = t->sent_at == now ? t->burst : 0;
 
-	if (TOE_UNLIKELY(t->mtu_probe))
+	if (TOE_UNLIKELY(t->mtu_probe) && !t->nholes)
 		len = toe_pmtu_probe(t, len, toe_min64(unsent(t), room(t)));
 	if (t->snd_nxt >= t->snd_end + !!(t->flags & TOE_TCB_FIN_QUEUED) ||
-	    !(len >= t->mss || may_send_short(t, len, len == unsent(t))))
+	    !(len >= full(t) || may_send_short(t, len, len == unsent(t))))
 		return false;
 	send_next(t, now, o, len);
 	if (burst && len && !room(t))
@@ -394,7 +408,7 @@ static bool send_again(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint3
 	uint32_t bytes;
 	bool fin;
 
-	len = toe_min32(len, t->mss);
+	len = toe_min32(len, full(t));
 	if (seq + len > right && seq < t->snd_end)
 		len = seq < right ? (uint32_t)(right - seq) : 0;
 	if (!len)
@@ -436,17 +450,17 @@ static bool send_lost(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 static bool send_loss_probe(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 {
 	uint64_t used = t->snd_nxt - t->snd_una;
-	uint32_t len = (uint32_t)toe_min64(unsent(t), t->mss), tail;
+	uint32_t len = (uint32_t)toe_min64(unsent(t), full(t)), tail;
 
 	t->flags &= ~(uint32_t)TOE_TCB_LOSS_PROBE;
 	if (t->snd_una == t->snd_max || t->snd_nxt != t->snd_max || t->lost)
 		return false;
 	t->tlp_again =
-	    !len || used + len > t->snd_wnd || (len < t->mss && !may_send_short(t, len, true));
+	    !len || used + len > t->snd_wnd || (len < full(t) && !may_send_short(t, len, true));
 	if (!t->tlp_again) {
 		send_next(t, now, o, len);
 	} else {
-		tail = toe_min32(toe_sent_tail(t), t->mss);
+		tail = toe_min32(toe_sent_tail(t), full(t));
 		if (!tail || !send_again(t, now, o, (uint32_t)t->snd_max - tail, tail))
 			return false;
 	}
@@ -473,7 +487,7 @@ static bool send_ack(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 	make(t, now, o, bare_seq(t), TOE_ACK);
 	if (owed)
 		t->dup_due--;
-	if ((t->nholes || t->ndsack) && t->flags & TOE_TCB_SACK)
+	if (t->ndsack && t->flags & TOE_TCB_SACK)
 		o->opt_len += toe_opts_sack(t, o->opt + o->opt_len);
 	if (t->ndsack)
 		memmove(t->dsack, t->dsack + 1, --t->ndsack * sizeof(t->dsack[0]));
