@@ -39,6 +39,20 @@ static int64_t get_ttl(struct tm_sock *s)
 	return s->opt.so.ttl ? s->opt.so.ttl : TTL_DEFAULT;
 }
 
+/* ipv6(7): not once the socket has an address. */
+static int set_v6only(struct tm_sock *s, int64_t v)
+{
+	if (tm_kind(s) != TM_FRESH && tm_kind(s) != TM_LISTEN)
+		return -EINVAL;
+	s->opt.v6only = v != 0;
+	return 0;
+}
+
+static int64_t get_v6only(struct tm_sock *s)
+{
+	return s->opt.v6only;
+}
+
 static const struct tm_opt rows[] = {
 	{ IP_TOS, O_BYTE, .set = set_tos, .get = get_tos },
 	{ IP_TTL, O_BYTE, .set = set_ttl, .get = get_ttl },
@@ -46,6 +60,7 @@ static const struct tm_opt rows[] = {
 
 static const struct tm_opt rows6[] = {
 	{ IPV6_TCLASS, O_INT, .set = set_tclass, .get = get_tos },
+	{ IPV6_V6ONLY, O_INT, .set = set_v6only, .get = get_v6only },
 	{ IPV6_UNICAST_HOPS, O_INT, .set = set_ttl, .get = get_ttl },
 };
 

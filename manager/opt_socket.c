@@ -113,6 +113,29 @@ static int64_t get_rcvlowat(struct tm_sock *s)
 	return s->opt.rcvlowat ? s->opt.rcvlowat : 1;
 }
 
+/* They say who may bind; a connection keeps what it was told, or its listener was. */
+static int set_reuseaddr(struct tm_sock *s, int64_t v)
+{
+	s->opt.reuseaddr = v != 0;
+	return 0;
+}
+
+static int64_t get_reuseaddr(struct tm_sock *s)
+{
+	return s->opt.reuseaddr;
+}
+
+static int set_reuseport(struct tm_sock *s, int64_t v)
+{
+	s->opt.reuseport = v != 0;
+	return 0;
+}
+
+static int64_t get_reuseport(struct tm_sock *s)
+{
+	return s->opt.reuseport;
+}
+
 static int set_oobinline(struct tm_sock *s, int64_t v)
 {
 	s->opt.oobinline = v != 0;
@@ -172,6 +195,8 @@ static const struct tm_opt rows[] = {
 	{ SO_SNDLOWAT, O_INT, .get = get_one },
 	{ SO_KEEPALIVE, O_INT, .set = set_keepalive, .get = get_keepalive },
 	{ SO_OOBINLINE, O_INT, .set = set_oobinline, .get = get_oobinline },
+	{ SO_REUSEADDR, O_INT, .set = set_reuseaddr, .get = get_reuseaddr },
+	{ SO_REUSEPORT, O_INT, .set = set_reuseport, .get = get_reuseport },
 	{ SO_BROADCAST, O_INT, .set = set_nothing, .get = get_zero }, /* means nothing on TCP */
 	{ SO_DONTROUTE, O_INT, .set = set_off_only, .get = get_zero },
 };

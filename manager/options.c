@@ -68,12 +68,12 @@ static int parse_cc(const void *value, socklen_t len, int64_t *v)
 }
 
 /*
- * What concerns only the kernel socket beneath a listener, or has no effect on a connection: set
- * there when there is one, without making the socket the kernel's alone.
+ * What concerns who may bind, and nothing else: a fresh socket becomes a kernel socket, as it would
+ * by bind, and is told.
  */
 static const struct {
 	int level, name;
-} harmless[] = {
+} of_bind[] = {
 	{ SOL_SOCKET, SO_REUSEADDR },
 	{ SOL_SOCKET, SO_REUSEPORT },
 	{ IPPROTO_IPV6, IPV6_V6ONLY },
@@ -96,10 +96,10 @@ static const struct tm_opt *find(const struct tm_sock *s, int level, int name, u
 	return NULL;
 }
 
-static bool is_harmless(int level, int name)
+static bool is_of_bind(int level, int name)
 {
-	for (size_t i = 0; i < sizeof(harmless) / sizeof(harmless[0]); i++)
-		if (harmless[i].level == level && harmless[i].name == name)
+	for (size_t i = 0; i < sizeof(of_bind) / sizeof(of_bind[0]); i++)
+		if (of_bind[i].level == level && of_bind[i].name == name)
 			return true;
 	return false;
 }
@@ -159,8 +159,6 @@ static int set_toe(struct tm_sock *s, int level, int name, const void *value, so
 	int64_t v;
 	int err;
 
-	if (is_harmless(level, name))
-		return 0;
 	if (!o || (!o->set && o->type != O_FIELD))
 		return -ENOPROTOOPT;
 	err = parse(o, value, len, &v);
@@ -188,8 +186,7 @@ static int set_kernel(struct tm_sock *s, int fd, int level, int name, const void
 	if (err && level == IPPROTO_TCP && name == TCP_CONGESTION && !tm_has(s, TM_S_KERNEL_ONLY) &&
 	    !set_toe(s, level, name, value, len))
 		return 0;
-	if (!err && !is_harmless(level, name) && set_toe(s, level, name, value, len) &&
-	    tm_kind(s) == TM_FRESH)
+	if (!err && set_toe(s, level, name, value, len) && tm_kind(s) == TM_FRESH)
 		tm_set(s, TM_S_KERNEL_ONLY);
 	return err;
 }
@@ -203,7 +200,7 @@ int toe_setsockopt(int fd, int level, int name, const void *value, socklen_t len
 	if (kind == TM_EPOLL)
 		return setsockopt(fd, level, name, value, len);
 	if (kind != TM_LISTEN && !tm_has(s, TM_S_KERNEL) &&
-	    !(kind == TM_FRESH && is_harmless(level, name))) {
+	    !(kind == TM_FRESH && is_of_bind(level, name))) {
 		err = set_toe(s, level, name, value, len);
 		if (kind != TM_FRESH || err != -ENOPROTOOPT)
 			return (int)tm_ret(err);

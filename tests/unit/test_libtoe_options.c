@@ -182,6 +182,33 @@ static void options__time_limits(void)
 	fake_step();
 }
 
+/* A connection has what its listener had; IPV6_V6ONLY comes too late for it, as on Linux. */
+static void options__of_bind(void)
+{
+	struct sockaddr_in6 a = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	int l = toe_socket(AF_INET6, SOCK_STREAM, 0), fd = toe_socket(AF_INET6, SOCK_STREAM, 0);
+	uint32_t flow;
+	int c = fake_pair(&flow, 0);
+
+	CU_ASSERT_EQUAL(get_int(c, SOL_SOCKET, SO_REUSEADDR), 0);
+	CU_ASSERT_EQUAL(set_int(c, SOL_SOCKET, SO_REUSEADDR, 7), 0);
+	CU_ASSERT_EQUAL(set_int(c, SOL_SOCKET, SO_REUSEPORT, 1), 0);
+	CU_ASSERT_EQUAL(get_int(c, SOL_SOCKET, SO_REUSEADDR), 1);
+	CU_ASSERT_EQUAL(get_int(c, SOL_SOCKET, SO_REUSEPORT), 1);
+	CU_ASSERT_EQUAL(set_int(c, IPPROTO_IPV6, IPV6_V6ONLY, 1), ENOPROTOOPT); /* IPv4 */
+	CU_ASSERT_EQUAL(set_int(l, SOL_SOCKET, SO_REUSEADDR, 1), 0);
+	CU_ASSERT_EQUAL(set_int(l, IPPROTO_IPV6, IPV6_V6ONLY, 1), 0);
+	CU_ASSERT_EQUAL(toe_bind(l, (struct sockaddr *)&a, sizeof(a)), 0);
+	CU_ASSERT_EQUAL(get_int(l, SOL_SOCKET, SO_REUSEADDR), 1);
+	CU_ASSERT_EQUAL(get_int(l, IPPROTO_IPV6, IPV6_V6ONLY), 1);
+	CU_ASSERT_EQUAL(set_int(l, IPPROTO_IPV6, IPV6_V6ONLY, 0), EINVAL);
+	CU_ASSERT_EQUAL(get_int(fd, IPPROTO_IPV6, IPV6_V6ONLY), 0);
+	toe_close(c);
+	toe_close(l);
+	toe_close(fd);
+	fake_step();
+}
+
 /* What was set goes to the kernel's socket when the connection is its. */
 static void options__follow_to_the_kernel(void)
 {
@@ -199,5 +226,5 @@ static void options__follow_to_the_kernel(void)
 }
 
 FAKE_MAIN("libtoe_options", T(options__of_a_connection), T(options__before_connect),
-	  T(options__congestion), T(options__of_ip), T(options__time_limits),
+	  T(options__congestion), T(options__of_ip), T(options__time_limits), T(options__of_bind),
 	  T(options__follow_to_the_kernel))
