@@ -17,9 +17,15 @@
 struct toe_dev {
 	uint32_t ifindex; /* 0: unused */
 	uint32_t mtu; /* bytes of IP packet */
-	uint8_t mac[6];
-	uint8_t software; /* 1: peers may leave the TCP checksum partial (veth, tap) */
-	uint8_t nqueues;
+	union {
+		uint64_t word; /* read and written as a whole: the link address may change */
+		struct {
+			uint8_t mac[6];
+			uint8_t
+			    software; /* 1: peers may leave the TCP checksum partial (veth, tap) */
+			uint8_t nqueues;
+		};
+	};
 	uint8_t pieces; /* 1: packets may span several frames (MTU above 3498) */
 	char name[16];
 };

@@ -24,9 +24,10 @@ struct path {
 static uint8_t *put_eth(struct toe_fpc *f, uint8_t *p, const struct path *to, uint16_t type)
 {
 	struct toe_eth *eth = (struct toe_eth *)p;
+	uint64_t ours = toe_load(&f->ctrl->dev[to->dev].word); /* little-endian: mac comes first */
 
 	memcpy(eth->dst, to->mac, 6);
-	memcpy(eth->src, f->ctrl->dev[to->dev].mac, 6);
+	memcpy(eth->src, &ours, 6);
 	p += sizeof(*eth);
 	if (to->t->vlan) {
 		struct toe_vlan *tag = (struct toe_vlan *)p;

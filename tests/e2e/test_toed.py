@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """toed alone, without an application: it comes up, answers toectl, refuses what it cannot serve, leaves nothing."""
+import json
 import os
 import random
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import time
 
-from lib import CLIENT, DEV, PORT, SERVER, Testbed, alive, build, client, start_server, test_main, wait_for
+from lib import (CLIENT, DEV, PORT, SERVER, Testbed, alive, build, client, counter, start_server, test_main,
+                 wait_for)
 from testbed import children
 
 RESERVED = "/proc/sys/net/ipv4/ip_local_reserved_ports"
@@ -289,5 +292,77 @@ def mtu_grows(c):
         c.check(bed.status()["firmware"]["restarts"] == 0, "toe-fw runs on")
 
 
+def opens(bed, addr):
+    """Does a connection to `addr` open, and is it the TOE's?"""
+    before = counter(bed, "passive_opens")
+    s = bed.client.socket()
+    s.settimeout(1)
+    try:
+        s.connect((addr, PORT))
+    except OSError:
+        return False
+    finally:
+        s.close()
+    return counter(bed, "passive_opens") > before
+
+
+def netlink_overrun(c):
+    """While toed does not look, more happens than its netlink socket holds: it serves what is there afterwards."""
+    with Testbed("toed") as bed:
+        bed.start_toed()
+        start_server(bed)
+        bed.server.run("ip", "addr", "add", "192.0.2.50/24", "dev", DEV, check=True)
+        wait_for("the second address", lambda: opens(bed, "192.0.2.50"), 5)
+        os.kill(bed.toed.pid, signal.SIGSTOP)
+        batch = os.path.join(bed.dir, "batch")
+        with open(batch, "w") as f:
+            for i in range(2000):
+                f.write(f"addr add 198.51.100.{i % 200}/32 dev lo\naddr del 198.51.100.{i % 200}/32 dev lo\n")
+            f.write(f"addr del 192.0.2.50/24 dev {DEV}\naddr add 192.0.2.60/24 dev {DEV}\n")
+        bed.server.run("ip", "-batch", batch, check=True)
+        mac = json.loads(bed.server.run("ip", "-j", "link", "show", "dev", DEV).stdout)[0]["address"]
+        os.kill(bed.toed.pid, signal.SIGCONT)
+        wait_for("the new address", lambda: opens(bed, "192.0.2.60"), 5)
+        c.check(True, "an address that came")
+        bed.client.run("ip", "neigh", "replace", "192.0.2.50", "lladdr", mac, "dev", DEV, check=True)
+        c.check(not opens(bed, "192.0.2.50"), "an address that went")
+        os.kill(bed.toed.pid, signal.SIGSTOP)
+        with open(batch, "a") as f:
+            f.write(f"link del {DEV}\n")
+        bed.server.run("sed", "-i", f"/dev {DEV}/d", batch, check=True)
+        bed.server.run("ip", "-batch", batch, check=True)
+        os.kill(bed.toed.pid, signal.SIGCONT)
+        wait_for("toed's end", lambda: bed.toed.poll() is not None, 10)
+        c.check("has gone" in bed.log("toed.log"), "a device that went")
+
+
+def new_link_address(c):
+    """The device's address changes: frames of connections that live carry the new one."""
+    new = "02:00:00:12:34:56"
+    with Testbed("toed") as bed:
+        bed.start_toed()
+        start_server(bed)
+        s = bed.client.connect(PORT)
+        s.sendall(b"E\nabc")
+        c.check(s.recv(3) == b"abc", "a connection")
+        wire = bed.client.socket(socket.AF_PACKET, socket.SOCK_RAW)
+        wire.bind((DEV, 3))  # ETH_P_ALL
+        bed.server.run("ip", "link", "set", DEV, "address", new, check=True)
+        wait_for("toed's word", lambda: new in bed.log("toed.log"), 5)
+        s.sendall(b"def")
+        c.check(s.recv(3) == b"def", "it lives on")
+        from_port, sources = PORT.to_bytes(2, "big"), set()
+        wire.settimeout(0.5)
+        try:
+            while True:
+                f = wire.recv(2048)
+                if f[12:14] == b"\x08\x00" and f[23] == 6 and f[34:36] == from_port:
+                    sources.add(f[6:12].hex(":"))
+        except TimeoutError:
+            pass
+        c.check(sources == {new}, f"its frames come from {sources}")
+        c.check(alive(bed), "new connections work")
+
+
 test_main("e2e toed", status, restart, refusals, killed, killed_with_applications, crash_loop, cannot_start, ended_while_starting,
-          device_goes, frames_survive, mtu_grows)
+          device_goes, frames_survive, mtu_grows, netlink_overrun, new_link_address)

@@ -185,6 +185,49 @@ static void addrs_event__tentative_and_deprecated(void)
 	down();
 }
 
+/* What a dump does not name has gone, though nobody said so. A device that goes takes toed along. */
+static void links_load__finds_what_has_gone(void)
+{
+	struct link l;
+
+	up();
+	if (loop_init(&t->loop) || netlink_open(t)) {
+		CU_FAIL_FATAL("no netlink socket");
+	}
+	t->dev[0].ifindex = 1 << 24; /* the machine has none of these */
+	t->ctrl->dev[0].ifindex = 1 << 24;
+	link_is(RTM_NEWLINK, mac, 1 << 24, 100, ETH_P_8021Q, 1500, false);
+	t->ctrl->vif[0].ifindex = 1 << 25;
+	CU_ASSERT_FATAL(link_by_ifindex(t, 1 << 25, &l));
+	CU_ASSERT_EQUAL(links_load(t), 0);
+	CU_ASSERT(!link_by_ifindex(t, 1 << 25, &l));
+	CU_ASSERT(t->dev[0].gone && t->quit);
+	netlink_close(t);
+	down();
+}
+
+/* A device's new address is in its frames at once; a VLAN that keeps the old one is the kernel's. */
+static void device_link__new_address(void)
+{
+	static const uint8_t other[6] = { 2, 0, 0, 0, 0, 2 };
+	struct link l;
+
+	up();
+	t->ctrl->dev[0].software = 1;
+	t->ctrl->dev[0].nqueues = 3;
+	link_is(RTM_NEWLINK, mac, DEV, 100, ETH_P_8021Q, 1500, false);
+	CU_ASSERT(link_by_ifindex(t, VLAN, &l));
+	device_link(t, DEV, true, 1500, other);
+	CU_ASSERT(!memcmp(t->ctrl->dev[0].mac, other, 6) && t->loop.at[TIMER_RESYNC]);
+	CU_ASSERT(t->ctrl->dev[0].software == 1 && t->ctrl->dev[0].nqueues == 3);
+	link_is(RTM_NEWLINK, mac, DEV, 100, ETH_P_8021Q, 1500, false);
+	CU_ASSERT(!link_by_ifindex(t, VLAN, &l));
+	link_is(RTM_NEWLINK, other, DEV, 100, ETH_P_8021Q, 1500, false);
+	CU_ASSERT(link_by_ifindex(t, VLAN, &l));
+	down();
+}
+
 UNIT_MAIN("toed_links", T(link_event__vlan_of_a_device), T(link_event__service_tag),
 	  T(link_event__not_ours), T(addrs_event__families_and_interfaces), T(addrs_event__peer),
-	  T(addrs_event__tentative_and_deprecated))
+	  T(addrs_event__tentative_and_deprecated), T(links_load__finds_what_has_gone),
+	  T(device_link__new_address))

@@ -246,7 +246,24 @@ static unsigned fitting_mtu(const struct device *d, unsigned mtu)
 	return most;
 }
 
-void device_link(struct toed *t, int ifindex, bool up, unsigned mtu)
+/*
+ * Frames carry it from now on. A VLAN interface whose address is the device's no longer, or is now, is
+ * looked at again.
+ */
+static void new_mac(struct toed *t, struct device *d, const uint8_t *mac)
+{
+	struct toe_dev *c = &t->ctrl->dev[device_index(t, d)];
+	struct toe_dev now = { .word = toe_load(&c->word) };
+
+	say("%s: link address %02x:%02x:%02x:%02x:%02x:%02x", d->name, mac[0], mac[1], mac[2],
+	    mac[3], mac[4], mac[5]);
+	memcpy(d->mac, mac, 6);
+	memcpy(now.mac, mac, 6);
+	toe_store_release(&c->word, now.word);
+	loop_after(&t->loop, TIMER_RESYNC, 10);
+}
+
+void device_link(struct toed *t, int ifindex, bool up, unsigned mtu, const uint8_t *mac)
 {
 	struct device *d = device_by_ifindex(t, ifindex);
 
@@ -257,6 +274,8 @@ void device_link(struct toed *t, int ifindex, bool up, unsigned mtu)
 	if (d->up != up)
 		say("%s is %s", d->name, up ? "up" : "down");
 	d->up = up;
+	if (mac && memcmp(mac, d->mac, 6))
+		new_mac(t, d, mac);
 	if (mtu && mtu != d->mtu) {
 		say("%s: MTU %u (was %u)", d->name, mtu, d->mtu);
 		d->mtu = mtu;

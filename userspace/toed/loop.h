@@ -23,6 +23,7 @@ enum timer {
 	TIMER_SWEEP, /* endpoints whose last flow may have gone */
 	TIMER_VIEW, /* toe_flows for people */
 	TIMER_ROUTES, /* look routes up again */
+	TIMER_RESYNC, /* look at everything that netlink tells again */
 	TIMER_RESTART, /* toe-fw, after a crash */
 	TIMER_COUNT
 };

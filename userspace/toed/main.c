@@ -20,7 +20,8 @@ static struct toed toed;
 static void (*const fire[TIMER_COUNT])(struct toed *) = {
 	[TIMER_ADMIN] = admin_flush,        [TIMER_REAP] = apps_reap,
 	[TIMER_SWEEP] = endpoints_sweep,    [TIMER_VIEW] = flows_view_refresh,
-	[TIMER_ROUTES] = next_hops_reroute, [TIMER_RESTART] = fw_restart,
+	[TIMER_ROUTES] = next_hops_reroute, [TIMER_RESYNC] = netlink_resync,
+	[TIMER_RESTART] = fw_restart,
 };
 
 static int check_host(const struct options *o)

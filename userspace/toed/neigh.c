@@ -53,6 +53,15 @@ static enum toe_nh_state state_of(uint16_t nud, bool has_mac)
 	return nud & valid && has_mac ? TOE_NH_VALID : TOE_NH_INCOMPLETE;
 }
 
+/* The neighbour's present state becomes the entry's. -ENOENT: there is none. */
+static int look(struct toed *t, unsigned i)
+{
+	char buf[256];
+
+	return netlink_ask(neigh_message(buf, RTM_GETNEIGH, t->nh[i].ifindex, t->nh[i].gw),
+			   neigh_event, t);
+}
+
 /*
  * Ask the kernel to resolve the neighbour and to keep it; its present state comes as an event or by
  * the query.
@@ -78,8 +87,23 @@ static void install(struct toed *t, unsigned i)
 	if (err && err != -EEXIST)
 		say("%s: the kernel does not resolve a next hop: %s", t->dev[n->dev].name,
 		    strerror(-err));
-	h = neigh_message(buf, RTM_GETNEIGH, n->ifindex, n->gw);
-	netlink_ask(h, neigh_event, t);
+	look(t, i);
+}
+
+int next_hops_refresh(struct toed *t)
+{
+	int err = 0;
+
+	for (unsigned i = 0; i < TOE_MAX_NEXT_HOPS && !err; i++) {
+		if (!t->nh[i].used)
+			continue;
+		err = look(t, i);
+		if (err == -ENOENT) { /* deleted: TIMER_ROUTES makes it anew */
+			store(t, i, NULL, TOE_NH_INCOMPLETE);
+			err = 0;
+		}
+	}
+	return err;
 }
 
 void neigh_event(struct toed *t, const struct nlmsghdr *h)

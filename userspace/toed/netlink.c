@@ -11,6 +11,8 @@ static struct mnl_socket *events, *questions;
 static struct io events_io;
 static unsigned sequence;
 
+enum { MAX_QUEUED = 4096 }; /* events that may wait in the socket: its buffer holds less */
+
 struct answer {
 	struct toed *t;
 	void (*cb)(struct toed *, const struct nlmsghdr *);
@@ -76,11 +78,33 @@ static void events_ready(struct toed *t, struct io *io)
 
 	if (n > 0)
 		mnl_cb_run(buf, (size_t)n, 0, 0, give, &a);
-	else if (errno == ENOBUFS) { /* some were lost: look at everything again */
-		links_load(t);
-		addrs_load(t);
-		loop_after(&t->loop, TIMER_ROUTES, 10);
+	else if (n < 0 && errno == ENOBUFS) /* some were lost */
+		loop_after(&t->loop, TIMER_RESYNC, 0);
+}
+
+/*
+ * Events that are queued are older than what is looked at now: with some of them lost, the others would
+ * bring back what has gone.
+ */
+void netlink_resync(struct toed *t)
+{
+	char buf[MNL_SOCKET_BUFFER_SIZE];
+	int err;
+
+	for (unsigned i = 0; i < MAX_QUEUED; i++)
+		if (recv(mnl_socket_get_fd(events), buf, sizeof(buf), MSG_DONTWAIT) < 0 &&
+		    errno != ENOBUFS)
+			break;
+	err = links_load(t);
+	if (!err)
+		err = addrs_load(t);
+	if (!err)
+		err = next_hops_refresh(t);
+	if (err) {
+		say("netlink: %s; trying again", strerror(-err));
+		loop_after(&t->loop, TIMER_RESYNC, 100);
 	}
+	loop_after(&t->loop, TIMER_ROUTES, 10);
 }
 
 int netlink_open(struct toed *t)

@@ -196,8 +196,8 @@ int device_open(struct toed *t, unsigned i, const char *name);
 /* Queue counts and offloads as the FPCs need them; device_restore puts them back. */
 int device_prepare(struct toed *t, struct device *d);
 void device_restore(struct device *d);
-/* Its link state and MTU (netlink). */
-void device_link(struct toed *t, int ifindex, bool up, unsigned mtu);
+/* Its link state, MTU and link address (netlink; 0, NULL: not told). */
+void device_link(struct toed *t, int ifindex, bool up, unsigned mtu, const uint8_t *mac);
 /* RST to the connections of a device, or of one VLAN of it (NULL: all). */
 void device_reset_flows(struct toed *t, unsigned dev, const uint16_t *vlan);
 /* It was deleted or moved away: its connections are reset. Without any device toed ends. */
@@ -208,7 +208,7 @@ static inline unsigned device_index(const struct toed *t, const struct device *d
 	return (unsigned)(d - t->dev);
 }
 
-/* vlan.c: VLAN interfaces come and go. The same for a device is said by device.c. */
+/* vlan.c: VLAN interfaces come and go. The same for a device is said by device.c. links_load also finds what has gone. */
 bool link_by_ifindex(struct toed *t, int ifindex, struct link *l);
 int links_load(struct toed *t);
 void link_event(struct toed *t, const struct nlmsghdr *h);
@@ -328,6 +328,10 @@ int next_hop_get(struct toed *t, const uint8_t dst[16], const struct link *l,
 		 const struct route *r);
 void neigh_event(struct toed *t, const struct nlmsghdr *h);
 void next_hops_reroute(struct toed *t);
+/* TIMER_RESYNC: what is known of links, addresses, neighbours and routes may be wrong: look again. */
+void netlink_resync(struct toed *t);
+/* Ask for the state of every neighbour in use. */
+int next_hops_refresh(struct toed *t);
 void next_hops_drop(struct toed *t);
 /* At the start: managed neighbours that a killed toed left on our devices. */
 void next_hops_clean(struct toed *t);

@@ -23,6 +23,8 @@ struct seen {
 	const char *name;
 };
 
+static bool vif_seen[TOE_MAX_VIFS], dev_seen[TOE_MAX_DEVS]; /* since links_load began */
+
 static struct toe_vif *find(struct toed *t, int ifindex)
 {
 	for (unsigned i = 0; ifindex && i < TOE_MAX_VIFS; i++)
@@ -120,11 +122,17 @@ static void vlan_gone(struct toed *t, struct toe_vif *v)
 	toe_store_release(&v->ifindex, 0);
 }
 
+/* Our frames carry the device's. */
+static bool same_mac(const struct seen *s, const struct device *d)
+{
+	return !s->mac || !memcmp(s->mac, d->mac, 6);
+}
+
 static void vlan_new(struct toed *t, const struct seen *s, const struct device *d)
 {
 	unsigned i = 0;
 
-	if (s->mac && memcmp(s->mac, d->mac, 6)) {
+	if (!same_mac(s, d)) {
 		say("%s has another link address than %s: it stays with the kernel", s->name,
 		    d->name);
 		return;
@@ -135,6 +143,7 @@ static void vlan_new(struct toed *t, const struct seen *s, const struct device *
 		say("%s: more than %d VLANs: it stays with the kernel", s->name, TOE_MAX_VIFS);
 		return;
 	}
+	vif_seen[i] = true;
 	t->ctrl->vif[i].mtu = s->mtu;
 	t->ctrl->vif[i].vlan = s->vlan;
 	t->ctrl->vif[i].dev = (uint8_t)device_index(t, d);
@@ -153,6 +162,10 @@ static void vlan_link(struct toed *t, const struct seen *s)
 	struct toe_vif *v = find(t, s->ifindex);
 
 	if (v)
+		vif_seen[v - t->ctrl->vif] = true;
+	if (v && d && !same_mac(s, d))
+		vlan_gone(t, v);
+	else if (v)
 		toe_store(&v->mtu, s->mtu);
 	else if (d && s->vlan & 0xfff)
 		vlan_new(t, s, d);
@@ -163,13 +176,16 @@ void link_event(struct toed *t, const struct nlmsghdr *h)
 {
 	const struct ifinfomsg *m = mnl_nlmsg_get_payload(h);
 	struct toe_vif *v = find(t, m->ifi_index);
+	struct device *d = device_by_ifindex(t, m->ifi_index);
 	struct seen s;
 
 	if (m->ifi_family != AF_UNSPEC)
 		return;
 	read_link(h, &s);
 	if (h->nlmsg_type == RTM_NEWLINK) {
-		device_link(t, s.ifindex, s.up, s.mtu);
+		device_link(t, s.ifindex, s.up, s.mtu, s.mac);
+		if (d)
+			dev_seen[device_index(t, d)] = true;
 		vlan_link(t, &s);
 	} else if (v) {
 		vlan_gone(t, v);
@@ -178,13 +194,30 @@ void link_event(struct toed *t, const struct nlmsghdr *h)
 	}
 }
 
+/* What the kernel did not name has gone unnoticed. */
+static void sweep(struct toed *t)
+{
+	for (unsigned i = 0; i < TOE_MAX_VIFS; i++)
+		if (t->ctrl->vif[i].ifindex && !vif_seen[i])
+			vlan_gone(t, &t->ctrl->vif[i]);
+	for (unsigned i = 0; i < t->ndevs; i++)
+		if (!dev_seen[i])
+			device_gone(t, t->dev[i].ifindex);
+}
+
 int links_load(struct toed *t)
 {
 	char buf[256];
 	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+	int err;
 
 	mnl_nlmsg_put_extra_header(h, sizeof(struct ifinfomsg));
 	h->nlmsg_type = RTM_GETLINK;
 	h->nlmsg_flags = NLM_F_DUMP;
-	return netlink_ask(h, link_event, t);
+	memset(vif_seen, 0, sizeof(vif_seen));
+	memset(dev_seen, 0, sizeof(dev_seen));
+	err = netlink_ask(h, link_event, t);
+	if (!err)
+		sweep(t);
+	return err;
 }
