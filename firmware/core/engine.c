@@ -56,6 +56,7 @@ static void attach_state(struct toe_fpc *f, uint8_t *state)
 	f->retry = (struct toe_node *)(state + m.retry);
 	f->cache.n = f->ctrl->tcb_cache;
 	f->cache.slot = (struct toe_tcb_slot *)(state + m.slots);
+	f->cache.lists = (struct toe_slot_lists *)(state + m.lists);
 	f->cache.owner = (uint32_t *)(state + m.slot_owner);
 	f->cache.free = f->cache.owner + f->cache.n;
 	f->cache.work = (uint16_t *)(state + m.slot_work);

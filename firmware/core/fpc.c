@@ -66,7 +66,7 @@ static struct toe_work *work_add(struct toe_fpc *f, uint32_t flow, uint32_t slot
 	w->flow = flow;
 	w->slot = slot;
 	w->act = 0;
-	w->t = toe_cache_open(&f->cache.slot[slot]);
+	w->t = toe_cache_open(&f->cache, slot);
 	w->e = &f->ent[flow];
 	w->arena = arena;
 	w->b = toe_arena_flow(arena, flow);

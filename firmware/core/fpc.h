@@ -169,7 +169,7 @@ struct toe_fpc {
 	struct toe_path path[TOE_PATHS];
 	struct toe_fast_path fast[TOE_PATHS];
 	struct toe_allowance allowance[TOE_ALLOWANCES]; /* of RSTs, by address */
-	struct toe_tcb scratch; /* of a connection that nothing is kept of (SYN cookies) */
+	struct toe_tcb_whole scratch; /* of a connection that nothing is kept of (SYN cookies) */
 };
 
 static inline void toe_count(struct toe_fpc *f, enum toe_counter c)

@@ -36,6 +36,7 @@ static void layout_one(unsigned nfpcs, unsigned tcb_cache, unsigned nflows, unsi
 
 	m->listen = part(&off, sizeof(uint32_t) * TOE_MAX_APPS * TOE_MAX_LISTENERS);
 	m->slots = part(&off, sizeof(struct toe_tcb_slot) * tcb_cache);
+	m->lists = part(&off, sizeof(struct toe_slot_lists) * tcb_cache);
 	m->tw = part(&off, sizeof(struct toe_tw_entry) * m->ntw);
 	m->tw_high = part(&off, sizeof(uint32_t));
 	m->cookie = part(&off, sizeof(uint64_t));

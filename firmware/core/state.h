@@ -2,7 +2,7 @@
 /*
  * State memory (engine.h) by offsets. Per FPC it holds
  *
- *   primary: the LISTEN table, the TCB cache slots, the TIME_WAIT entries, since when SYN cookies
+ *   primary: the LISTEN table, the TCB cache slots and their lists, the TIME_WAIT entries, since when SYN cookies
  *            are out
  *   derived: arrays by flow id or entry that toe_fpc_init fills anew: lists, deadlines, hash chains
  */
@@ -30,6 +30,11 @@ struct toe_state_hdr {
 struct toe_tcb_slot {
 	struct toe_tcb copy[2] __attribute__((aligned(TOE_CACHELINE)));
 	uint32_t sel __attribute__((aligned(TOE_CACHELINE))); /* stored with release: the commit */
+};
+
+/* The lists of the two. They lie apart: heads that are used close together share pages of the TLB. */
+struct toe_slot_lists {
+	struct toe_tcb_lists copy[2];
 };
 
 /* What an FPC knows about a flow beside its TCB, by flow id. All of it can be rebuilt. */
@@ -74,7 +79,7 @@ struct toe_backlog {
 struct toe_state_map {
 	uint32_t first, nflows; /* the FPC's flow ids */
 	uint32_t ntw, ntw_hash; /* TIME_WAIT entries and hash chains */
-	size_t listen, slots, tw, tw_high, cookie;
+	size_t listen, slots, lists, tw, tw_high, cookie;
 	size_t pending, soft, due, at, wheel, pacer, ids, retry, tw_list, tw_chain, tw_hash,
 	    slot_owner, slot_work, slot_mark;
 	size_t end;

@@ -128,8 +128,8 @@ void toe_cookie_answer(struct toe_fpc *f, const struct toe_rx *rx, const struct 
 		syn.opts &= (uint8_t)~TOE_SEG_TS;
 	how.isn = toe_cookie_make(f->ctrl->key, &rx->tuple, &syn, f->now, &bits);
 	how.ts_offset = shifted(o->ts_offset, f->now, bits);
-	toe_tcp_open_passive(&f->scratch, &how, &syn, f->now);
-	if (!toe_tcp_output(&f->scratch, f->now, &out))
+	toe_tcp_open_passive(&f->scratch.t, &how, &syn, f->now);
+	if (!toe_tcp_output(&f->scratch.t, f->now, &out))
 		return;
 	toe_store(f->cookie_until, f->now + TOE_COOKIE_LIFE_US);
 	toe_count(f, TOE_CNT_cookies_sent);

@@ -13,6 +13,7 @@
 #define TOE_CORE_TCB_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "../abi/arena.h"
 #include "../abi/maps.h"
@@ -21,6 +22,7 @@
 enum {
 	TOE_MAX_HOLES = 512, /* received ranges above rcv_nxt that a TCB in the cache remembers */
 	TOE_MAX_SENT = 1024, /* ranges of its send map */
+	TOE_NEAR_SENT = 4, /* so many lie in the TCB itself */
 	TOE_MAX_CE_EDGES = 4,
 	TOE_MAX_DSACK = 4, /* reports of one batch; what is more joins the last, or is not told */
 	TOE_SACK_RECENT = 4, /* blocks of a SACK option */
@@ -138,7 +140,7 @@ struct toe_tcb {
 	uint8_t backoff; /* RTO doublings */
 	uint8_t
 	    dup_due; /* duplicate ACKs to send, one for each segment out of order (RFC 5681 4.2) */
-	uint16_t nholes; /* entries of ooo */
+	uint16_t nholes; /* entries of toe_ooo() */
 	uint8_t cc; /* index into toe_cc_table */
 	uint8_t error; /* errno with which the flow ended */
 	/* Line 1: receiving. */
@@ -158,7 +160,7 @@ struct toe_tcb {
 	/* The send map in numbers, bytes: pipe of RFC 6675 is what is neither. */
 	uint32_t sacked; /* without SACK: what the duplicate ACKs stand for */
 	uint32_t lost;
-	uint16_t sent_lo, nsent; /* entries of sent: from sent_lo on, so many */
+	uint16_t sent_lo, nsent; /* entries of toe_sents(): from sent_lo on, so many */
 	uint32_t lost_new; /* counted as lost since the last toe_ack_sample */
 	uint64_t delivered; /* bytes that have arrived, in all */
 	uint64_t delivered_at; /* when the last of them were acknowledged */
@@ -230,6 +232,7 @@ struct toe_tcb {
 	uint16_t mtu_link; /* that the link and the route take */
 	uint16_t mtu_probe; /* size that is being tried, 0 = none */
 	uint16_t dsacks; /* that the peer has told, at most 65535 */
+	uint8_t sent_far; /* the send map is in the lists, not in sent_near */
 	uint8_t soft_error; /* errno that routers reported: why it timed out, if it does */
 	uint32_t probe_end; /* wire, end of the probe that is under way, 0 = none */
 	uint64_t mtu_at; /* deadline of the next try of a larger one */
@@ -265,22 +268,58 @@ struct toe_tcb {
 	uint32_t cookie;
 	uint32_t flow_label; /* of IPv6 packets */
 
-	/*
-	 * The tail: lists of which only the used part is copied, and only a part is kept when the
-	 * TCB is spilled (toe_tcp_trim): they help, but no byte depends on them.
-	 */
+	struct toe_sent sent_near[TOE_NEAR_SENT]; /* the send map, while it is short */
+
+	/* Of the place, not of the connection: from the TCB's end to its lists, bytes. */
+	int64_t lists;
+};
+/* What is copied of a TCB. */
+#define TOE_TCB_HEAD __builtin_offsetof(struct toe_tcb, lists)
+
+/*
+ * What few TCBs need, and those that need it most of the time not: far from the TCB, so that TCBs lie
+ * close together. Only the used part is copied, and only a part is kept when the TCB is spilled
+ * (toe_tcp_trim): the lists help, but no byte depends on them.
+ */
+struct toe_tcb_lists {
 	struct toe_range
 	    ooo[TOE_MAX_HOLES]; /* received above rcv_nxt, ascending, disjoint, not touching */
 	/* [snd_una, snd_max), ascending, without a gap. It begins at sent_lo, so that popping is cheap. */
 	struct toe_sent sent[TOE_MAX_SENT];
 };
-#define TOE_TCB_HEAD __builtin_offsetof(struct toe_tcb, ooo)
 
-/* What of the tail a spilled TCB keeps. */
-enum { TOE_SPILL_HOLES = 5, TOE_SPILL_SENT = 4 };
-_Static_assert(TOE_TCB_HEAD + TOE_SPILL_HOLES * sizeof(struct toe_range) +
-		       TOE_SPILL_SENT * sizeof(struct toe_sent) <=
-		   TOE_TCB_SIZE,
+/* A TCB whose lists follow it. */
+struct toe_tcb_whole {
+	struct toe_tcb t;
+	struct toe_tcb_lists lists;
+};
+_Static_assert(__builtin_offsetof(struct toe_tcb_whole, lists) == sizeof(struct toe_tcb),
+	       "with t.lists = 0");
+
+static inline struct toe_tcb_lists *toe_lists(const struct toe_tcb *t)
+{
+	return (struct toe_tcb_lists *)((uintptr_t)(t + 1) + (uintptr_t)t->lists);
+}
+
+static inline struct toe_range *toe_ooo(const struct toe_tcb *t)
+{
+	return toe_lists(t)->ooo;
+}
+
+/* The send map, which has room for toe_sent_room() ranges. */
+static inline struct toe_sent *toe_sents(const struct toe_tcb *t)
+{
+	return t->sent_far ? toe_lists(t)->sent : (struct toe_sent *)(uintptr_t)t->sent_near;
+}
+
+static inline unsigned toe_sent_room(const struct toe_tcb *t)
+{
+	return t->sent_far ? TOE_MAX_SENT : TOE_NEAR_SENT;
+}
+
+/* Holes that a spilled TCB keeps; of its send map, what fits the TCB itself. */
+enum { TOE_SPILL_HOLES = 5 };
+_Static_assert(TOE_TCB_HEAD + TOE_SPILL_HOLES * sizeof(struct toe_range) <= TOE_TCB_SIZE,
 	       "a spilled TCB fits its map value");
 _Static_assert(__builtin_offsetof(struct toe_tcb, rcv_nxt) == 64, "sending is one line");
 _Static_assert(__builtin_offsetof(struct toe_tcb, srtt_us) == 128, "the hot part is two lines");

@@ -8,15 +8,6 @@
 /* How far the hand looks for an idle victim before it takes what it has. */
 enum { SEARCH = 64 };
 
-/* The used parts of the lists; their lengths are in the head. */
-static void copy_tail(struct toe_tcb *dst, const struct toe_range *ooo, const struct toe_sent *sent)
-{
-	if (dst->nholes)
-		memcpy(dst->ooo, ooo, dst->nholes * sizeof(*ooo));
-	if (dst->nsent)
-		memcpy(dst->sent + dst->sent_lo, sent, dst->nsent * sizeof(*sent));
-}
-
 void toe_tcb_copy(struct toe_tcb *dst, const struct toe_tcb *src)
 {
 	size_t n = TOE_TCB_HEAD;
@@ -24,17 +15,18 @@ void toe_tcb_copy(struct toe_tcb *dst, const struct toe_tcb *src)
 	/* A length that the compiler does not know: it would emit a string instruction, at twice the time. */
 	__asm__("" : "+r"(n));
 	memcpy(dst, src, n);
-	copy_tail(dst, src->ooo, src->sent + src->sent_lo);
+	if (src->nholes)
+		memcpy(toe_ooo(dst), toe_ooo(src), src->nholes * sizeof(struct toe_range));
+	if (src->sent_far && src->nsent)
+		memcpy(toe_sents(dst) + src->sent_lo, toe_sents(src) + src->sent_lo,
+		       src->nsent * sizeof(struct toe_sent));
 }
 
-/* A spilled TCB: head, then what is kept of the holes, then of the send map. */
+/* A spilled TCB: head, then what is kept of the holes. */
 static void pack(uint8_t *to, const struct toe_tcb *t)
 {
 	memcpy(to, t, TOE_TCB_HEAD);
-	to += TOE_TCB_HEAD;
-	memcpy(to, t->ooo, t->nholes * sizeof(t->ooo[0]));
-	to += t->nholes * sizeof(t->ooo[0]);
-	memcpy(to, t->sent + t->sent_lo, t->nsent * sizeof(t->sent[0]));
+	memcpy(to + TOE_TCB_HEAD, toe_ooo(t), t->nholes * sizeof(struct toe_range));
 }
 
 void toe_tcb_unpack(struct toe_tcb *t, const uint8_t *from)
@@ -42,12 +34,10 @@ void toe_tcb_unpack(struct toe_tcb *t, const uint8_t *from)
 	memcpy(t, from, TOE_TCB_HEAD);
 	if (t->nholes > TOE_SPILL_HOLES)
 		t->nholes = 0;
-	if (t->nsent > TOE_SPILL_SENT)
-		t->nsent = 0;
-	t->sent_lo = 0;
-	from += TOE_TCB_HEAD;
-	copy_tail(t, (const struct toe_range *)from,
-		  (const struct toe_sent *)(from + t->nholes * sizeof(t->ooo[0])));
+	t->sent_far = 0;
+	if (t->sent_lo + t->nsent > TOE_NEAR_SENT)
+		t->sent_lo = t->nsent = 0;
+	memcpy(toe_ooo(t), from + TOE_TCB_HEAD, t->nholes * sizeof(struct toe_range));
 }
 
 void toe_cache_init(struct toe_cache *c)
@@ -80,11 +70,21 @@ const struct toe_tcb *toe_cache_committed(const struct toe_tcb_slot *s)
 	return &s->copy[toe_load_acquire(&s->sel) & 1];
 }
 
-struct toe_tcb *toe_cache_open(struct toe_tcb_slot *s)
+/* The copy `k` of a slot, with its lists. */
+static struct toe_tcb *copy_of(struct toe_cache *c, uint32_t slot, uint32_t k)
 {
-	struct toe_tcb *t = &s->copy[!s->sel];
+	struct toe_tcb *t = &c->slot[slot].copy[k];
 
-	toe_tcb_copy(t, &s->copy[s->sel]);
+	t->lists = (int64_t)((uintptr_t)&c->lists[slot].copy[k] - (uintptr_t)(t + 1));
+	return t;
+}
+
+struct toe_tcb *toe_cache_open(struct toe_cache *c, uint32_t slot)
+{
+	uint32_t sel = c->slot[slot].sel;
+	struct toe_tcb *t = copy_of(c, slot, !sel);
+
+	toe_tcb_copy(t, &c->slot[slot].copy[sel]);
 	return t;
 }
 
@@ -123,9 +123,9 @@ static uint32_t find_victim(struct toe_cache *c)
 /* The copy that is not committed is free for the trimming. */
 static void spill(struct toe_cache *c, uint32_t slot, struct toe_flow_ent *e)
 {
-	struct toe_tcb *t = toe_cache_open(&c->slot[slot]);
+	struct toe_tcb *t = toe_cache_open(c, slot);
 
-	toe_tcp_trim(t, TOE_SPILL_HOLES, TOE_SPILL_SENT);
+	toe_tcp_trim(t, TOE_SPILL_HOLES, TOE_NEAR_SENT);
 	pack(e->tcb, t);
 	toe_store_release(&e->word, toe_ent_word(e->life, e->fpc, e->gen, TOE_LOC_SPILLED));
 }
@@ -163,6 +163,6 @@ void toe_cache_promote(struct toe_cache *c, uint32_t slot, struct toe_flow_ent *
 	struct toe_tcb_slot *s = &c->slot[slot];
 
 	s->sel = 0;
-	toe_tcb_unpack(&s->copy[0], e->tcb);
+	toe_tcb_unpack(copy_of(c, slot, 0), e->tcb);
 	toe_store_release(&e->word, toe_ent_word(e->life, e->fpc, e->gen, slot));
 }

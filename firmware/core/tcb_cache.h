@@ -22,6 +22,7 @@ enum toe_slot_mark {
 
 struct toe_cache {
 	struct toe_tcb_slot *slot;
+	struct toe_slot_lists *lists; /* by slot, too */
 	uint32_t *owner; /* flow id, TOE_FLOW_NONE = free */
 	uint16_t *work; /* index of the work that has it open */
 	uint8_t *mark; /* enum toe_slot_mark */
@@ -47,13 +48,13 @@ void toe_cache_promote(struct toe_cache *c, uint32_t slot, struct toe_flow_ent *
 
 /* The committed TCB; the working copy, brought up to date; and the commit of the latter. */
 const struct toe_tcb *toe_cache_committed(const struct toe_tcb_slot *s);
-struct toe_tcb *toe_cache_open(struct toe_tcb_slot *s);
+struct toe_tcb *toe_cache_open(struct toe_cache *c, uint32_t slot);
 void toe_cache_commit(struct toe_tcb_slot *s);
 
-/* Copy a TCB; of its lists only what is used. */
+/* Copy a TCB to one whose `lists` is set; of the lists only what is used. */
 void toe_tcb_copy(struct toe_tcb *dst, const struct toe_tcb *src);
 
-/* A spilled TCB as a whole one again. */
+/* A spilled TCB as a whole one again; t->lists is set. */
 void toe_tcb_unpack(struct toe_tcb *t, const uint8_t *from);
 
 /* One store: the flow's life, owner, generation and place. */

@@ -55,9 +55,9 @@ static const char *check_holes(const struct toe_tcb *t)
 	HOLDS(t->ndsack <= TOE_MAX_DSACK);
 	HOLDS(t->ndsack <= t->dup_due);
 	for (unsigned i = 0; i < t->nholes; i++) {
-		HOLDS(toe_seq_lt(before, t->ooo[i].lo));
-		HOLDS(toe_seq_lt(t->ooo[i].lo, t->ooo[i].hi));
-		before = t->ooo[i].hi;
+		HOLDS(toe_seq_lt(before, toe_ooo(t)[i].lo));
+		HOLDS(toe_seq_lt(toe_ooo(t)[i].lo, toe_ooo(t)[i].hi));
+		before = toe_ooo(t)[i].hi;
 	}
 	HOLDS(!t->nholes || toe_seq_leq(before, (uint32_t)t->rcv_adv));
 	return NULL;
@@ -66,10 +66,10 @@ static const char *check_holes(const struct toe_tcb *t)
 /* The send map covers [snd_una, snd_max), and the counters are its sums. */
 static const char *check_sent(const struct toe_tcb *t)
 {
-	const struct toe_sent *e = &t->sent[t->sent_lo];
+	const struct toe_sent *e = toe_sents(t) + t->sent_lo;
 	uint32_t from = (uint32_t)t->snd_una, sacked = 0, lost = 0;
 
-	HOLDS(t->sent_lo + t->nsent <= TOE_MAX_SENT);
+	HOLDS(t->sent_lo + t->nsent <= toe_sent_room(t));
 	for (unsigned i = 0; i < t->nsent; i++, e++) {
 		uint32_t len = e->end - from;
 

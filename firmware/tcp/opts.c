@@ -177,7 +177,8 @@ uint8_t toe_opts_sack(const struct toe_tcb *t, uint8_t *opt)
 
 		if (!recent && i - TOE_SACK_RECENT >= t->nholes)
 			break;
-		r = recent ? toe_recv_range(t, t->sack_recent[i]) : &t->ooo[i - TOE_SACK_RECENT];
+		r = recent ? toe_recv_range(t, t->sack_recent[i])
+			   : &toe_ooo(t)[i - TOE_SACK_RECENT];
 		for (unsigned k = 0; k < done; k++)
 			again = again || said[k] == r;
 		if (!r || again)

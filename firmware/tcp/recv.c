@@ -56,8 +56,8 @@ static unsigned missing(const struct toe_tcb *t, struct part p, struct part *m)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < t->nholes && p.lo < p.hi; i++) {
-		uint64_t lo = toe_seq_expand(t->rcv_nxt, t->ooo[i].lo);
-		uint64_t hi = toe_seq_expand(t->rcv_nxt, t->ooo[i].hi);
+		uint64_t lo = toe_seq_expand(t->rcv_nxt, toe_ooo(t)[i].lo);
+		uint64_t hi = toe_seq_expand(t->rcv_nxt, toe_ooo(t)[i].hi);
 
 		if (hi <= p.lo)
 			continue;
@@ -104,21 +104,21 @@ const struct toe_range *toe_recv_range(const struct toe_tcb *t, uint32_t seq)
 	while (n) {
 		unsigned mid = lo + n / 2;
 
-		if (toe_seq_leq(t->ooo[mid].hi, seq)) {
+		if (toe_seq_leq(toe_ooo(t)[mid].hi, seq)) {
 			n -= n / 2 + 1;
 			lo = mid + 1;
 		} else {
 			n /= 2;
 		}
 	}
-	return lo < t->nholes && toe_seq_leq(t->ooo[lo].lo, seq) ? &t->ooo[lo] : NULL;
+	return lo < t->nholes && toe_seq_leq(toe_ooo(t)[lo].lo, seq) ? &toe_ooo(t)[lo] : NULL;
 }
 
 static void ooo_remove(struct toe_tcb *t, unsigned at, unsigned n)
 {
 	t->nholes = (uint16_t)(t->nholes - n);
 	for (unsigned i = at; i < t->nholes; i++)
-		t->ooo[i] = t->ooo[i + n];
+		toe_ooo(t)[i] = toe_ooo(t)[i + n];
 }
 
 /* A segment went to the range r, which may have swallowed others: it is reported first. */
@@ -141,11 +141,11 @@ static void ooo_add(struct toe_tcb *t, struct part p)
 	uint32_t lo = (uint32_t)p.lo, hi = (uint32_t)p.hi;
 	unsigned i = 0, j;
 
-	while (i < t->nholes && toe_seq_lt(t->ooo[i].hi, lo))
+	while (i < t->nholes && toe_seq_lt(toe_ooo(t)[i].hi, lo))
 		i++;
-	for (j = i; j < t->nholes && toe_seq_leq(t->ooo[j].lo, hi); j++) {
-		lo = toe_seq_lt(t->ooo[j].lo, lo) ? t->ooo[j].lo : lo;
-		hi = toe_seq_lt(hi, t->ooo[j].hi) ? t->ooo[j].hi : hi;
+	for (j = i; j < t->nholes && toe_seq_leq(toe_ooo(t)[j].lo, hi); j++) {
+		lo = toe_seq_lt(toe_ooo(t)[j].lo, lo) ? toe_ooo(t)[j].lo : lo;
+		hi = toe_seq_lt(hi, toe_ooo(t)[j].hi) ? toe_ooo(t)[j].hi : hi;
 	}
 	if (j > i) {
 		ooo_remove(t, i + 1, j - i - 1);
@@ -153,10 +153,10 @@ static void ooo_add(struct toe_tcb *t, struct part p)
 		if (t->nholes == TOE_MAX_HOLES)
 			return;
 		for (unsigned k = t->nholes++; k > i; k--)
-			t->ooo[k] = t->ooo[k - 1];
+			toe_ooo(t)[k] = toe_ooo(t)[k - 1];
 	}
-	t->ooo[i] = (struct toe_range){ lo, hi };
-	touched(t, t->ooo[i]);
+	toe_ooo(t)[i] = (struct toe_range){ lo, hi };
+	touched(t, toe_ooo(t)[i]);
 }
 
 /* rcv_nxt moves to `to`, and over what was waiting there. */
@@ -168,8 +168,8 @@ static uint32_t in_order(struct toe_tcb *t, const struct toe_seg *seg, uint64_t 
 	t->rcv_nxt = to;
 	if (!t->nholes)
 		return act | toe_recv_ack_policy(t, seg, now);
-	for (; n < t->nholes && toe_seq_leq(t->ooo[n].lo, (uint32_t)t->rcv_nxt); n++)
-		t->rcv_nxt = toe_max64(t->rcv_nxt, toe_seq_expand(t->rcv_nxt, t->ooo[n].hi));
+	for (; n < t->nholes && toe_seq_leq(toe_ooo(t)[n].lo, (uint32_t)t->rcv_nxt); n++)
+		t->rcv_nxt = toe_max64(t->rcv_nxt, toe_seq_expand(t->rcv_nxt, toe_ooo(t)[n].hi));
 	ooo_remove(t, 0, n);
 	/* RFC 5681 4.2: at once when a gap is filled. Duplicates owed for it are owed no more. */
 	t->dup_due = t->ndsack;
@@ -228,7 +228,7 @@ static bool fin_counts(const struct toe_tcb *t, uint64_t fin)
 	if (t->flags & TOE_TCB_FIN_OOO || fin < t->rcv_nxt ||
 	    (fin > t->rcv_adv && fin > t->rcv_nxt))
 		return false;
-	return !t->nholes || toe_seq_leq(t->ooo[t->nholes - 1].hi, (uint32_t)fin);
+	return !t->nholes || toe_seq_leq(toe_ooo(t)[t->nholes - 1].hi, (uint32_t)fin);
 }
 
 /* Seventh and eighth check: payload, then FIN, which waits until all before it has come. */

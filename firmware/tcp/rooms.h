@@ -126,7 +126,8 @@ static inline void toe_rto_sent(struct toe_tcb *t, uint64_t now)
 	if (!t->rto_at) {
 		toe_rto_arm(t, now);
 	} else if (toe_tlp_may(t) && (t->flags & TOE_TCB_TLP || at < t->rto_at) &&
-		   at <= now - (uint32_t)((uint32_t)now - t->sent[t->sent_lo].at) + toe_rto(t)) {
+		   at <=
+		       now - (uint32_t)((uint32_t)now - toe_sents(t)[t->sent_lo].at) + toe_rto(t)) {
 		t->flags |= TOE_TCB_TLP;
 		t->rto_at = at;
 	}

@@ -9,12 +9,12 @@ enum { STATE = TOE_SENT_SACKED | TOE_SENT_LOST };
 /* The range `i`, counted from snd_una on. */
 static struct toe_sent *nth(struct toe_tcb *t, unsigned i)
 {
-	return &t->sent[t->sent_lo + i];
+	return toe_sents(t) + t->sent_lo + i;
 }
 
 static uint32_t start(const struct toe_tcb *t, unsigned i)
 {
-	return i ? t->sent[t->sent_lo + i - 1].end : (uint32_t)t->snd_una;
+	return i ? toe_sents(t)[t->sent_lo + i - 1].end : (uint32_t)t->snd_una;
 }
 
 static void take_out(struct toe_tcb *t, unsigned i, unsigned n)
@@ -78,14 +78,26 @@ static void join(struct toe_tcb *t, unsigned most, bool all)
 	} while (t->nsent > most && t->nsent < before);
 }
 
+/* The map becomes a long one. */
+static void go_far(struct toe_tcb *t)
+{
+	memcpy(toe_lists(t)->sent, nth(t, 0), t->nsent * sizeof(struct toe_sent));
+	t->sent_lo = 0;
+	t->sent_far = 1;
+}
+
 /* Make room for `n` more ranges behind the last. */
 static bool make_room(struct toe_tcb *t, unsigned n)
 {
-	if (t->sent_lo + t->nsent + n <= TOE_MAX_SENT)
+	if (t->sent_lo + t->nsent + n <= toe_sent_room(t))
 		return true;
 	if (t->sent_lo >= n) {
-		memmove(t->sent, nth(t, 0), t->nsent * sizeof(t->sent[0]));
+		memmove(toe_sents(t), nth(t, 0), t->nsent * sizeof(struct toe_sent));
 		t->sent_lo = 0;
+		return true;
+	}
+	if (!t->sent_far) {
+		go_far(t);
 		return true;
 	}
 	/* A quarter at once, so that this is not done for each. */
@@ -154,7 +166,7 @@ static unsigned find(const struct toe_tcb *t, uint32_t seq)
 	while (lo < hi) {
 		unsigned mid = (lo + hi) / 2;
 
-		if (toe_seq_leq(t->sent[t->sent_lo + mid].end, seq))
+		if (toe_seq_leq(toe_sents(t)[t->sent_lo + mid].end, seq))
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -180,7 +192,7 @@ static unsigned mark_sacked(struct toe_tcb *t, unsigned i, uint32_t lo, uint32_t
 	bool right = i + 1u < t->nsent && is(e + 1, TOE_SENT_SACKED) && hi == e->end;
 	unsigned splits = (lo != start(t, i)) + (hi != e->end);
 
-	if (!left && !right && splits && t->sent_lo + t->nsent + 2 > TOE_MAX_SENT)
+	if (!left && !right && splits && t->sent_lo + t->nsent + 2u > toe_sent_room(t))
 		return UINT32_MAX;
 	toe_sent_arrived(t, w, e, lo, hi);
 	w->sacked = true;
@@ -216,8 +228,7 @@ void toe_sent_sack(struct toe_tcb *t, uint32_t lo, uint32_t hi, struct toe_walk 
 {
 	unsigned i;
 
-	if (t->sent_lo + t->nsent + 2 > TOE_MAX_SENT)
-		make_room(t, 2);
+	make_room(t, 2);
 	i = find(t, lo);
 	while (i < t->nsent && toe_seq_lt(lo, hi) && toe_seq_lt(start(t, i), hi)) {
 		struct toe_sent *e = nth(t, i);
@@ -267,7 +278,7 @@ void toe_sent_find_all(struct toe_tcb *t)
 
 bool toe_sent_lost(const struct toe_tcb *t, uint32_t *from, uint32_t *len)
 {
-	const struct toe_sent *e = &t->sent[t->sent_lo];
+	const struct toe_sent *e = toe_sents(t) + t->sent_lo;
 
 	*from = (uint32_t)t->snd_una;
 	for (unsigned i = 0; i < t->nsent; i++, e++) {
@@ -328,6 +339,15 @@ static void squash(struct toe_tcb *t, unsigned i)
 	}
 }
 
+/* The map, which has become short, moves back into the TCB. */
+static void come_near(struct toe_tcb *t)
+{
+	if (!t->sent_far || t->nsent > TOE_NEAR_SENT)
+		return;
+	memcpy(t->sent_near, nth(t, 0), t->nsent * sizeof(struct toe_sent));
+	t->sent_lo = t->sent_far = 0;
+}
+
 void toe_tcp_trim(struct toe_tcb *t, unsigned holes, unsigned sent)
 {
 	if (t->nholes > holes)
@@ -338,6 +358,7 @@ void toe_tcp_trim(struct toe_tcb *t, unsigned holes, unsigned sent)
 		join(t, sent, true);
 	while (t->nsent > sent)
 		squash(t, t->nsent - 2u);
+	come_near(t);
 	/* Without SACK it is a mere number, and squashing may have made more lost. */
 	if (!(t->flags & TOE_TCB_SACK))
 		t->sacked = toe_min32(t->sacked, (uint32_t)(t->snd_max - t->snd_una) - t->lost);

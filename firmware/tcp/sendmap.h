@@ -26,18 +26,18 @@ struct toe_walk {
 
 static inline struct toe_sent *toe_sent_first(struct toe_tcb *t)
 {
-	return &t->sent[t->sent_lo];
+	return toe_sents(t) + t->sent_lo;
 }
 
 static inline struct toe_sent *toe_sent_last(struct toe_tcb *t)
 {
-	return &t->sent[t->sent_lo + t->nsent - 1];
+	return toe_sents(t) + t->sent_lo + t->nsent - 1;
 }
 
 /* The length of the last range, 0 when the peer has SACKed it. */
 static inline uint32_t toe_sent_tail(const struct toe_tcb *t)
 {
-	const struct toe_sent *e = &t->sent[t->sent_lo + t->nsent - 1];
+	const struct toe_sent *e = toe_sents(t) + t->sent_lo + t->nsent - 1;
 
 	if (e->flags & TOE_SENT_SACKED)
 		return 0;
@@ -77,7 +77,7 @@ static inline void toe_sent_add(struct toe_tcb *t, uint32_t end, uint64_t now)
 		t->delivered_at = t->first_sent_at = now;
 		t->rack_at = (uint32_t)now;
 		t->rack_end = t->rack_fack = (uint32_t)t->snd_una;
-		t->sent_lo = 0;
+		t->sent_lo = t->sent_far = 0;
 	} else {
 		e = toe_sent_last(t);
 		if (toe_sent_near(t, e, now) && e->times == 1 &&
@@ -85,12 +85,12 @@ static inline void toe_sent_add(struct toe_tcb *t, uint32_t end, uint64_t now)
 			e->end = end;
 			return;
 		}
-		if (t->sent_lo + t->nsent == TOE_MAX_SENT) {
+		if (t->sent_lo + t->nsent == toe_sent_room(t)) {
 			toe_sent_append(t, end, now);
 			return;
 		}
 	}
-	e = &t->sent[t->sent_lo + t->nsent++];
+	e = toe_sents(t) + t->sent_lo + t->nsent++;
 	e->end = end;
 	e->times = 1;
 	toe_sent_stamp(t, e, now);
@@ -153,7 +153,7 @@ static inline void toe_sent_pop(struct toe_tcb *t, uint32_t ack, struct toe_walk
 		from = to;
 	}
 	if (!t->nsent)
-		t->sent_lo = 0;
+		t->sent_lo = t->sent_far = 0;
 }
 
 /* The peer has [lo, hi), which lies inside (snd_una, snd_max] (RFC 2018 5). */

@@ -26,16 +26,22 @@ static void mend_ip(uint8_t *f, size_t n)
 	memcpy(f + IP + 10, &sum, 2);
 }
 
-static struct toe_tcb tcb_with_holes(uint32_t seq)
+/* Static, as it is large. */
+static const struct toe_tcb *tcb_with_holes(uint32_t seq)
 {
-	struct toe_tcb t = { .state = TOE_TCP_ESTABLISHED, .rcv_size = BUF, .nholes = 2 };
+	static struct toe_tcb_whole w;
+	struct toe_tcb *t = &w.t;
 
-	t.rcv_nxt = (1ull << 32) + seq - 100;
-	t.rcv_first = t.rcv_nxt - 5000;
-	t.rcv_read = t.rcv_nxt - 50;
-	t.rcv_adv = t.rcv_read + BUF;
-	t.ooo[0] = (struct toe_range){ (uint32_t)t.rcv_nxt + 200, (uint32_t)t.rcv_nxt + 300 };
-	t.ooo[1] = (struct toe_range){ (uint32_t)t.rcv_nxt + 1000, (uint32_t)t.rcv_nxt + 1001 };
+	*t = (struct toe_tcb){ .state = TOE_TCP_ESTABLISHED, .rcv_size = BUF, .nholes = 2 };
+
+	t->rcv_nxt = (1ull << 32) + seq - 100;
+	t->rcv_first = t->rcv_nxt - 5000;
+	t->rcv_read = t->rcv_nxt - 50;
+	t->rcv_adv = t->rcv_read + BUF;
+	w.lists.ooo[0] =
+	    (struct toe_range){ (uint32_t)t->rcv_nxt + 200, (uint32_t)t->rcv_nxt + 300 };
+	w.lists.ooo[1] =
+	    (struct toe_range){ (uint32_t)t->rcv_nxt + 1000, (uint32_t)t->rcv_nxt + 1001 };
 	return t;
 }
 
@@ -51,9 +57,9 @@ static void use(struct toe_rx *rx)
 {
 	static uint8_t buf[TOE_BUF_DEFAULT];
 	struct toe_place to = { .arena = buf, .flow = 7 };
-	struct toe_tcb t = tcb_with_holes(rx->seg.seq);
+	const struct toe_tcb *t = tcb_with_holes(rx->seg.seq);
 	struct toe_span span[TOE_MAX_SPANS];
-	unsigned n = toe_tcp_place(&t, &rx->seg, span);
+	unsigned n = toe_tcp_place(t, &rx->seg, span);
 
 	if (n > TOE_MAX_SPANS)
 		abort();

@@ -76,6 +76,7 @@ enum offer { OFFER_TS = 1, OFFER_SACK = 2, OFFER_WSCALE = 4, OFFER_ECN = 8, OFFE
 struct conn {
 	uint16_t lport, rport;
 	struct toe_tcb last; /* as of the last look */
+	struct toe_tcb_lists lists; /* they follow it */
 	uint32_t isn; /* the peer's */
 	uint32_t ts; /* its clock */
 	bool begun;
@@ -302,7 +303,7 @@ static void bring_up(struct ground *g)
 
 static uint32_t seq_base(const struct toe_tcb *t, unsigned which, unsigned i, uint16_t raw)
 {
-	const struct toe_range *r = t->nholes ? &t->ooo[i % t->nholes] : NULL;
+	const struct toe_range *r = t->nholes ? &toe_ooo(t)[i % t->nholes] : NULL;
 
 	switch (which) {
 	default:
@@ -324,7 +325,7 @@ static uint32_t seq_base(const struct toe_tcb *t, unsigned which, unsigned i, ui
 
 static uint32_t sent_end(const struct toe_tcb *t, unsigned i)
 {
-	return t->nsent ? t->sent[i % t->nsent].end : (uint32_t)t->snd_max;
+	return t->nsent ? toe_sents(t)[t->sent_lo + i % t->nsent].end : (uint32_t)t->snd_max;
 }
 
 static uint32_t ack_base(const struct toe_tcb *t, unsigned which, unsigned i, uint16_t raw)

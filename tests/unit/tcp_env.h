@@ -22,6 +22,7 @@ enum {
 
 struct env {
 	struct toe_tcb t;
+	struct toe_tcb_lists lists; /* its own: they follow it */
 	uint64_t now;
 	struct toe_out o[64]; /* what the last env_run sent */
 	unsigned n;

@@ -25,6 +25,7 @@ struct packet {
 
 struct end {
 	struct toe_tcb t;
+	struct toe_tcb_lists lists; /* its own: they follow it */
 	bool open, gone, time_wait, established, peer_fin;
 	int error;
 	uint8_t *tx, *rx;

@@ -38,11 +38,11 @@ static void toe_tcb_check__holes(void)
 	uint32_t at = ENV_IRS + 1;
 
 	BREAKS(t->nholes = TOE_MAX_HOLES + 1);
-	BREAKS((t->nholes = 1, t->ooo[0] = (struct toe_range){ at, at + 5 }));
-	BREAKS((t->nholes = 1, t->ooo[0] = (struct toe_range){ at + 5, at + 5 }));
-	BREAKS((t->nholes = 1, t->ooo[0] = (struct toe_range){ at + 5, at + 70000 }));
-	BREAKS((t->nholes = 2, t->ooo[0] = (struct toe_range){ at + 5, at + 10 },
-		t->ooo[1] = (struct toe_range){ at + 10, at + 15 }));
+	BREAKS((t->nholes = 1, toe_ooo(t)[0] = (struct toe_range){ at, at + 5 }));
+	BREAKS((t->nholes = 1, toe_ooo(t)[0] = (struct toe_range){ at + 5, at + 5 }));
+	BREAKS((t->nholes = 1, toe_ooo(t)[0] = (struct toe_range){ at + 5, at + 70000 }));
+	BREAKS((t->nholes = 2, toe_ooo(t)[0] = (struct toe_range){ at + 5, at + 10 },
+		toe_ooo(t)[1] = (struct toe_range){ at + 10, at + 15 }));
 }
 
 static void toe_tcb_check__timers(void)

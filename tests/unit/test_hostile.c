@@ -15,6 +15,7 @@ enum { BUF = 16384, STEPS = 60, ENDLESS = 4000 };
 
 struct war {
 	struct toe_tcb t;
+	struct toe_tcb_lists lists; /* its own: they follow it */
 	struct toe_open how;
 	uint64_t rng, now;
 	uint64_t rx_end, tx_una, right; /* as last seen: none goes back */
@@ -167,7 +168,7 @@ static struct toe_seg random_seg(struct war *w)
 		s.flags |= TOE_RST;
 	s.seq = near(w, t->rcv_nxt, t->rcv_adv);
 	if (t->nholes && chance(w, 30))
-		s.seq = t->ooo[rnd(w, t->nholes)].hi + rnd(w, 3) - 1;
+		s.seq = toe_ooo(t)[rnd(w, t->nholes)].hi + rnd(w, 3) - 1;
 	if (t->flags & TOE_TCB_FIN_OOO && chance(w, 30))
 		s.seq = (uint32_t)t->fin_at - rnd(w, 300);
 	s.ack = near(w, t->snd_una, t->snd_max);
@@ -203,12 +204,13 @@ static struct toe_seg random_seg(struct war *w)
 static void segment(struct war *w, const struct toe_seg *s)
 {
 	struct toe_tcb *t = &w->t, old = w->t;
+	struct toe_tcb_lists lists = w->lists;
 	struct toe_span span[TOE_MAX_SPANS];
 	unsigned n = toe_tcp_place(t, s, span);
 	uint64_t from = w->rx_end;
 	uint32_t a;
 
-	HOLDS(w, !memcmp(t, &old, sizeof(old)));
+	HOLDS(w, !memcmp(t, &old, sizeof(old)) && !memcmp(&w->lists, &lists, sizeof(lists)));
 	for (unsigned i = 0; i < n; i++) {
 		HOLDS(w, span[i].len && span[i].off + span[i].len <= s->len);
 		HOLDS(w, span[i].pos >= from);
@@ -222,7 +224,7 @@ static void segment(struct war *w, const struct toe_seg *s)
 			w->stored[p & (BUF - 1)] = 1;
 	a = toe_tcp_input(t, s, w->now);
 	if (!(a & TOE_ACT_RX) &&
-	    (!(a & TOE_ACT_C_OOO) || !memcmp(t->ooo, old.ooo, sizeof(old.ooo))))
+	    (!(a & TOE_ACT_C_OOO) || !memcmp(w->lists.ooo, lists.ooo, sizeof(lists.ooo))))
 		for (unsigned i = 0; i < n; i++)
 			for (uint64_t p = span[i].pos; p < span[i].pos + span[i].len; p++)
 				w->stored[p & (BUF - 1)] = 0;

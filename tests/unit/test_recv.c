@@ -94,7 +94,8 @@ static const char *holes(const struct env *e)
 	text[0] = 0;
 	for (unsigned i = 0; i < e->t.nholes; i++)
 		n += (unsigned)snprintf(text + n, sizeof(text) - n, "%s%u-%u", i ? " " : "",
-					e->t.ooo[i].lo - ENV_IRS - 1, e->t.ooo[i].hi - ENV_IRS - 1);
+					e->lists.ooo[i].lo - ENV_IRS - 1,
+					e->lists.ooo[i].hi - ENV_IRS - 1);
 	return text;
 }
 

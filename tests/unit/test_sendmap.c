@@ -24,6 +24,7 @@ static void sack__splits_and_joins(void)
 	CU_ASSERT_EQUAL(e.t.sacked, 1000);
 	sack(&e, 0, 6000, 7000);
 	CU_ASSERT_EQUAL(e.t.nsent, 5);
+	CU_ASSERT(e.t.sent_far);
 	sack(&e, 0, 4000, 7000);
 	CU_ASSERT_EQUAL(e.t.nsent, 3);
 	CU_ASSERT_EQUAL(e.t.sacked, 3000);
@@ -32,6 +33,7 @@ static void sack__splits_and_joins(void)
 	env_in(&e, TOE_ACK, 0, 0, 10000);
 	CU_ASSERT_EQUAL(e.t.sacked, 0);
 	CU_ASSERT_EQUAL(e.t.nsent, 0);
+	CU_ASSERT_FALSE(e.t.sent_far);
 }
 
 /*
@@ -110,6 +112,7 @@ static void trim__keeps_the_sums_right(void)
 		CU_ASSERT(e.t.nsent > 20);
 		toe_tcp_trim(&e.t, 16, keep);
 		CU_ASSERT(e.t.nsent <= keep);
+		CU_ASSERT_EQUAL(e.t.sent_far, e.t.nsent > TOE_NEAR_SENT);
 		CU_ASSERT_PTR_NULL(toe_tcb_check(&e.t));
 	}
 }

@@ -7,6 +7,7 @@
 enum { SLOTS = 4, FLOWS = 16 };
 
 static struct toe_tcb_slot slot[SLOTS];
+static struct toe_slot_lists lists[SLOTS];
 static struct toe_flow_ent ent[FLOWS];
 static uint32_t owner[2 * SLOTS];
 static uint16_t work[SLOTS];
@@ -18,6 +19,7 @@ static void set_up(void)
 	memset(ent, 0, sizeof(ent));
 	memset(slot, 0, sizeof(slot));
 	c = (struct toe_cache){ .slot = slot,
+				.lists = lists,
 				.owner = owner,
 				.work = work,
 				.mark = mark,
@@ -36,9 +38,10 @@ static uint32_t enter(uint32_t i)
 	if (s == TOE_SLOT_NONE)
 		return s;
 	ent[i].word = toe_ent_word(TOE_LIFE_LIVE, 0, 1, s);
-	slot[s].sel = 0;
-	memset(&slot[s].copy[0], 0, sizeof(slot[s].copy[0]));
-	slot[s].copy[0].snd_una = 1000 + i;
+	slot[s].sel = 1;
+	memset(&slot[s].copy[1], 0, TOE_TCB_HEAD);
+	toe_cache_open(&c, s)->snd_una = 1000 + i;
+	toe_cache_commit(&slot[s]);
 	return s;
 }
 
@@ -92,26 +95,28 @@ static void promote__brings_the_spilled_tcb_back(void)
 }
 
 /* A spilled TCB has room for a part of the lists; the rest is forgotten, not mixed up. */
-static void spill__keeps_part_of_the_tail(void)
+static void spill__keeps_part_of_the_lists(void)
 {
-	const struct toe_tcb *t;
+	struct toe_tcb *t;
 	unsigned evicted;
 	uint32_t s;
 
 	set_up();
 	s = enter(0);
+	t = toe_cache_open(&c, s);
 	for (unsigned i = 0; i < TOE_SPILL_HOLES + 5; i++)
-		slot[s].copy[0].ooo[i] = (struct toe_range){ 10 * i + 10, 10 * i + 15 };
-	slot[s].copy[0].nholes = TOE_SPILL_HOLES + 5;
+		toe_ooo(t)[i] = (struct toe_range){ 10 * i + 10, 10 * i + 15 };
+	t->nholes = TOE_SPILL_HOLES + 5;
+	toe_cache_commit(&slot[s]);
 	mark[s] = TOE_SLOT_IDLE;
 	for (uint32_t i = 1; i < SLOTS + 1; i++)
 		enter(i);
 	CU_ASSERT_EQUAL(ent[0].loc, TOE_LOC_SPILLED);
 	s = toe_cache_take(&c, ent, 0, &evicted);
 	toe_cache_promote(&c, s, &ent[0]);
-	t = toe_cache_committed(&slot[s]);
+	t = toe_cache_open(&c, s);
 	CU_ASSERT_EQUAL(t->nholes, TOE_SPILL_HOLES);
-	CU_ASSERT_EQUAL(t->ooo[TOE_SPILL_HOLES - 1].hi, 10 * TOE_SPILL_HOLES + 5);
+	CU_ASSERT_EQUAL(toe_ooo(t)[TOE_SPILL_HOLES - 1].hi, 10 * TOE_SPILL_HOLES + 5);
 }
 
 /* What is worked on is not seen before the commit, and the commit is one word. */
@@ -122,7 +127,7 @@ static void commit__flips_copies(void)
 
 	set_up();
 	s = enter(3);
-	t = toe_cache_open(&slot[s]);
+	t = toe_cache_open(&c, s);
 	CU_ASSERT_EQUAL(t->snd_una, 1003);
 	t->snd_una = 5;
 	CU_ASSERT_EQUAL(toe_cache_committed(&slot[s])->snd_una, 1003);
@@ -130,21 +135,23 @@ static void commit__flips_copies(void)
 	CU_ASSERT_EQUAL(toe_cache_committed(&slot[s])->snd_una, 5);
 }
 
-static void copy__head_and_used_tail(void)
+static void copy__head_and_used_lists(void)
 {
-	static struct toe_tcb a, b;
+	static struct toe_tcb_whole a, b;
 
 	memset(&a, 0x5a, sizeof(a));
-	a.nholes = 3;
-	a.nsent = 2;
-	a.sent_lo = 7;
-	toe_tcb_copy(&b, &a);
-	CU_ASSERT(!memcmp(&a, &b, offsetof(struct toe_tcb, ooo) + 3 * sizeof(a.ooo[0])));
-	CU_ASSERT(!memcmp(a.sent + 7, b.sent + 7, 2 * sizeof(a.sent[0])));
-	CU_ASSERT_EQUAL(b.ooo[3].lo, 0);
-	CU_ASSERT_EQUAL(b.sent[9].end, 0);
-	CU_ASSERT_EQUAL(b.cookie, a.cookie);
-	CU_ASSERT_EQUAL(b.peer_mac[0], 0x5a);
+	a.t.lists = 0;
+	a.t.nholes = 3;
+	a.t.nsent = 2;
+	a.t.sent_lo = 7;
+	toe_tcb_copy(&b.t, &a.t);
+	CU_ASSERT(!memcmp(&a.t, &b.t, sizeof(a.t)));
+	CU_ASSERT(!memcmp(a.lists.ooo, b.lists.ooo, 3 * sizeof(a.lists.ooo[0])));
+	CU_ASSERT(!memcmp(a.lists.sent + 7, b.lists.sent + 7, 2 * sizeof(a.lists.sent[0])));
+	CU_ASSERT_EQUAL(b.lists.ooo[3].lo, 0);
+	CU_ASSERT_EQUAL(b.lists.sent[9].end, 0);
+	CU_ASSERT_EQUAL(b.t.cookie, a.t.cookie);
+	CU_ASSERT_EQUAL(b.t.peer_mac[0], 0x5a);
 }
 
 static void adopt__refuses_what_cannot_be(void)
@@ -160,5 +167,5 @@ static void adopt__refuses_what_cannot_be(void)
 
 UNIT_MAIN("tcb_cache", T(take__prefers_idle_victim), T(take__second_chance_for_used),
 	  T(take__none_when_all_pinned), T(promote__brings_the_spilled_tcb_back),
-	  T(spill__keeps_part_of_the_tail), T(commit__flips_copies), T(copy__head_and_used_tail),
+	  T(spill__keeps_part_of_the_lists), T(commit__flips_copies), T(copy__head_and_used_lists),
 	  T(adopt__refuses_what_cannot_be))

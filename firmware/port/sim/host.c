@@ -346,13 +346,13 @@ const char *sim_leak(const struct toe_port *p)
 
 const struct toe_tcb *sim_tcb(const struct toe_port *p, uint32_t flow)
 {
-	static struct toe_tcb whole;
+	static struct toe_tcb_whole whole;
 	const struct toe_tcb *t = toe_engine_peek(p->state, p->ctrl, &p->ent[flow]);
 
 	if (t != (const struct toe_tcb *)p->ent[flow].tcb)
 		return t;
-	toe_tcb_unpack(&whole, p->ent[flow].tcb);
-	return &whole;
+	toe_tcb_unpack(&whole.t, p->ent[flow].tcb);
+	return &whole.t;
 }
 
 const char *sim_check(const struct toe_port *p)
