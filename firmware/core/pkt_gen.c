@@ -98,20 +98,30 @@ static uint8_t *put_tcp(uint8_t *p, const struct toe_tuple *t, const struct toe_
 	return p + sizeof(*th) + o->opt_len;
 }
 
-/* Bytes of the send buffer from stream position `pos` on; their sum. */
-static uint64_t put_part(uint8_t *p, uint64_t pos, uint32_t len, const struct toe_place *from)
+/* The `len` bytes from stream position `pos` on, but for the first `at`, whose sum is `sum`. */
+static uint64_t put_rest(uint64_t sum, uint32_t at, uint8_t *p, uint64_t pos, uint32_t len,
+			 const struct toe_place *from)
 {
-	uint64_t off, s, sum;
-	uint32_t piece = toe_ring_piece(from->ring, from->flow, from->base, pos, len, &off);
+	for (uint32_t piece; at < len; at += piece) {
+		uint64_t off, s;
 
-	sum = toe_csum_copy(0, p, from->arena + off, piece);
-	for (uint32_t at = piece; at < len; at += piece) {
 		piece =
 		    toe_ring_piece(from->ring, from->flow, from->base, pos + at, len - at, &off);
 		s = toe_csum_copy(0, p + at, from->arena + off, piece);
 		sum = toe_csum_plus(sum, at & 1 ? toe_csum_odd(s) : s);
 	}
 	return sum;
+}
+
+/* Bytes of the send buffer from stream position `pos` on; their sum. Few wrap around its end. */
+static inline uint64_t put_part(uint8_t *p, uint64_t pos, uint32_t len,
+				const struct toe_place *from)
+{
+	uint64_t off, sum;
+	uint32_t piece = toe_ring_piece(from->ring, from->flow, from->base, pos, len, &off);
+
+	sum = toe_csum_copy(0, p, from->arena + off, piece);
+	return piece == len ? sum : put_rest(sum, piece, p, pos, len, from);
 }
 
 /*

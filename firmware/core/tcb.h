@@ -273,7 +273,7 @@ struct toe_tcb {
 	/* Of the place, not of the connection: from the TCB's end to its lists, bytes. */
 	int64_t lists;
 };
-/* What is copied of a TCB. */
+/* What belongs to the connection. */
 #define TOE_TCB_HEAD __builtin_offsetof(struct toe_tcb, lists)
 
 /*

@@ -10,14 +10,14 @@ enum { SEARCH = 64 };
 
 void toe_tcb_copy(struct toe_tcb *dst, const struct toe_tcb *src)
 {
-	size_t n = TOE_TCB_HEAD;
+	size_t n = offsetof(struct toe_tcb, sent_near);
 
 	/* A length that the compiler does not know: it would emit a string instruction, at twice the time. */
 	__asm__("" : "+r"(n));
 	memcpy(dst, src, n);
 	if (src->nholes)
 		memcpy(toe_ooo(dst), toe_ooo(src), src->nholes * sizeof(struct toe_range));
-	if (src->sent_far && src->nsent)
+	if (src->nsent)
 		memcpy(toe_sents(dst) + src->sent_lo, toe_sents(src) + src->sent_lo,
 		       src->nsent * sizeof(struct toe_sent));
 }

@@ -119,6 +119,21 @@ static void mark_urgent(struct toe_tcb *t, struct toe_out *o, uint64_t seq)
 	}
 }
 
+/* What few segments with data need. */
+static void make_rare(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint64_t seq)
+{
+	if (t->flags & TOE_TCB_PACED)
+		toe_pace_charge(t, o->len, now);
+	if (o->rexmit) {
+		t->rexmit_segs++;
+		t->rexmit_bytes += o->len;
+		if (t->probe_end)
+			toe_pmtu_resent(t, seq, now);
+	}
+	if (t->opts & TOE_TCB_URGENT)
+		mark_urgent(t, o, seq);
+}
+
 /*
  * `len` bytes from `seq`, with FIN if it stands right behind them. PSH says that a write ends here
  * (RFC 9293 3.9.1.2), which one with MSG_MORE does not.
@@ -139,16 +154,8 @@ static inline void make_data(struct toe_tcb *t, uint64_t now, struct toe_out *o,
 	make(t, now, o, seq, flags);
 	o->len = len;
 	o->rexmit = seq < t->snd_max;
-	if (TOE_UNLIKELY(t->flags & TOE_TCB_PACED))
-		toe_pace_charge(t, len, now);
-	if (TOE_UNLIKELY(o->rexmit)) {
-		t->rexmit_segs++;
-		t->rexmit_bytes += len;
-		if (t->probe_end)
-			toe_pmtu_resent(t, seq, now);
-	}
-	if (TOE_UNLIKELY(t->opts & TOE_TCB_URGENT))
-		mark_urgent(t, o, seq);
+	if (TOE_UNLIKELY(o->rexmit || t->flags & TOE_TCB_PACED || t->opts & TOE_TCB_URGENT))
+		make_rare(t, now, o, seq);
 	t->sent_at = now;
 	t->data_segs_out += !!len;
 	if (len) /* a FIN alone is no answer, and none will follow */
@@ -335,16 +342,18 @@ static void persist(struct toe_tcb *t, uint64_t now)
  */
 static inline bool send_new(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 {
-	uint32_t len = next_len(t);
+	uint64_t left = unsent(t), may = room(t);
+	uint32_t len = (uint32_t)toe_min64(toe_min64(left, may), full(t));
 	uint8_t burst = t->sent_at == now ? t->burst : 0;
 
 	if (TOE_UNLIKELY(t->mtu_probe) && !t->nholes)
-		len = toe_pmtu_probe(t, len, toe_min64(unsent(t), room(t)));
+		len = toe_pmtu_probe(t, len, toe_min64(left, may));
 	if (t->snd_nxt >= t->snd_end + !!(t->flags & TOE_TCB_FIN_QUEUED) ||
-	    !(len >= full(t) || may_send_short(t, len, len == unsent(t))))
+	    !(len >= full(t) || may_send_short(t, len, len == left)))
 		return false;
 	send_next(t, now, o, len);
-	if (burst && len && !room(t))
+	/* Where more than a segment might go, there is room after one. */
+	if (burst && len && may <= toe_max32(len, t->mss) && !room(t))
 		o->flags |= TOE_PSH;
 	t->burst = burst + (burst < UINT8_MAX);
 	return true;

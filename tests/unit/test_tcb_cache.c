@@ -145,7 +145,7 @@ static void copy__head_and_used_lists(void)
 	a.t.nsent = 2;
 	a.t.sent_lo = 7;
 	toe_tcb_copy(&b.t, &a.t);
-	CU_ASSERT(!memcmp(&a.t, &b.t, sizeof(a.t)));
+	CU_ASSERT(!memcmp(&a.t, &b.t, offsetof(struct toe_tcb, sent_near)));
 	CU_ASSERT(!memcmp(a.lists.ooo, b.lists.ooo, 3 * sizeof(a.lists.ooo[0])));
 	CU_ASSERT(!memcmp(a.lists.sent + 7, b.lists.sent + 7, 2 * sizeof(a.lists.sent[0])));
 	CU_ASSERT_EQUAL(b.lists.ooo[3].lo, 0);
