@@ -59,6 +59,12 @@ static bool has_work(const struct toe_tcb *t)
 	return t->snd_una < t->snd_max || toe_send_pending(t);
 }
 
+/* A segment has come since the last probe, however long ago that is by now. */
+static bool answered(const struct toe_tcb *t)
+{
+	return t->rcv_at + (uint64_t)SECOND * t->keep_intvl_s >= t->keep_at;
+}
+
 uint32_t toe_keep_timer(struct toe_tcb *t, uint64_t now)
 {
 	uint64_t quiet = now - t->rcv_at;
@@ -68,6 +74,8 @@ uint32_t toe_keep_timer(struct toe_tcb *t, uint64_t now)
 		t->keep_at = has_work(t) ? now + idle_us(t) : t->rcv_at + idle_us(t);
 		return 0;
 	}
+	if (answered(t))
+		t->keep_probes = 0;
 	if (given_up(t, quiet))
 		return toe_tcp_abort(t, t->soft_error ? t->soft_error : ETIMEDOUT, now);
 	t->keep_probes++;

@@ -64,6 +64,27 @@ static void keepalive__an_answer_starts_anew(void)
 	CU_ASSERT(is_probe(&e) && !e.t.error);
 }
 
+/* An interval as long as the idle time, and longer: each answer counts, though it is as old by then. */
+static void keepalive__answers_to_slow_probes(void)
+{
+	for (uint32_t intvl = 10; intvl <= 75; intvl += 65) {
+		struct env e = keeping(10, intvl, 2);
+		unsigned probes = 0;
+
+		for (unsigned i = 0; i < 12 && !e.t.error; i++) {
+			e.now = toe_tcp_deadline(&e.t) + 4000; /* timers come late */
+			env_run(&e, toe_tcp_timer(&e.t, e.now));
+			probes += is_probe(&e);
+			if (is_probe(&e))
+				env_in(&e, TOE_ACK, 0, 0, 0);
+		}
+		CU_ASSERT(probes > 6 && !e.t.error);
+		for (unsigned i = 0; i < 4 && !e.t.error; i++)
+			env_timer(&e);
+		CU_ASSERT_EQUAL(e.t.error, ETIMEDOUT);
+	}
+}
+
 static void keepalive__data_counts_as_life(void)
 {
 	struct env e = keeping(10, 2, 1);
@@ -209,8 +230,9 @@ static void user_timeout__handshake(void)
 }
 
 UNIT_MAIN("keepalive", T(keepalive__probes_then_gives_up), T(keepalive__reports_the_soft_error),
-	  T(keepalive__an_answer_starts_anew), T(keepalive__data_counts_as_life),
-	  T(keepalive__not_while_data_waits), T(keepalive__off_and_on),
-	  T(keepalive__user_timeout_overrides_the_count), T(user_timeout__unacknowledged_data),
-	  T(user_timeout__progress_restarts_it), T(user_timeout__longer_than_the_count),
-	  T(user_timeout__zero_window), T(user_timeout__handshake))
+	  T(keepalive__an_answer_starts_anew), T(keepalive__answers_to_slow_probes),
+	  T(keepalive__data_counts_as_life), T(keepalive__not_while_data_waits),
+	  T(keepalive__off_and_on), T(keepalive__user_timeout_overrides_the_count),
+	  T(user_timeout__unacknowledged_data), T(user_timeout__progress_restarts_it),
+	  T(user_timeout__longer_than_the_count), T(user_timeout__zero_window),
+	  T(user_timeout__handshake))
