@@ -266,6 +266,57 @@ static void do_fast(unsigned long count)
 	}
 }
 
+static void set_tcp(int fd, int name, int v)
+{
+	if (setsockopt(fd, IPPROTO_TCP, name, &v, sizeof(v)))
+		die("option %d: %s", name, strerror(errno));
+}
+
+/* A connection that has echoed once, for the test to cut. */
+static int echoed(void)
+{
+	int fd = dial();
+
+	request(fd, 'E', 0);
+	if (!round_trip(fd, 0))
+		die("no echo");
+	printf("connected\n");
+	fflush(stdout);
+	return fd;
+}
+
+/* Keepalive after a second, two probes a second apart: says nothing, and listens for so long. */
+static void do_idle(double limit)
+{
+	struct timeval tv = { .tv_sec = (time_t)limit };
+	int fd = echoed(), one = 1;
+	double t = seconds();
+	char b;
+
+	set_tcp(fd, TCP_KEEPIDLE, 1);
+	set_tcp(fd, TCP_KEEPINTVL, 1);
+	set_tcp(fd, TCP_KEEPCNT, 2);
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+	if (recv(fd, &b, 1, 0) >= 0 || errno != EAGAIN)
+		die("ended: %s after %.2f s", strerror(errno), seconds() - t);
+	if (!round_trip(fd, 1))
+		die("no echo afterwards");
+	close(fd);
+}
+
+/* Sends every now and then until TCP_USER_TIMEOUT, milliseconds, ends the connection. */
+static void do_stall(int timeout_ms)
+{
+	int fd = echoed();
+	double t = seconds();
+
+	set_tcp(fd, TCP_USER_TIMEOUT, timeout_ms);
+	while (send(fd, "x", 1, MSG_NOSIGNAL) == 1 && seconds() - t < 60)
+		usleep(100000);
+	die("ended: %s after %.2f s", strerror(errno), seconds() - t);
+}
+
 static void do_hold(unsigned long count, double limit)
 {
 	static int fd[MAX_CONNS];
@@ -323,6 +374,10 @@ int main(int argc, char **argv)
 		do_open(strtoul(argv[4], NULL, 10));
 	else if (!strcmp(argv[1], "fast"))
 		do_fast(strtoul(argv[4], NULL, 10));
+	else if (!strcmp(argv[1], "idle"))
+		do_idle(atof(argv[4]));
+	else if (!strcmp(argv[1], "stall"))
+		do_stall(atoi(argv[4]));
 	else if (!strcmp(argv[1], "names"))
 		do_names();
 	else if (!strcmp(argv[1], "hold") && argc > 5)
