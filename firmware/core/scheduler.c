@@ -174,10 +174,13 @@ static bool cookie_of(struct toe_fpc *f, const struct toe_rx *rx, struct toe_seg
 void toe_sched_reopen(struct toe_fpc *f, struct toe_work *w, const struct toe_rx *rx)
 {
 	const struct toe_endpoint *ep = &f->ctrl->endpoint[w->e->endpoint];
+	uint32_t label = w->t->flow_label;
 	struct toe_seg syn;
 	struct toe_open o;
 
-	if (rx->seg.ack == (uint32_t)w->t->snd_first || !cookie_of(f, rx, &syn))
+	/* Of the same SYN: else it is an earlier connection's. */
+	if (rx->seg.ack == (uint32_t)w->t->snd_first || rx->seg.seq != (uint32_t)w->t->rcv_first ||
+	    !cookie_of(f, rx, &syn))
 		return;
 	passive_params(f, rx, ep, rx->seg.ack - 1, &o);
 	w->act |= toe_tcp_open_answered(w->t, &o, &syn, f->now);
@@ -185,6 +188,7 @@ void toe_sched_reopen(struct toe_fpc *f, struct toe_work *w, const struct toe_rx
 	w->t->endpoint = w->e->endpoint;
 	w->t->app = w->e->app;
 	w->t->dev = w->e->tuple.dev;
+	w->t->flow_label = label;
 	toe_count(f, TOE_CNT_cookies_opened);
 }
 

@@ -180,7 +180,8 @@ static void make_again(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint6
 static inline void in_flight(struct toe_tcb *t, uint64_t now)
 {
 	if (TOE_UNLIKELY(t->flags & TOE_TCB_PERSIST)) {
-		t->flags &= ~(uint32_t)TOE_TCB_PERSIST;
+		/* Nor is there anything left to probe: the byte would stand behind this. */
+		t->flags &= ~(uint32_t)(TOE_TCB_PERSIST | TOE_TCB_PROBE);
 		t->backoff = 0;
 		t->rto_at = 0;
 	}

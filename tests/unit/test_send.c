@@ -476,6 +476,25 @@ static void nagle__short_one_long_ago(void)
 	CU_ASSERT_EQUAL(e.o[1].len, 500);
 }
 
+/*
+ * The persist timer fired, but there was no frame to send the probe in; then the window opened for
+ * what is lost, and not for more. The probe is off, or its byte would stand behind data in flight.
+ */
+static void probe__not_behind_data(void)
+{
+	struct env e = env_established();
+
+	env_write(&e, 1000);
+	env_ack_wnd(&e, 0, 0, 0);
+	while (!(e.t.flags & TOE_TCB_PERSIST))
+		env_timer(&e);
+	e.now = toe_tcp_deadline(&e.t);
+	toe_tcp_timer(&e.t, e.now);
+	CU_ASSERT(toe_tcp_send(&e.t, 9000, 0, e.now) >= 0);
+	env_ack_wnd(&e, 0, 0, 1000);
+	CU_ASSERT_EQUAL(e.t.snd_nxt, e.t.snd_max);
+}
+
 UNIT_MAIN("send", T(toe_tcp_send__positions), T(toe_tcp_send__not_after_fin),
 	  T(toe_tcp_send__before_the_handshake_waits), T(toe_tcp_send__space_at_once),
 	  T(output__segments_and_push), T(output__numbers_wrap),
@@ -491,4 +510,5 @@ UNIT_MAIN("send", T(toe_tcp_send__positions), T(toe_tcp_send__not_after_fin),
 	  T(probe__gives_up_on_a_dead_one), T(probe__after_a_timeout_into_a_shut_window),
 	  T(ack__number_is_the_highest_sent), T(ack__number_stays_in_the_peers_window),
 	  T(rst__number_stays_in_the_peers_window), T(rst__number_after_a_syn_with_a_shut_window),
-	  T(idle__window_restarts), T(toe_tcp_option__unknown), T(nagle__short_one_long_ago))
+	  T(idle__window_restarts), T(toe_tcp_option__unknown), T(nagle__short_one_long_ago),
+	  T(probe__not_behind_data))

@@ -191,7 +191,46 @@ static void answer__options_survive(void)
 	env_down(&e);
 }
 
+/* An ACK for a cookie that the SYN with number `irs` was given, on a flow whose peer began at `own`. */
+static uint32_t reopened(uint32_t own, uint32_t irs, uint32_t *label)
+{
+	struct toe_rx rx = { 0 };
+	struct toe_seg syn;
+	struct toe_work *w;
+	struct env e;
+	uint32_t bits, first;
+
+	env_up(&e);
+	env_connection(&e);
+	w = toe_fpc_open(e.s->fpc[0], e.sa->conn[0].flow);
+	w->t->rcv_first = (1ull << 32) + own + 1;
+	w->t->flow_label = *label;
+	syn = full_syn();
+	syn.seq = irs;
+	v4 = rx.tuple = w->e->tuple;
+	rx.eth = e.c->ctrl->dev[0].mac;
+	rx.seg = ack_of(&syn, toe_cookie_make(e.s->ctrl->key, &v4, &syn, e.w->now, &bits), bits);
+	rx.seg.tsecr += toe_tuple_secret(e.s->ctrl->key, &v4, TOE_SECRET_TS) -
+			toe_tuple_secret(key, &v4, TOE_SECRET_TS);
+	*e.s->fpc[0]->cookie_until = UINT64_MAX;
+	toe_sched_reopen(e.s->fpc[0], w, &rx);
+	*label = w->t->flow_label;
+	first = (uint32_t)w->t->snd_first - rx.seg.ack;
+	env_down(&e);
+	return first;
+}
+
+/* Only the SYN that is being answered: another one's is of an earlier connection. */
+static void reopen__same_syn(void)
+{
+	uint32_t label = 77;
+
+	CU_ASSERT_EQUAL(reopened(5000, 5000, &label), 0);
+	CU_ASSERT_EQUAL(label, 77);
+	CU_ASSERT_NOT_EQUAL(reopened(5000, 900, &label), 0);
+}
+
 UNIT_MAIN("syn_cookie", T(make__everything_comes_back), T(make__each_option_by_itself),
 	  T(make__without_timestamps), T(make__mss), T(make__no_mss_option),
 	  T(check__one_to_two_periods), T(check__another_connection), T(check__guesses),
-	  T(answer__options_survive))
+	  T(answer__options_survive), T(reopen__same_syn))
