@@ -78,6 +78,8 @@ static void use(struct toe_tcb *t, uint32_t mtu)
 		return;
 	t->mss = (uint16_t)full_segment(t);
 	t->cwnd = toe_max32(t->cwnd, t->mss);
+	if (t->ssthresh) /* the least of it (RFC 5681 3.1) is two of the new ones */
+		t->ssthresh = toe_max32(t->ssthresh, 2u * t->mss);
 }
 
 /*

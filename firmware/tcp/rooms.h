@@ -87,6 +87,16 @@ static inline uint32_t toe_pipe(const struct toe_tcb *t)
 	return (uint32_t)(t->snd_max - t->snd_una) - t->sacked - t->lost;
 }
 
+/*
+ * With nothing in flight, or nothing but what is lost, no ACK will come to ask again: when the
+ * windows let nothing go the persist timer asks. The byte of a window probe is not in flight.
+ */
+static inline bool toe_stuck(const struct toe_tcb *t)
+{
+	return t->snd_nxt == t->snd_una ||
+	       (t->lost && toe_pipe(t) == (uint32_t)(t->snd_max - t->snd_nxt));
+}
+
 /* RFC 8985 7.2: may the timer be a loss probe's? Not while anything is unclear. */
 static inline bool toe_tlp_may(const struct toe_tcb *t)
 {

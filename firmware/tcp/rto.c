@@ -106,6 +106,8 @@ static uint32_t rto_fired(struct toe_tcb *t, uint64_t now)
 	t->rto_at = toe_user_deadline(t, now + toe_rto(t));
 	if (t->state < TOE_TCP_ESTABLISHED)
 		return syn_timeout(t);
+	if (!toe_stuck(t)) /* what counted as lost was on its way */
+		t->flags &= ~(uint32_t)TOE_TCB_PERSIST;
 	return t->flags & TOE_TCB_PERSIST ? persist_timeout(t) : data_timeout(t, now);
 }
 

@@ -325,12 +325,9 @@ static bool held_back(const struct toe_tcb *t)
 	return t->flags & (TOE_TCB_CORK | TOE_TCB_MORE) && t->snd_wnd >= unsent(t);
 }
 
-/* With nothing in flight no ACK will come to ask again. */
 static void persist(struct toe_tcb *t, uint64_t now)
 {
-	bool stuck = t->snd_nxt == t->snd_una || (t->lost && !pipe(t));
-
-	if (!stuck || t->flags & TOE_TCB_PERSIST)
+	if (!toe_stuck(t) || t->flags & TOE_TCB_PERSIST)
 		return;
 	t->flags = (t->flags | TOE_TCB_PERSIST) & ~(uint32_t)TOE_TCB_TLP;
 	if (!t->rto_at)

@@ -293,9 +293,29 @@ static void probe__link_shrinks_before(void)
 		CU_ASSERT(e.o[i].len <= 660);
 }
 
+/* Longer segments in the midst of a recovery: it ends with a window for more than one (RFC 5681 eq. 4). */
+static void link_mtu__larger_in_recovery(void)
+{
+	struct env e = { .now = ENV_T0 };
+	struct toe_open how = env_how();
+	struct toe_seg syn = env_syn(&e);
+
+	how.mtu = 128;
+	syn.mss = 1460;
+	env_run(&e, toe_tcp_open_passive(&e.t, &how, &syn, e.now));
+	env_in(&e, TOE_ACK, 0, 0, 0);
+	env_write(&e, 400);
+	while (!e.t.lost)
+		env_timer(&e);
+	env_run(&e, toe_tcp_link_mtu(&e.t, 1500, e.now));
+	env_in(&e, TOE_ACK, 0, 0, 400);
+	CU_ASSERT_EQUAL(e.t.mss, 1460);
+	CU_ASSERT(e.t.ssthresh >= 2 * 1460);
+}
+
 UNIT_MAIN("pmtu", T(too_big__resends_at_once), T(too_big__outside_the_window),
 	  T(too_big__not_below_the_least), T(too_big__without_a_size), T(too_big__larger),
 	  T(probe__arrives), T(probe__is_lost), T(timeout__black_hole), T(timeout__short_segments),
 	  T(unreachable__ends_a_connect), T(unreachable__is_soft_later), T(unreachable__is_over),
 	  T(unreachable__half_open), T(link_mtu__both_ways), T(probe__maxseg_meanwhile),
-	  T(timeout__small_mss), T(probe__link_shrinks_meanwhile), T(probe__link_shrinks_before))
+	  T(timeout__small_mss), T(probe__link_shrinks_meanwhile), T(probe__link_shrinks_before), T(link_mtu__larger_in_recovery))

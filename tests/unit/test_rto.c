@@ -297,6 +297,41 @@ static void defer_accept__by_cookie_is_no_loss(void)
 	CU_ASSERT_EQUAL(e.t.cwnd, toe_cc_initial_window(&e.t));
 }
 
+/*
+ * A timeout that was needless, and a window that shut: first all that is under way counts as lost and
+ * cannot go, then a D-SACK says that it is on its way. From then on the timer is that of the data.
+ */
+static void persist__ends_with_the_undo(void)
+{
+	struct env e = env_established();
+	struct toe_seg s;
+
+	e.t.flags |= TOE_TCB_SACK;
+	env_ack_wnd(&e, 0, 0, 4000);
+	env_write(&e, 5000);
+	while (!e.t.lost)
+		env_timer(&e);
+	env_ack_wnd(&e, 0, 1000, 0);
+	CU_ASSERT(e.t.flags & TOE_TCB_PERSIST);
+	s = env_seg(&e, TOE_ACK, 0, 0, 1000);
+	s.wnd = 0;
+	s.opts = TOE_SEG_SACK;
+	s.nsack = 1;
+	s.sack[0] = (struct toe_range){ ENV_ISN + 1, ENV_ISN + 1 + 1000 };
+	env_run(&e, toe_tcp_input(&e.t, &s, e.now));
+	CU_ASSERT_EQUAL(e.t.lost, 0);
+	env_timer(&e);
+	env_timer(&e);
+	env_ack_wnd(&e, 0, 1000, 60000);
+	while (e.t.snd_una < e.t.snd_max) {
+		env_timer(&e);
+		if (e.n && env_out_seq(&e, 0) == 1000)
+			env_in(&e, TOE_ACK, 0, 0, 4000);
+		CU_ASSERT_FATAL(e.t.state == TOE_TCP_ESTABLISHED);
+		env_in(&e, TOE_ACK, 0, 0, e.t.snd_una == e.t.snd_first + 4000 ? 5000 : 1000);
+	}
+}
+
 UNIT_MAIN("rto", T(toe_rto_sample__by_the_book), T(toe_rto_sample__leaves_room_for_a_delayed_ack),
 	  T(toe_rto_sample__bounds), T(deadline__is_the_earliest),
 	  T(timer__leaves_alone_what_is_not_due), T(rto__goes_back_and_starts_slowly),
@@ -306,4 +341,4 @@ UNIT_MAIN("rto", T(toe_rto_sample__by_the_book), T(toe_rto_sample__leaves_room_f
 	  T(syn__lost_makes_a_cautious_start), T(syn__lost_leaves_no_backoff),
 	  T(fin_wait_2__ends_only_when_nobody_holds_it), T(fin_wait_2__closed_before_the_ack),
 	  T(sample__not_the_wait_for_data), T(backoff__ends_with_the_shut_window),
-	  T(defer_accept__ends), T(defer_accept__by_cookie_is_no_loss))
+	  T(defer_accept__ends), T(defer_accept__by_cookie_is_no_loss), T(persist__ends_with_the_undo))
