@@ -180,8 +180,7 @@ static void make_again(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint6
 static inline void in_flight(struct toe_tcb *t, uint64_t now)
 {
 	if (TOE_UNLIKELY(t->flags & TOE_TCB_PERSIST)) {
-		/* Nor is there anything left to probe: the byte would stand behind this. */
-		t->flags &= ~(uint32_t)(TOE_TCB_PERSIST | TOE_TCB_PROBE);
+		t->flags &= ~(uint32_t)TOE_TCB_PERSIST;
 		t->backoff = 0;
 		t->rto_at = 0;
 	}
@@ -385,6 +384,8 @@ static bool send_probe(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 	uint32_t len = next_len(t);
 
 	t->flags &= ~(uint32_t)TOE_TCB_PROBE;
+	if (!toe_stuck(t)) /* while it waited for a frame */
+		return false;
 	if (t->lost && t->snd_una < t->snd_end) {
 		make_again(t, now, o, t->snd_una, 1, false);
 		return true;
@@ -396,6 +397,7 @@ static bool send_probe(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 		o->flags |= TOE_PSH; /* nothing has come to join it */
 		return true;
 	}
+	persist(t, now); /* it was keepalive's timer */
 	make_again(t, now, o, t->snd_nxt, 1, false);
 	if (t->snd_max > t->snd_nxt) {
 		toe_sent_repeat(t, now);

@@ -3,7 +3,9 @@
  * A peer and an application that both mean ill, by seed: segments and commands near every edge, in
  * every state. After each event the invariants hold, what leaves is well formed, what is delivered
  * was stored, nothing runs backwards; and once the application has closed, the connection ends
- * whatever the peer does.
+ * whatever the peer does. In half of the seeds the peer only says what one in trouble might, so that
+ * the connection lives long and gets into it, too. When the peer is friendly in the end, all that was
+ * written arrives.
  *
  *	test_hostile [seeds [first]]
  */
@@ -11,7 +13,7 @@
 
 #include "tcp_env.h"
 
-enum { BUF = 16384, STEPS = 60, ENDLESS = 4000 };
+enum { BUF = TOE_BUF_DEFAULT, STEPS = 60, ENDLESS = 4000 };
 
 struct war {
 	struct toe_tcb t;
@@ -23,6 +25,8 @@ struct war {
 	bool over, time_wait;
 	bool
 	    crumbs; /* the peer sends small pieces all over the window, and long ones across them */
+	bool
+	    mild; /* the peer says what it might: the connection lives long and gets into trouble */
 	uint8_t stored[BUF]; /* 1: the buffer holds the byte of this position */
 	const char *fail;
 };
@@ -79,16 +83,17 @@ static void check_out(struct war *w, const struct toe_out *o)
 	HOLDS(w, o->len + o->opt_len + 20u + t->ip_hdr <= toe_max32(t->mtu, t->mtu_probe));
 	HOLDS(w, o->opt_len <= 40 && o->opt_len % 4 == 0);
 	HOLDS(w, !o->len || o->pos + o->len <= t->snd_end - t->snd_first);
-	HOLDS(w, !o->len || (uint32_t)(t->snd_first + o->pos) == o->seq);
+	seq += !!(o->flags & TOE_SYN);
+	HOLDS(w, !o->len || t->snd_first + o->pos == seq);
 	/* Keepalive asks from one below. */
-	HOLDS(w, seq + (o->flags == TOE_ACK && !o->len) >= t->snd_una);
+	HOLDS(w, seq + ((o->flags & ~TOE_ECE) == TOE_ACK && !o->len) >= t->snd_una);
 	HOLDS(w, seq + o->len <= t->snd_max);
 	HOLDS(w, !(o->flags & TOE_FIN) || seq + o->len == t->snd_end);
 	HOLDS(w, !o->last == !(o->flags & TOE_RST));
 	if (t->state == TOE_TCP_SYN_SENT)
 		return;
-	HOLDS(w, o->ack == (uint32_t)t->rcv_nxt);
-	ack = t->rcv_nxt;
+	ack = toe_seq_expand(t->rcv_nxt, o->ack);
+	HOLDS(w, ack == t->rcv_nxt || (toe_cc(t)->wants_ecn && ack < t->rcv_nxt));
 	HOLDS(w, ack >= w->acked);
 	w->acked = ack;
 	if (o->flags & TOE_SYN)
@@ -101,12 +106,12 @@ static void check_out(struct war *w, const struct toe_out *o)
 
 static void act(struct war *w, uint32_t a)
 {
+	bool frames = !chance(w, 10); /* the FPC may have none, or run out of them */
 	struct toe_out o;
 	unsigned n = 0;
 
 	check(w);
-	/* The FPC may run out of frames. */
-	while (!w->over && !chance(w, 2) && toe_tcp_output(&w->t, w->now, &o)) {
+	while (frames && !w->over && !chance(w, 2) && toe_tcp_output(&w->t, w->now, &o)) {
 		check_out(w, &o);
 		check(w);
 		w->over = o.last;
@@ -134,9 +139,9 @@ static void settle(struct war *w)
 	}
 	check(w);
 	HOLDS(w, w->over || w->t.state < TOE_TCP_ESTABLISHED || !toe_send_pending(&w->t) ||
-		     w->t.rto_at);
+		     w->t.rto_at || w->t.pace_at);
 	HOLDS(w, w->over || w->t.state < TOE_TCP_ESTABLISHED ||
-		     !(w->t.flags & (TOE_TCB_ACK_NOW | TOE_TCB_REXMIT)));
+		     !(w->t.flags & (TOE_TCB_ACK_NOW | (w->t.pace_at ? 0 : TOE_TCB_REXMIT))));
 }
 
 static uint32_t near(struct war *w, uint64_t a, uint64_t b)
@@ -155,6 +160,56 @@ static uint32_t near(struct war *w, uint64_t a, uint64_t b)
 	default:
 		return base;
 	}
+}
+
+/* The boundary of a segment under way, or a number near it. */
+static uint32_t boundary(struct war *w)
+{
+	const struct toe_tcb *t = &w->t;
+	uint32_t flight = (uint32_t)(t->snd_max - t->snd_una), at;
+
+	if (t->nsent && chance(w, 50))
+		return toe_sents(t)[t->sent_lo + rnd(w, t->nsent)].end;
+	at = rnd(w, flight / t->mss + 2) * t->mss;
+	return (uint32_t)t->snd_una + toe_min32(at, flight);
+}
+
+/* Acknowledgements, SACK blocks, data and windows that a peer in trouble might send. */
+static struct toe_seg mild_seg(struct war *w)
+{
+	const struct toe_tcb *t = &w->t;
+	struct toe_seg s = { .flags = TOE_ACK, .ack = (uint32_t)t->snd_una };
+
+	s.seq = (uint32_t)t->rcv_nxt;
+	if (chance(w, 30))
+		s.ack = boundary(w);
+	if (chance(w, 30)) {
+		s.len = PICK(w, 1, 100, t->mss, 1448);
+		s.seq += chance(w, 50) ? 0 : rnd(w, 6) * 1448;
+	}
+	s.wnd = (uint16_t)(PICK(w, 0, 1, 100, t->mss, 3 * t->mss, 20000, 65535, 65535, 65535) >>
+			   (chance(w, 50) ? t->snd_wscale : 0));
+	if (chance(w, 60) && t->snd_wnd >> t->snd_wscale <= 65535)
+		s.wnd = (uint16_t)(t->snd_wnd >> t->snd_wscale);
+	if (t->flags & TOE_TCB_TS) {
+		s.opts |= TOE_SEG_TS;
+		s.tsval = t->ts_recent + rnd(w, 2);
+		s.tsecr = toe_ts_now(t, w->now) - PICK(w, 0, 1, 10, 300);
+	}
+	if (chance(w, 40)) {
+		s.opts |= TOE_SEG_SACK;
+		s.nsack = (uint8_t)(1 + rnd(w, 3));
+		for (unsigned i = 0; i < s.nsack; i++) {
+			uint32_t lo = boundary(w), hi = boundary(w);
+
+			s.sack[i] = toe_seq_lt(lo, hi) ? (struct toe_range){ lo, hi }
+						       : (struct toe_range){ hi, lo };
+		}
+	}
+	s.flags |= chance(w, 10) ? TOE_ECE : 0;
+	s.opts |= chance(w, 10) ? TOE_SEG_CE : 0;
+	s.flags |= s.len && chance(w, 10) ? TOE_CWR : 0;
+	return s;
 }
 
 static struct toe_seg random_seg(struct war *w)
@@ -224,7 +279,8 @@ static void segment(struct war *w, const struct toe_seg *s)
 			w->stored[p & (BUF - 1)] = 1;
 	a = toe_tcp_input(t, s, w->now);
 	if (!(a & TOE_ACT_RX) &&
-	    (!(a & TOE_ACT_C_OOO) || !memcmp(w->lists.ooo, lists.ooo, sizeof(lists.ooo))))
+	    (!(a & TOE_ACT_C_OOO) ||
+	     (t->nholes == old.nholes && !memcmp(w->lists.ooo, lists.ooo, sizeof(lists.ooo)))))
 		for (unsigned i = 0; i < n; i++)
 			for (uint64_t p = span[i].pos; p < span[i].pos + span[i].len; p++)
 				w->stored[p & (BUF - 1)] = 0;
@@ -234,6 +290,19 @@ static void segment(struct war *w, const struct toe_seg *s)
 		toe_tcp_input(t, s, w->now);
 		check(w);
 	}
+}
+
+/* The application reads all that is there. */
+static void read_all(struct war *w)
+{
+	struct toe_tcb *t = &w->t;
+	int64_t r;
+
+	for (uint64_t p = t->rcv_read - t->rcv_first; p < toe_tcp_rx_end(t); p++)
+		w->stored[p & (BUF - 1)] = 0;
+	r = toe_tcp_recv(t, toe_tcp_rx_end(t), w->now);
+	HOLDS(w, r >= 0);
+	act(w, r < 0 ? 0 : (uint32_t)r);
 }
 
 static void command(struct war *w)
@@ -267,11 +336,7 @@ static void command(struct war *w)
 		break;
 	case 7:
 	case 8:
-		end = t->rcv_read - t->rcv_first;
-		for (uint64_t p = end; p < toe_tcp_rx_end(t); p++)
-			w->stored[p & (BUF - 1)] = 0;
-		r = toe_tcp_recv(t, toe_tcp_rx_end(t), w->now);
-		HOLDS(w, r >= 0);
+		read_all(w);
 		break;
 	default:
 		r = toe_tcp_send(t, wrote + rnd(w, toe_send_space(t) + 1), (uint8_t)rnd(w, 4),
@@ -296,15 +361,20 @@ static void timers(struct war *w)
 static void begin(struct war *w)
 {
 	struct toe_seg syn;
+	uint32_t a;
 
 	w->now = PICK(w, 1, 1000000, UINT32_MAX) + ((uint64_t)rnd(w, 3) << 40);
 	w->how = (struct toe_open){ .isn = -rnd(w, 20000),
 				    .ts_offset = rnd(w, UINT32_MAX),
-				    .rcv_size = (uint32_t)BUF >> rnd(w, 4),
+				    .rcv_size = 16384u >> rnd(w, 4),
 				    .snd_size = 2048u << rnd(w, 6),
 				    .rcv_most = 1u << rnd(w, 24),
 				    .snd_most = 1u << rnd(w, 24),
 				    .mtu = (uint16_t)PICK(w, 576, 1500, 1500, 9000),
+				    .cc = (uint8_t)rnd(w, TOE_CC_COUNT),
+				    .ecn = (uint8_t)rnd(w, 3),
+				    .fast = (uint8_t)(chance(w, 20) ? rnd(w, 4) : 0),
+				    .fo_mss = (uint16_t)PICK(w, 64, 536, 1460),
 				    .ip_hdr = (uint8_t)PICK(w, 20, 20, 40) };
 	if (chance(w, 30)) {
 		act(w, toe_tcp_open_active(&w->t, &w->how, w->now));
@@ -312,9 +382,11 @@ static void begin(struct war *w)
 		return;
 	}
 	syn = random_seg(w);
-	syn.flags = TOE_SYN;
+	syn.flags = TOE_SYN | (chance(w, 50) ? TOE_ECE | TOE_CWR : 0);
 	syn.seq = -rnd(w, 20000);
-	act(w, toe_tcp_open_passive(&w->t, &w->how, &syn, w->now));
+	a = toe_tcp_open_passive(&w->t, &w->how, &syn, w->now);
+	memset(w->stored, 1, toe_tcp_rx_end(&w->t));
+	act(w, a);
 }
 
 /* Most seeds should get past the handshake. */
@@ -322,6 +394,12 @@ static void handshake(struct war *w)
 {
 	struct toe_seg s = random_seg(w);
 	bool active = w->t.state == TOE_TCP_SYN_SENT;
+
+	if (w->mild) {
+		s.mss = (uint16_t)PICK(w, 64, 536, 1460, 1460, 8960);
+		s.wscale = (uint8_t)PICK(w, 0, 7, 14);
+		s.wnd = (uint16_t)PICK(w, 0, 1, 500, 65535);
+	}
 
 	s.flags = TOE_ACK | (active ? TOE_SYN : 0);
 	s.opts = active ? (uint8_t)(rnd(w, 16)) : w->t.flags & TOE_TCB_TS ? TOE_SEG_TS : 0;
@@ -400,6 +478,70 @@ static void router(struct war *w)
 		act(w, toe_tcp_link_mtu(&w->t, 128 + rnd(w, 9000), w->now));
 }
 
+/* The next thing that a peer without fault does: shake hands, acknowledge all, send what is missing. */
+static void friendly(struct war *w)
+{
+	struct toe_tcb *t = &w->t;
+	struct toe_seg s = { .flags = TOE_ACK, .wnd = 65535, .ack = (uint32_t)t->snd_max };
+	uint64_t fin = t->flags & TOE_TCB_FIN_OOO ? t->fin_at : UINT64_MAX;
+
+	s.seq = (uint32_t)t->rcv_nxt;
+	if (t->state == TOE_TCP_SYN_SENT) {
+		s.flags |= TOE_SYN;
+		s.seq = 77;
+		s.opts = TOE_SEG_MSS | TOE_SEG_TS | TOE_SEG_SACK_OK;
+		s.mss = 1460;
+	} else if (toe_recv_can(t) && t->rcv_adv > t->rcv_nxt) {
+		s.len =
+		    (uint32_t)toe_min64(toe_min64(500, fin - t->rcv_nxt), t->rcv_adv - t->rcv_nxt);
+	}
+	s.opts |= t->flags & TOE_TCB_TS ? TOE_SEG_TS : 0;
+	s.tsval = t->ts_recent;
+	s.tsecr = toe_ts_now(t, w->now);
+	segment(w, &s);
+}
+
+/* Timers, until `at`. */
+static void pass(struct war *w, uint64_t until)
+{
+	uint64_t at;
+
+	while (!w->over && !w->fail && (at = toe_tcp_deadline(&w->t)) && at <= until) {
+		w->now = toe_max64(at, w->now);
+		act(w, toe_tcp_timer(&w->t, w->now));
+		settle(w);
+	}
+	w->now = toe_max64(w->now, until);
+}
+
+/* Whatever has happened, with a good peer and path all comes to its end, and soon. */
+static void peace(struct war *w)
+{
+	struct toe_tcb *t = &w->t;
+	uint64_t begun = w->now;
+
+	for (unsigned n = 0; !w->over && !w->fail && t->state != TOE_TCP_CLOSED; n++) {
+		if (t->state >= TOE_TCP_ESTABLISHED && !toe_send_pending(t) &&
+		    t->snd_una == t->snd_max && n > 20)
+			break;
+		HOLDS(w, n < 400 && w->now - begun < 300000000);
+		settle(w);
+		/* Only the persist timer goes on from here, or that of a SYN which waits for data. */
+		if (t->opts & TOE_TCB_SYN_HELD ||
+		    (toe_send_pending(t) && t->snd_una == t->snd_max)) {
+			HOLDS(w, toe_tcp_deadline(t));
+			pass(w, toe_tcp_deadline(t));
+		}
+		pass(w, w->now + 10000);
+		if (!w->over && t->state != TOE_TCP_CLOSED)
+			friendly(w);
+		if (!w->over && t->rcv_first)
+			read_all(w);
+	}
+	HOLDS(w, w->over || t->state == TOE_TCP_CLOSED ||
+		     toe_tcp_tx_una(t) == t->snd_end - t->snd_first);
+}
+
 static bool war(uint64_t seed)
 {
 	static struct war w;
@@ -407,10 +549,11 @@ static bool war(uint64_t seed)
 	memset(&w, 0, sizeof(w));
 	w.rng = seed * 0x9e3779b97f4a7c15ull + 0x7654321;
 	w.crumbs = chance(&w, 20);
+	w.mild = chance(&w, 50);
 	begin(&w);
 	if (chance(&w, 85))
 		handshake(&w);
-	for (unsigned i = 0; i < STEPS && !w.over && !w.fail; i++) {
+	for (unsigned i = 0; i < (w.mild ? 4 * STEPS : STEPS) && !w.over && !w.fail; i++) {
 		struct toe_seg s;
 
 		w.now += rnd(&w, 1000);
@@ -429,10 +572,16 @@ static bool war(uint64_t seed)
 			router(&w);
 			break;
 		default:
-			s = random_seg(&w);
+			s = w.mild && chance(&w, 98) && w.t.state >= TOE_TCP_ESTABLISHED
+				? mild_seg(&w)
+				: random_seg(&w);
 			segment(&w, &s);
 		}
+		if (chance(&w, 3) && !w.over)
+			toe_tcp_trim(&w.t, TOE_SPILL_HOLES, TOE_NEAR_SENT);
 	}
+	if (!w.over && !w.fail && chance(&w, 70))
+		peace(&w);
 	if (!w.over && !w.fail)
 		end_it(&w);
 	if (w.time_wait && !w.fail)

@@ -229,10 +229,26 @@ static void user_timeout__handshake(void)
 	CU_ASSERT_EQUAL(e.now, ENV_T0 + 7 * (uint64_t)S); /* 1 + 2 + 4 */
 }
 
+/* Its probe waited for a frame, and there is data for a shut window now: that probe has a timer. */
+static void probe__becomes_that_of_a_shut_window(void)
+{
+	struct env e = env_established();
+	struct toe_out o;
+
+	CU_ASSERT(toe_tcp_option(&e.t, TOE_OPT_KEEPALIVE, 1, e.now) >= 0);
+	env_ack_wnd(&e, 0, 0, 0);
+	e.now = toe_tcp_deadline(&e.t);
+	toe_tcp_timer(&e.t, e.now);
+	CU_ASSERT(toe_tcp_send(&e.t, 100, 0, e.now) >= 0);
+	CU_ASSERT(toe_tcp_output(&e.t, e.now, &o));
+	CU_ASSERT_EQUAL(o.len, 1);
+	CU_ASSERT_PTR_NULL(toe_tcb_check(&e.t));
+}
+
 UNIT_MAIN("keepalive", T(keepalive__probes_then_gives_up), T(keepalive__reports_the_soft_error),
 	  T(keepalive__an_answer_starts_anew), T(keepalive__answers_to_slow_probes),
 	  T(keepalive__data_counts_as_life), T(keepalive__not_while_data_waits),
 	  T(keepalive__off_and_on), T(keepalive__user_timeout_overrides_the_count),
 	  T(user_timeout__unacknowledged_data), T(user_timeout__progress_restarts_it),
 	  T(user_timeout__longer_than_the_count), T(user_timeout__zero_window),
-	  T(user_timeout__handshake))
+	  T(user_timeout__handshake), T(probe__becomes_that_of_a_shut_window))

@@ -318,4 +318,5 @@ UNIT_MAIN("pmtu", T(too_big__resends_at_once), T(too_big__outside_the_window),
 	  T(probe__arrives), T(probe__is_lost), T(timeout__black_hole), T(timeout__short_segments),
 	  T(unreachable__ends_a_connect), T(unreachable__is_soft_later), T(unreachable__is_over),
 	  T(unreachable__half_open), T(link_mtu__both_ways), T(probe__maxseg_meanwhile),
-	  T(timeout__small_mss), T(probe__link_shrinks_meanwhile), T(probe__link_shrinks_before), T(link_mtu__larger_in_recovery))
+	  T(timeout__small_mss), T(probe__link_shrinks_meanwhile), T(probe__link_shrinks_before),
+	  T(link_mtu__larger_in_recovery))

@@ -341,4 +341,5 @@ UNIT_MAIN("rto", T(toe_rto_sample__by_the_book), T(toe_rto_sample__leaves_room_f
 	  T(syn__lost_makes_a_cautious_start), T(syn__lost_leaves_no_backoff),
 	  T(fin_wait_2__ends_only_when_nobody_holds_it), T(fin_wait_2__closed_before_the_ack),
 	  T(sample__not_the_wait_for_data), T(backoff__ends_with_the_shut_window),
-	  T(defer_accept__ends), T(defer_accept__by_cookie_is_no_loss), T(persist__ends_with_the_undo))
+	  T(defer_accept__ends), T(defer_accept__by_cookie_is_no_loss),
+	  T(persist__ends_with_the_undo))
