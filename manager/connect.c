@@ -22,8 +22,16 @@ static bool connect_done(struct tm_sock *s)
 
 	if (kind == TM_FLOW)
 		return toe_load_acquire(&s->fb->dev.flags) &
-		       (TOE_FLOW_ESTABLISHED | TOE_FLOW_ERROR);
+		       (TOE_FLOW_ESTABLISHED | TOE_FLOW_EAGER | TOE_FLOW_ERROR);
 	return kind != TM_CONNECT;
+}
+
+/* The SYN waits for data, or has left with some, and no answer has come (TCP Fast Open). */
+static bool eager(struct tm_sock *s)
+{
+	return tm_kind(s) == TM_FLOW &&
+	       (toe_load_acquire(&s->fb->dev.flags) &
+		(TOE_FLOW_ESTABLISHED | TOE_FLOW_EAGER | TOE_FLOW_ERROR)) == TOE_FLOW_EAGER;
 }
 
 static int take_failure(struct tm_sock *s)
@@ -49,7 +57,8 @@ static int connect_result(struct tm_sock *s)
 		tm_big_unlock();
 		return err;
 	}
-	tm_set(s, TM_S_CONNECTED);
+	if (!eager(s))
+		tm_set(s, TM_S_CONNECTED);
 	return 0;
 }
 
@@ -129,9 +138,9 @@ static void to_placeholder(int fd, void *arg)
 	dup3(tm_proc.placeholder, fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
 }
 
-/* 1: the kernel's business; 0: TOE_SW_CONNECT is out; -errno. `fast`: by TCP Fast Open, if it can be. */
+/* 1: the kernel's business; 0: TOE_SW_CONNECT is out; -errno. `fast`: TOE_SO_FASTOPEN and kin. */
 static int connect_start(struct tm_ctx *c, struct tm_sock *s, int fd, const struct sockaddr *addr,
-			 socklen_t len, bool fast)
+			 socklen_t len, uint32_t fast)
 {
 	struct toe_adm_req req = { .type = TOE_ADM_REQ_CONNECT, .ctx = c->id };
 	struct toe_adm_ans ans;
@@ -167,8 +176,7 @@ static int connect_start(struct tm_ctx *c, struct tm_sock *s, int fd, const stru
 	tm_clear(s, TM_S_FAILED | TM_S_ERROR_TAKEN | TM_S_CONNECTED);
 	toe_store_release(&s->kind, TM_CONNECT);
 	*toe_arena_grant_opts(tm_proc.arena, ans.grant) = s->opt.so;
-	if (fast)
-		toe_arena_grant_opts(tm_proc.arena, ans.grant)->flags |= TOE_SO_FASTOPEN;
+	toe_arena_grant_opts(tm_proc.arena, ans.grant)->flags |= fast;
 	tm_push(c, ans.fpc, TOE_SW_CONNECT, 0, 0, ans.grant,
 		(uint64_t)s->serial << 32 | tm_sock_index(s));
 	/* Only the FPC knows whether it has a cookie, and it is about to say so. */
@@ -223,6 +231,8 @@ static int connect_again(struct tm_ctx *c, struct tm_sock *s, int fd)
 {
 	if (tm_kind(s) == TM_LISTEN || tm_has(s, TM_S_CONNECTED))
 		return -EISCONN;
+	if (eager(s))
+		return toe_load(&s->fb->app.tx_end) ? -EALREADY : -EISCONN;
 	return connect_wait(c, s, fd, tm_has(s, TM_S_NONBLOCK), -EALREADY);
 }
 
@@ -286,7 +296,8 @@ static ssize_t kernel_sendmsg(struct tm_sock *s, int fd, const struct msghdr *ms
 }
 
 /* The connecting half of tm_tx_connect. 1: the kernel's business; 0 or -errno. */
-static int connect_first(struct tm_sock *s, int fd, const struct msghdr *msg, int flags, bool fast)
+static int connect_first(struct tm_sock *s, int fd, const struct msghdr *msg, int flags,
+			 uint32_t fast)
 {
 	const struct sockaddr *addr = msg->msg_name;
 	bool nonblock = tm_has(s, TM_S_NONBLOCK) || flags & MSG_DONTWAIT;
@@ -297,10 +308,10 @@ static int connect_first(struct tm_sock *s, int fd, const struct msghdr *msg, in
 		return -EOPNOTSUPP;
 	if (tm_kind(s) != TM_FRESH && !connect_done(s))
 		return -EALREADY;
-	if (tm_kind(s) != TM_FRESH) {
-		err = tm_has(s, TM_S_CONNECTED) ? 0 : connect_result(s);
-		return err ? err : -EISCONN;
-	}
+	if (tm_kind(s) != TM_FRESH && eager(s))
+		return toe_load(&s->fb->app.tx_end) ? -EALREADY : 0;
+	if (tm_kind(s) != TM_FRESH)
+		return tm_has(s, TM_S_CONNECTED) ? -EISCONN : connect_result(s);
 	if (!addr || msg->msg_namelen < sizeof(sa_family_t))
 		return -EINVAL;
 	if (tm_has(s, TM_S_FAILED) && s->error)
@@ -318,7 +329,8 @@ ssize_t tm_tx_connect(struct tm_sock *s, int fd, const struct msghdr *msg, int f
 	int err = tm_iter_init(&it, msg->msg_iov, msg->msg_iovlen);
 
 	if (!err)
-		err = connect_first(s, fd, msg, flags, it.left);
+		err = connect_first(s, fd, msg, flags,
+				    TOE_SO_FASTOPEN | (it.left ? 0 : TOE_SO_FASTOPEN_BARE));
 	if (err > 0)
 		return kernel_sendmsg(s, fd, msg, flags);
 	return err ? tm_tx_error(err, flags) : tm_tx(s, fd, &it, flags & ~MSG_FASTOPEN);

@@ -13,7 +13,7 @@ static uint32_t poll_flow(struct tm_sock *s)
 	bool wr = over || fl & TOE_FLOW_TX_SHUT || tm_has(s, TM_S_SHUT_WR);
 	uint32_t ev = 0;
 
-	if (tm_unlikely(!(fl & TOE_FLOW_ESTABLISHED) && !over))
+	if (tm_unlikely(!(fl & (TOE_FLOW_ESTABLISHED | TOE_FLOW_EAGER)) && !over))
 		return 0;
 	if (tm_unlikely(rd))
 		ev |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
@@ -24,7 +24,7 @@ static uint32_t poll_flow(struct tm_sock *s)
 	if (tm_unlikely(toe_load(&s->fb->dev.rx_urg)) && tm_urg_at(s) != UINT64_MAX &&
 	    toe_load(&s->oob_taken) != toe_load(&s->fb->dev.rx_urg))
 		ev |= EPOLLPRI;
-	if (wr || tm_writable(s))
+	if (wr || (fl & TOE_FLOW_ESTABLISHED ? tm_writable(s) : tm_eager_space(s)))
 		ev |= EPOLLOUT | EPOLLWRNORM;
 	if (tm_unlikely(fl & TOE_FLOW_ERROR) && !tm_has(s, TM_S_ERROR_TAKEN))
 		ev |= EPOLLERR;

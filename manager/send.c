@@ -148,12 +148,23 @@ int tm_tx_wait(struct tm_ctx *c, struct tm_sock *s, int fd, uint64_t deadline)
 	return tm_sock_wait(c, s, fd, tx_ready, -1, deadline);
 }
 
-static bool connecting_over(struct tm_sock *s)
+/* Connecting has ended for good, or `eager`: by TCP Fast Open data can go with the SYN. */
+static bool connected_by(struct tm_sock *s, uint8_t eager)
 {
 	if (tm_kind(s) == TM_FLOW)
 		return toe_load_acquire(&s->fb->dev.flags) &
-		       (TOE_FLOW_ESTABLISHED | TOE_FLOW_ERROR);
+		       (TOE_FLOW_ESTABLISHED | TOE_FLOW_ERROR | eager);
 	return tm_kind(s) != TM_CONNECT;
+}
+
+static bool handshake_over(struct tm_sock *s)
+{
+	return connected_by(s, 0);
+}
+
+static bool connecting_over(struct tm_sock *s)
+{
+	return connected_by(s, TOE_FLOW_EAGER);
 }
 
 int tm_tx_begin(struct tm_ctx *c, struct tm_sock *s, int fd, int flags)
@@ -182,22 +193,69 @@ static bool established(struct tm_sock *s)
 	       tm_likely(toe_load_acquire(&s->fb->dev.flags) & TOE_FLOW_ESTABLISHED);
 }
 
+/* As much as goes with the SYN (TCP Fast Open). */
+static ssize_t tx_syn(struct tm_ctx *c, struct tm_sock *s, struct tm_iter *it, int flags)
+{
+	struct tm_iter part = *it;
+	size_t room = tm_eager_space(s);
+	bool full;
+
+	if (part.left > room)
+		part.left = room;
+	if (part.left)
+		return tx_some(c, s, &part, flags, &full);
+	tm_glance(c);
+	return -EAGAIN;
+}
+
+/*
+ * The handshake is not done, but data can go with the SYN. A call that may block waits for the
+ * answer, so as to say that there was none. Bytes or -errno.
+ */
+static ssize_t tx_eager(struct tm_ctx *c, struct tm_sock *s, int fd, struct tm_iter *it, int flags)
+{
+	uint64_t deadline = s->opt.sndtimeo_us ? tm_now_us() + s->opt.sndtimeo_us : 0;
+	ssize_t r = 0;
+	bool full;
+	int err;
+
+	if (!handshake_over(s)) {
+		if (tm_has(s, TM_S_NONBLOCK) || flags & MSG_DONTWAIT)
+			return tx_syn(c, s, it, flags);
+		r = tx_some(c, s, it, flags, &full);
+		err = r < 0 ? (int)r : tm_sock_wait(c, s, fd, handshake_over, -1, deadline);
+		if (err)
+			return err;
+	}
+	if (!(toe_load_acquire(&s->fb->dev.flags) & TOE_FLOW_ERROR))
+		return r;
+	err = tm_take_error(s);
+	return err ? -err : -EPIPE;
+}
+
 ssize_t tm_tx(struct tm_sock *s, int fd, struct tm_iter *it, int flags)
 {
 	uint64_t deadline = 0;
 	ssize_t done = 0, r;
-	bool full;
+	bool full, early = false;
 	int err = 0;
 	struct tm_ctx *c = tm_ctx_get(&err);
 
-	if (c && tm_unlikely(!established(s)))
+	if (c && tm_unlikely(!established(s))) {
+		early = true;
 		err = tm_tx_begin(c, s, fd, flags);
+	}
 	if (tm_unlikely(err))
 		return tm_tx_error(err, flags);
 	if (tm_unlikely(!it->left))
 		return 0;
 	if (tm_unlikely(!tm_iter_valid(it)))
 		return -EFAULT;
+	if (tm_unlikely(early)) {
+		done = tx_eager(c, s, fd, it, flags);
+		if (done < 0 || !it->left || !established(s))
+			return done < 0 ? tm_tx_error(done, flags) : done;
+	}
 	for (;;) {
 		r = tx_some(c, s, it, flags, &full);
 		if (r > 0)

@@ -216,6 +216,15 @@ static inline bool tm_writable(const struct tm_sock *s)
 	       (tm_likely(low == UINT32_MAX) || 2ull * tm_tx_unsent(s) < low);
 }
 
+/* Bytes that a SYN to come can still take (TCP Fast Open). */
+static inline uint32_t tm_eager_space(const struct tm_sock *s)
+{
+	uint64_t end = toe_load(&s->fb->app.tx_end);
+	uint32_t most = toe_load_acquire(&s->fb->dev.tx_open);
+
+	return end < most ? most - (uint32_t)end : 0;
+}
+
 /*
  * Memory of the receive or send buffer from stream position `pos` on: *n becomes what of it lies in
  * one piece. After rx_end, or tx_una and tx_limit, were read (acquire).

@@ -95,6 +95,7 @@ enum toe_sock_flags {
 	TOE_SO_NODELAY = 1, /* TCP_NODELAY */
 	TOE_SO_KEEPALIVE = 2, /* SO_KEEPALIVE */
 	TOE_SO_FASTOPEN = 4, /* active opens: TCP_FASTOPEN_CONNECT, MSG_FASTOPEN */
+	TOE_SO_FASTOPEN_BARE = 8, /* with it: there is no data, the SYN does not wait for any */
 };
 
 /*
@@ -159,14 +160,19 @@ enum toe_tcp_state {
 
 enum toe_flow_flags {
 	/*
-	 * handshake done, or the peer's SYN brought a Fast Open cookie, or there is one for our SYN:
-	 * the application may write (stays set)
+	 * handshake done, or the peer's SYN brought a Fast Open cookie: the application may write
+	 * (stays set)
 	 */
 	TOE_FLOW_ESTABLISHED = 1,
 	TOE_FLOW_RX_FIN = 2, /* rx_end is the end of the stream */
 	TOE_FLOW_ERROR = 4, /* toe_flow_dev.error is set; the flow is gone */
 	TOE_FLOW_CLOSED = 8, /* the firmware has let go of the flow */
 	TOE_FLOW_TX_SHUT = 16, /* nothing more can be sent */
+	/*
+	 * there is a Fast Open cookie for our SYN: the application may write, and up to tx_open
+	 * that goes with it (stays set)
+	 */
+	TOE_FLOW_EAGER = 32,
 };
 
 /*
@@ -187,7 +193,10 @@ struct toe_flow_dev {
 	uint64_t rx_ring; /* where it lies (toe_ring_*): stored before rx_end reaches a new ring */
 	uint64_t tx_ring; /* the same for sending: stored before tx_una and tx_limit let one in */
 	uint32_t tx_limit; /* size of the send buffer, bytes */
-	/* with tx_burst: the windows are open up to here, what is beyond waits (position, low half) */
+	/*
+	 * with tx_burst: the windows are open up to here, what is beyond waits; with TOE_FLOW_EAGER
+	 * before TOE_FLOW_ESTABLISHED: up to here data goes with the SYN (position, low half)
+	 */
 	uint32_t tx_open;
 	uint64_t
 	    rx_urg; /* position behind the urgent byte; 0 = none. Stored before rx_end reaches it */

@@ -4,7 +4,12 @@
 #include "fpc.h"
 #include "isn.h"
 
-enum { OFF_US = 600 * 1000000 };
+enum {
+	OFF_US = 600 * 1000000,
+	OFF_SILENT_US = 60 * 1000000,
+	/* Points: a SYN with data counts double; it is not one loss of a request that shows a path. */
+	LOST_MOST = 2,
+};
 
 void toe_fast_cookie(const uint64_t key[2], const struct toe_tuple *t, uint64_t period,
 		     struct toe_fo_cookie *c)
@@ -93,22 +98,46 @@ void toe_fast_active(struct toe_fpc *f, const struct toe_tuple *t, struct toe_op
 		o->fo = p->fo;
 		o->fo_mss = p->mss;
 	}
-	o->fast = TOE_FAST_OPTION | (o->fo.len ? TOE_FAST_DATA : 0);
+	o->fast = TOE_FAST_OPTION;
+	if (o->fo.len && !(o->opts.flags & TOE_SO_FASTOPEN_BARE))
+		o->fast |= TOE_FAST_DATA;
+}
+
+/*
+ * RFC 7413 4.1.3.1: a SYN of this kind was of no use, but an ordinary one was. Once more of that, and
+ * there are none for ten minutes.
+ */
+static void lost(struct toe_fpc *f, struct toe_fast_path *p, bool data)
+{
+	p->lost = (uint8_t)(p->lost + (data ? 2 : 1));
+	if (p->lost < LOST_MOST)
+		return;
+	p->lost = 0;
+	p->off = f->now + OFF_US;
 }
 
 void toe_fast_learn(struct toe_fpc *f, const struct toe_tuple *tuple, const struct toe_tcb *t,
 		    const struct toe_seg *syn_ack)
 {
-	struct toe_fast_path *p;
+	bool cookie = syn_ack->opts & TOE_SEG_FASTOPEN && syn_ack->fo.len;
+	bool again = !(t->opts & TOE_TCB_FO_OPTION); /* it went again without */
+	bool data = t->opts & TOE_TCB_FASTOPEN;
+	struct toe_fast_path *p = place(f, tuple);
 
-	if (!(syn_ack->opts & TOE_SEG_FASTOPEN) || !syn_ack->fo.len)
+	if (!cookie && !again && !is_for(p, tuple))
 		return;
 	p = own(f, tuple);
-	p->fo = syn_ack->fo;
 	p->mss = t->mss_peer;
+	if (cookie)
+		p->fo = syn_ack->fo;
+	if (again && !cookie && t->snd_una <= t->snd_first)
+		lost(f, p, data);
+	else
+		p->lost = 0;
 }
 
-void toe_fast_lost(struct toe_fpc *f, const struct toe_tuple *t)
+/* RFC 7413 4.1.3.1 counts that too; but then the server may be down, which a minute will show. */
+void toe_fast_silent(struct toe_fpc *f, const struct toe_tuple *t)
 {
-	own(f, t)->off = f->now + OFF_US;
+	own(f, t)->off = f->now + OFF_SILENT_US;
 }

@@ -178,7 +178,7 @@ void toe_fpc_input(struct toe_fpc *f, uint32_t flow, struct toe_rx *rx)
 		return;
 	}
 	had = w->t->rcv_nxt;
-	asked = w->t->state == TOE_TCP_SYN_SENT && w->t->opts & TOE_TCB_FO_OPTION;
+	asked = w->t->state == TOE_TCP_SYN_SENT && w->t->opts & TOE_TCB_FO_ASKED;
 	act = toe_tcp_input(w->t, &rx->seg, f->now);
 	w->act |= act & ~(uint32_t)TOE_ACT_RST;
 	toe_count(f, TOE_CNT_rx_segments);
@@ -292,17 +292,18 @@ static void timer(struct toe_fpc *f, uint32_t i)
 {
 	struct toe_work *w;
 	uint32_t act;
+	bool asked;
 
 	if (f->soft[i].kind != TOE_SOFT_LIVE)
 		return;
 	w = toe_fpc_open(f, i + f->first);
 	if (!w)
 		return;
+	asked = w->t->state == TOE_TCP_SYN_SENT && w->t->opts & TOE_TCB_FO_ASKED;
 	act = toe_tcp_timer(w->t, f->now);
 	w->act |= act;
-	if (act & TOE_ACT_C_RTO && w->t->state == TOE_TCP_SYN_SENT &&
-	    w->t->opts & TOE_TCB_FO_OPTION)
-		toe_fast_lost(f, &w->e->tuple);
+	if (asked && w->t->state == TOE_TCP_CLOSED)
+		toe_fast_silent(f, &w->e->tuple);
 	count_acts(f, act);
 }
 

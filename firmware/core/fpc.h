@@ -228,9 +228,11 @@ void toe_fast_passive(const struct toe_fpc *f, const struct toe_rx *rx,
 /* What an active open makes of what is known of its destination, in the same way. */
 void toe_fast_active(struct toe_fpc *f, const struct toe_tuple *t, struct toe_open *o);
 /* A SYN-ACK came for `t`, whose SYN had the option; a SYN that had it was not answered in time. */
+/* The handshake of an active open that used the option is done, with this SYN-ACK ... */
 void toe_fast_learn(struct toe_fpc *f, const struct toe_tuple *tuple, const struct toe_tcb *t,
 		    const struct toe_seg *syn_ack);
-void toe_fast_lost(struct toe_fpc *f, const struct toe_tuple *t);
+/* ... or nobody has answered. */
+void toe_fast_silent(struct toe_fpc *f, const struct toe_tuple *t);
 
 /* path.c: a path's MTU was heard of; and what is known, at most `link`. */
 void toe_path_learn(struct toe_fpc *f, const struct toe_tuple *t, uint16_t mtu);

@@ -33,7 +33,7 @@ void toe_host_publish(struct toe_work *w)
 {
 	struct toe_flow_dev *d = &w->b->dev;
 	const struct toe_tcb *t = w->t;
-	uint8_t flags = d->flags & TOE_FLOW_ESTABLISHED;
+	uint8_t flags = d->flags & (TOE_FLOW_ESTABLISHED | TOE_FLOW_EAGER);
 
 	if (t->state >= TOE_TCP_ESTABLISHED || toe_tcp_early(t))
 		flags |= TOE_FLOW_ESTABLISHED;
@@ -45,13 +45,15 @@ void toe_host_publish(struct toe_work *w)
 		toe_store(&d->error, t->error);
 		flags |= TOE_FLOW_ERROR;
 	}
-	if (t->state >= TOE_TCP_ESTABLISHED || flags & TOE_FLOW_ESTABLISHED) {
+	if (t->state >= TOE_TCP_ESTABLISHED || flags & (TOE_FLOW_ESTABLISHED | TOE_FLOW_EAGER)) {
 		if (d->rx_ring != t->rcv_ring || d->tx_ring != t->snd_ring)
 			publish_rings(d, t);
 		toe_store(&d->rx_urg, t->rcv_up ? t->rcv_up - t->rcv_first : 0);
 		toe_store_release(&d->rx_end, toe_tcp_rx_end(t));
 		toe_store_release(&d->tx_una, toe_tcp_tx_una(t));
-		if (t->notsent_lowat || d->tx_burst)
+		if (toe_tcp_eager(t))
+			toe_store_release(&d->tx_open, toe_tcp_eager_len(t));
+		else if (t->notsent_lowat || d->tx_burst)
 			publish_unsent(d, t);
 		if (d->rx_limit != t->rcv_size || d->tx_limit != t->snd_size)
 			publish_limits(d, t);
@@ -69,7 +71,8 @@ void toe_host_birth(struct toe_fpc *f, struct toe_work *w)
 	const struct toe_tuple *t = &w->e->tuple;
 
 	/* Its id is told before the batch is published. */
-	toe_store(&b->dev.flags, toe_tcp_eager(w->t) ? TOE_FLOW_ESTABLISHED : 0);
+	toe_store(&b->dev.flags, toe_tcp_eager(w->t) ? TOE_FLOW_EAGER : 0);
+	toe_store(&b->dev.tx_open, toe_tcp_eager(w->t) ? toe_tcp_eager_len(w->t) : 0);
 	toe_store(&b->dev.state, w->t->state);
 	toe_store(&b->dev.rx_end, 0);
 	toe_store(&b->dev.rx_urg, 0);

@@ -25,9 +25,10 @@ struct toe_path {
  */
 struct toe_fast_path {
 	uint8_t laddr[16], raddr[16];
-	uint64_t off; /* microseconds; until then it is not used: a SYN with the option was lost */
+	uint64_t off; /* microseconds; until then it is not used: the path may drop such SYNs */
 	struct toe_fo_cookie fo; /* without bytes: none is known */
 	uint8_t dev;
+	uint8_t lost; /* SYNs with the option in a row that were of no use (core/fastopen.c) */
 	uint16_t mss;
 	uint16_t vlan;
 };

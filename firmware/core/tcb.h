@@ -80,6 +80,7 @@ enum toe_tcb_opts {
 	TOE_TCB_SYN_HELD = 1 << 7, /* our SYN waits for data, until rto_at at most */
 	TOE_TCB_UNFINISHED = 1 << 8, /* the last write said that it goes on: no PSH at its end */
 	TOE_TCB_UNTIL_ACK = 1 << 9, /* TOE_TCB_MORE ends when an ACK comes */
+	TOE_TCB_FO_ASKED = 1 << 10, /* an active open whose first SYN had the option */
 };
 
 struct toe_range {

@@ -34,7 +34,7 @@ void toe_fo_active(struct toe_tcb *t, const struct toe_open *o, uint64_t now)
 {
 	if (!(o->fast & TOE_FAST_OPTION))
 		return;
-	t->opts |= TOE_TCB_FO_OPTION;
+	t->opts |= TOE_TCB_FO_OPTION | TOE_TCB_FO_ASKED;
 	t->fo = o->fo;
 	if (!(o->fast & TOE_FAST_DATA))
 		return;
@@ -53,14 +53,29 @@ uint32_t toe_fo_release(struct toe_tcb *t)
 	return TOE_ACT_OUTPUT;
 }
 
-/* Bytes of data that a SYN with so many bytes of options may take along (RFC 7413 4.2.1). */
-uint32_t toe_fo_syn_room(const struct toe_tcb *t, uint32_t opt_len)
+/*
+ * Bytes of data that the SYN may take along (RFC 7413 4.2.1). All options that TCP has room for are
+ * counted: on the way some may come to ours.
+ */
+static uint32_t syn_room(const struct toe_tcb *t)
 {
 	uint32_t most = toe_min32(t->mss_peer, t->mtu - t->ip_hdr - 20u);
 
 	if (t->maxseg)
 		most = toe_min32(most, t->maxseg);
-	return most > opt_len ? (uint32_t)toe_min64(most - opt_len, t->snd_end - t->snd_first) : 0;
+	return most > TOE_TCP_MAX_OPT ? most - TOE_TCP_MAX_OPT : 0;
+}
+
+uint32_t toe_fo_syn_len(const struct toe_tcb *t)
+{
+	return (uint32_t)toe_min64(syn_room(t), t->snd_end - t->snd_first);
+}
+
+uint32_t toe_tcp_eager_len(const struct toe_tcb *t)
+{
+	if (t->opts & TOE_TCB_SYN_HELD)
+		return syn_room(t);
+	return t->snd_max > t->snd_first ? (uint32_t)(t->snd_max - t->snd_first) : 0;
 }
 
 /* Our SYN or SYN-ACK must leave again; what is in flight behind it stays where it is. */

@@ -15,6 +15,7 @@
 
 /* Microseconds. */
 enum {
+	TOE_TCP_MAX_OPT = 40, /* bytes of options that a header takes */
 	TOE_DELACK_US = 40000,
 	TOE_RTO_MIN_US = 200000,
 	TOE_RTO_MAX_US = 120000000,
@@ -332,7 +333,7 @@ uint32_t toe_fo_passive(struct toe_tcb *t, const struct toe_open *o, const struc
 			uint64_t now);
 void toe_fo_active(struct toe_tcb *t, const struct toe_open *o, uint64_t now);
 uint32_t toe_fo_release(struct toe_tcb *t);
-uint32_t toe_fo_syn_room(const struct toe_tcb *t, uint32_t opt_len);
+uint32_t toe_fo_syn_len(const struct toe_tcb *t);
 void toe_fo_syn_due(struct toe_tcb *t);
 uint32_t toe_fo_established(struct toe_tcb *t);
 

@@ -158,7 +158,8 @@ static inline void make_data(struct toe_tcb *t, uint64_t now, struct toe_out *o,
 		make_rare(t, now, o, seq);
 	t->sent_at = now;
 	t->data_segs_out += !!len;
-	if (len) /* a FIN alone is no answer, and none will follow */
+	/* A FIN alone is no answer, and none will follow; nor is what the peer did not want with the SYN. */
+	if (len && !o->rexmit)
 		t->flags &= ~(uint32_t)(TOE_TCB_FRESH | TOE_TCB_QUICKACK);
 }
 
@@ -516,7 +517,7 @@ static bool send_edge(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 /* Data that goes with our first SYN (RFC 7413 4.2.1). */
 static void add_early(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 {
-	o->len = toe_fo_syn_room(t, o->opt_len);
+	o->len = toe_fo_syn_len(t);
 	if (!o->len)
 		return;
 	t->snd_nxt = t->snd_max = t->snd_first + o->len;

@@ -234,6 +234,9 @@ static inline bool toe_tcp_eager(const struct toe_tcb *t)
 	return t->state == TOE_TCP_SYN_SENT && t->opts & TOE_TCB_FASTOPEN;
 }
 
+/* Of such a connection: bytes that go with the SYN; once that has left, those that did. */
+uint32_t toe_tcp_eager_len(const struct toe_tcb *t);
+
 /*
  * TCP_NOTSENT_LOWAT (tcp(7)). Up to which stream position the windows are open: once output was made,
  * what was written beyond it waits. And by how many bytes a writer goes on at a time, 0 without that

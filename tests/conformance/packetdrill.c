@@ -143,6 +143,13 @@ static void read_sysctls(void)
 	fclose(f);
 }
 
+static void follow_sysctls(void)
+{
+	stack_enter();
+	read_sysctls();
+	stack_leave();
+}
+
 static void enter(void)
 {
 	stack_enter();
@@ -269,6 +276,11 @@ static ssize_t do_send(void *u, int fd, const void *b, size_t n, int flags)
 static ssize_t do_sendto(void *u, int fd, const void *b, size_t n, int flags,
 			 const struct sockaddr *a, socklen_t len)
 {
+	follow_sysctls();
+	if (flags & MSG_FASTOPEN && !(sysctls.fastopen & FASTOPEN_CLIENT)) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
 	return CALL(call_sendto(fd, b, n, flags, a, len));
 }
 
@@ -316,6 +328,12 @@ static int do_getsockopt(void *u, int fd, int level, int name, void *v, socklen_
 
 static int do_setsockopt(void *u, int fd, int level, int name, const void *v, socklen_t len)
 {
+	follow_sysctls();
+	if (level == IPPROTO_TCP && name == TCP_FASTOPEN_CONNECT &&
+	    !(sysctls.fastopen & FASTOPEN_CLIENT)) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
 	return CALL(toe_setsockopt(fd, level, name, v, len));
 }
 
@@ -360,8 +378,7 @@ ssize_t sendfile(int out, int in, off_t *off, size_t n)
 
 static int do_netdev_send(void *u, const void *ip, size_t n)
 {
-	enter();
-	leave();
+	follow_sysctls();
 	offload_inject(ip, n, link_mtu, offload_mss);
 	stack_run(stack_now(), false);
 	await_stamp();

@@ -57,8 +57,9 @@ for tool in tc ethtool; do printf '#!/bin/sh\n' > "$tmp/bin/$tool"; done
 chmod +x "$tmp"/bin/*
 cp "$tmp/bin/sysctl" "$tmp/tcp/common/set_sysctls.py"
 cp "$tmp/bin/sysctl" "$tmp/common/set_sysctls.py"
+# shellcheck disable=SC2016 # Perl's variables
 find "$tmp" -name '*.pkt' -print0 | xargs -0 perl -0777 -pi -e \
-	's/^[ \t]*[-+*0-9.~]*[ \t]*%\{.*?\}%/"\n" x ($& =~ tr{\n}{})/smge; s/^\x60.*sysctl_restore.*\x60//mg; s/&>/>/g; s/^[^\n\x60]*\x60nstat[^\x60]*\x60//mg'
+	's/^([ \t]*[-+*0-9.~]*[ \t]*)%\{.*?\}%/$at = $1; $lines = $& =~ tr{\n}{}; ($at =~ m{[1-9]} ? "$at\x60true\x60" : "") . "\n" x $lines/smge; s/^\x60.*sysctl_restore.*\x60//mg; s/&>/>/g; s/^[^\n\x60]*\x60nstat[^\x60]*\x60//mg'
 
 declare -A cookies
 # The engine's own Fast Open cookie for an address, from the packet that a script is surprised by.
