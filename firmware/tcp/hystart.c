@@ -36,16 +36,15 @@ static void sample(struct toe_hystart *h, uint32_t rtt)
 		h->samples++;
 }
 
-/* The least round trip of this round exceeds the last's by an eighth, 4 to 16 ms. */
-static bool delay_grows(const struct toe_hystart *h)
+/* The least round trip of this round exceeds `base`, that of another, by an eighth, 4 to 16 ms. */
+static bool delay_grows(const struct toe_hystart *h, uint32_t base)
 {
 	uint32_t thresh;
 
-	if (h->samples < N_RTT_SAMPLE || h->this_rtt == UINT32_MAX || h->last_rtt == UINT32_MAX)
+	if (h->samples < N_RTT_SAMPLE || h->this_rtt == UINT32_MAX || base == UINT32_MAX)
 		return false;
-	thresh = toe_max32(MIN_RTT_THRESH_US,
-			   toe_min32(h->last_rtt / MIN_RTT_DIVISOR, MAX_RTT_THRESH_US));
-	return h->this_rtt >= h->last_rtt + thresh;
+	thresh = toe_max32(MIN_RTT_THRESH_US, toe_min32(base / MIN_RTT_DIVISOR, MAX_RTT_THRESH_US));
+	return h->this_rtt >= base + thresh;
 }
 
 /* In CSS: did the round trip grow only for a moment? */
@@ -71,12 +70,18 @@ void toe_hystart_ack(struct toe_hystart *h, struct toe_tcb *t, const struct toe_
 		return;
 	if (s->rtt_us)
 		sample(h, s->rtt_us);
-	if (!h->css_rounds && delay_grows(h)) {
+	if (!h->css_rounds && delay_grows(h, h->last_rtt)) {
 		h->css_rtt = h->this_rtt;
 		h->css_rounds = 1;
 	} else if (h->css_rounds && false_alarm(h)) {
 		h->css_rtt = UINT32_MAX;
 		h->css_rounds = 0;
+	} else if (h->css_rounds && delay_grows(h, h->css_rtt)) {
+		/*
+		 * RFC 9406 4.2 stays up to five rounds, as the delay may have been jitter. Grown as much
+		 * again it is none: it is our own queue, which growth by a quarter would soon overflow.
+		 */
+		t->ssthresh = t->cwnd;
 	}
 	if (toe_seq_lt((uint32_t)t->snd_una, h->window_end))
 		return;

@@ -99,6 +99,20 @@ static void css__five_rounds_end_slow_start(void)
 	CU_ASSERT_EQUAL(t.ssthresh, t.cwnd);
 }
 
+/* In CSS the round trip has grown by the threshold again: that is no jitter. */
+static void css__ends_where_delay_grows_again(void)
+{
+	for (uint32_t rtt = 33999; rtt <= 34000; rtt++) {
+		start();
+		round_of(10, 10000);
+		round_of(10, 10000);
+		round_of(10, 30000);
+		t.cc_state.cubic.hystart.window_end = (uint32_t)t.snd_una;
+		round_of(10, rtt);
+		CU_ASSERT_EQUAL(t.ssthresh < TOE_CWND_MAX, rtt == 34000);
+	}
+}
+
 /* The round trip shrinks again: it was jitter, slow start goes on. */
 static void css__false_alarm(void)
 {
@@ -126,5 +140,6 @@ static void later_slow_start__is_not_watched(void)
 }
 
 UNIT_MAIN("hystart", T(slow_start__doubles), T(slow_start__bounds_an_ack), T(css__threshold),
-	  T(css__needs_eight_samples), T(css__five_rounds_end_slow_start), T(css__false_alarm),
+	  T(css__needs_eight_samples), T(css__five_rounds_end_slow_start),
+	  T(css__ends_where_delay_grows_again), T(css__false_alarm),
 	  T(later_slow_start__is_not_watched))
