@@ -8,6 +8,7 @@
 #define TOE_TCP_CC_H
 
 #include "../core/tcb.h"
+#include "seq.h"
 
 /* What one acknowledgement told. Bytes; a rate or a time that is not known is 0. */
 struct toe_ack_sample {
@@ -72,6 +73,9 @@ static inline const struct toe_cc *toe_cc(const struct toe_tcb *t)
 /* Above this cwnd means nothing: no window can be larger (RFC 7323 2.3). */
 enum { TOE_CWND_MAX = 1 << 30 };
 
+/* Most bytes that a receiver's offload hands up as one segment. */
+enum { TOE_CC_AGGREGATE = 65536 };
+
 /* Initial window, bytes (RFC 6928 2); also the restart window after idling (RFC 5681 4.1). */
 uint32_t toe_cc_initial_window(const struct toe_tcb *t);
 
@@ -102,6 +106,20 @@ static inline void toe_cc_begin(struct toe_tcb *t, bool syn_lost)
 {
 	t->cwnd = syn_lost ? t->mss : toe_cc_initial_window(t);
 	t->ssthresh = TOE_CWND_MAX;
+}
+
+/*
+ * What one acknowledgement of `acked` bytes adds to the window in slow start. RFC 3465 2.3 bounds it
+ * to L bytes, against bursts: two segments, as receivers acknowledged in its time. Today their
+ * offload puts up to 64 KB together before TCP sees it, and one ACK answers that; counted in part,
+ * the window would not double. After a timeout, where an ACK may cover what was received before, L is
+ * one segment.
+ */
+static inline uint32_t toe_cc_slow_start(const struct toe_tcb *t, uint32_t acked)
+{
+	uint32_t l = toe_max32(TOE_CC_AGGREGATE, 2u * t->mss);
+
+	return toe_min32(acked, t->flags & TOE_TCB_RTO_RECOVERY ? t->mss : l);
 }
 
 /*

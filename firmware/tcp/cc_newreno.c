@@ -13,14 +13,6 @@ static void init(struct toe_tcb *t, bool syn_lost, uint64_t now)
 	t->cc_state.newreno = (struct toe_newreno){ 0 };
 }
 
-/* RFC 3465 2.3: L is 1 after a timeout, where an ACK may cover what was received before. */
-static void slow_start(struct toe_tcb *t, uint32_t acked)
-{
-	uint32_t most = t->flags & TOE_TCB_RTO_RECOVERY ? t->mss : 2u * t->mss;
-
-	t->cwnd = toe_min32(t->cwnd + toe_min32(acked, most), TOE_CWND_MAX);
-}
-
 static void avoid_congestion(struct toe_tcb *t, uint32_t acked)
 {
 	struct toe_newreno *r = &t->cc_state.newreno;
@@ -38,7 +30,7 @@ static void ack(struct toe_tcb *t, const struct toe_ack_sample *s)
 	if (!toe_cc_may_grow(t, s))
 		return;
 	if (t->cwnd < t->ssthresh)
-		slow_start(t, s->acked);
+		t->cwnd = toe_min32(t->cwnd + toe_cc_slow_start(t, s->acked), TOE_CWND_MAX);
 	else
 		avoid_congestion(t, s->acked);
 }

@@ -11,7 +11,6 @@ enum {
 	N_RTT_SAMPLE = 8,
 	CSS_GROWTH_DIVISOR = 4,
 	CSS_ROUNDS = 5,
-	L = 8, /* segments that one ACK may let the window grow by, where output is not paced */
 };
 
 static void begin_round(struct toe_hystart *h, const struct toe_tcb *t)
@@ -55,8 +54,7 @@ static bool false_alarm(const struct toe_hystart *h)
 
 static void grow(const struct toe_hystart *h, struct toe_tcb *t, uint32_t acked)
 {
-	uint32_t most = t->flags & TOE_TCB_RTO_RECOVERY ? t->mss : (uint32_t)L * t->mss;
-	uint32_t by = t->flags & TOE_TCB_PACED ? acked : toe_min32(acked, most);
+	uint32_t by = t->flags & TOE_TCB_PACED ? acked : toe_cc_slow_start(t, acked);
 
 	if (h->css_rounds)
 		by /= CSS_GROWTH_DIVISOR;
