@@ -80,7 +80,18 @@ void toe_recovery_timeout(struct toe_tcb *t, uint64_t now)
 	tell(t, TOE_CC_TIMEOUT, now);
 }
 
-/* It is over. Two segments more, as in RFC 6582 3.2, would wait for a delayed ACK. */
+/*
+ * It is over. Where the buffer or the peer's window held new data back, little is in flight now: the
+ * initial window more, or half of ssthresh, leaves in one burst, and slow start does the rest (RFC 6582
+ * 3.2, step 3). Two segments more would wait for a delayed ACK.
+ */
+static uint32_t window_after(const struct toe_tcb *t)
+{
+	uint32_t burst = toe_max32(toe_cc_initial_window(t), t->ssthresh / 2);
+
+	return toe_min32(t->ssthresh, toe_pipe(t) + burst);
+}
+
 static void leave(struct toe_tcb *t, uint64_t now)
 {
 	bool fast = t->flags & TOE_TCB_RECOVERY;
@@ -88,7 +99,7 @@ static void leave(struct toe_tcb *t, uint64_t now)
 	t->flags &=
 	    ~(uint32_t)(TOE_TCB_RECOVERY | TOE_TCB_RTO_RECOVERY | TOE_TCB_FRTO | TOE_TCB_REXMIT);
 	if (fast && !toe_cc(t)->own_recovery)
-		t->cwnd = toe_min32(t->ssthresh, toe_pipe(t) + toe_cc_initial_window(t));
+		t->cwnd = window_after(t);
 	if (fast)
 		toe_rack_recovered(t);
 	tell(t, TOE_CC_RECOVERED, now);

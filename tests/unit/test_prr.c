@@ -51,5 +51,20 @@ static void prr__after_the_reordering_timer(void)
 	CU_ASSERT(e.n >= 1 && e.n <= 2);
 }
 
+/* The buffer was full of what had arrived: nothing is in flight at the end, and much may leave. */
+static void recovery__ends_with_nothing_in_flight(void)
+{
+	struct env e = sack_flight(60);
+
+	e.t.snd_end = e.t.snd_max;
+	e.now += 20000;
+	sack(&e, 0, 1000, 60000);
+	CU_ASSERT_EQUAL(e.t.ssthresh, 30000);
+	e.now += 20000;
+	env_in(&e, TOE_ACK, 0, 0, 60000);
+	CU_ASSERT_FALSE(e.t.flags & TOE_TCB_RECOVERY);
+	CU_ASSERT_EQUAL(e.t.cwnd, 15000);
+}
+
 UNIT_MAIN("prr", T(prr__glides_to_ssthresh), T(prr__never_bursts),
-	  T(prr__after_the_reordering_timer))
+	  T(prr__after_the_reordering_timer), T(recovery__ends_with_nothing_in_flight))
