@@ -246,6 +246,8 @@ struct toe_tcb {
 	uint8_t ndsack; /* entries of dsack */
 	uint8_t burst; /* segments with new data that left in a row at sent_at, at most 255 */
 	struct toe_range dsack[TOE_MAX_DSACK]; /* received twice and to be reported (RFC 2883) */
+	/* Without timestamps: since when a window is measured (rtt_mark), low half; 0 = not begun. */
+	uint32_t rtt_at;
 	union toe_cc_state cc_state; /* belongs to the congestion control */
 	uint64_t ecn_recover; /* ECE below this was answered: snd_max when cwnd was last reduced */
 	uint64_t pacing_rate; /* bytes per second */

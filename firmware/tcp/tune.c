@@ -75,6 +75,24 @@ uint32_t toe_buf_set_snd(struct toe_tcb *t, uint64_t bytes)
 }
 
 /*
+ * Without timestamps: the time that a whole window takes is a round trip at least, as its end is not
+ * sent before the peer has heard of it. A peer that pauses makes it long, so the shortest counts, and
+ * none beyond what is assumed when nothing is known. The handshake's alone would be too short where
+ * the data itself makes a queue.
+ */
+static void rtt_by_window(struct toe_tcb *t, uint64_t now)
+{
+	uint32_t us = toe_min32((uint32_t)now - t->rtt_at, RTT_UNKNOWN_US);
+
+	if (!t->rcv_rtt_us)
+		t->tune_bytes = 0; /* of another round trip: their difference is no growth */
+	if (t->rtt_at)
+		t->rcv_rtt_us = t->rcv_rtt_us ? toe_min32(t->rcv_rtt_us, us) : toe_max32(us, 1);
+	t->rtt_at = (uint32_t)now | 1;
+	t->rtt_mark = (uint32_t)toe_max64(t->rcv_adv, t->rcv_nxt + t->mss);
+}
+
+/*
  * A round trip as a receiver sees it: since the peer heard the timestamp that it echoes. Their
  * clock is too coarse for short ones: there the handshake's, or our own data's, is better.
  */
@@ -82,6 +100,10 @@ void toe_tune_rtt(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now)
 {
 	uint32_t ticks = toe_ts_now(t, now) - seg->tsecr, rtt;
 
+	if (!(t->flags & TOE_TCB_TS)) {
+		rtt_by_window(t, now);
+		return;
+	}
 	t->rtt_mark = (uint32_t)t->rcv_nxt + toe_max32(t->rcv_size / 4, t->mss);
 	if (!t->rcv_most || !(seg->opts & TOE_SEG_TS) || !seg->tsecr || ticks > RTT_MAX_TICKS)
 		return;
@@ -102,16 +124,21 @@ static uint32_t window_for(const struct toe_tcb *t, uint64_t bytes)
 	return (uint32_t)toe_min64(want, toe_min64(t->rcv_most, 65535ull << t->rcv_wscale));
 }
 
+static uint64_t receiver_rtt(const struct toe_tcb *t)
+{
+	if (t->flags & TOE_TCB_TS && t->rcv_rtt_us)
+		return t->rcv_rtt_us;
+	return t->rcv_rtt_us | t->srtt_us ? toe_max32(t->rcv_rtt_us, t->srtt_us) : RTT_UNKNOWN_US;
+}
+
 /* The application has read. */
 uint32_t toe_tune_recv(struct toe_tcb *t, uint64_t now)
 {
-	uint64_t rtt = t->rcv_rtt_us ? t->rcv_rtt_us : t->srtt_us;
+	uint64_t rtt = receiver_rtt(t);
 	uint64_t bytes = t->rcv_read - t->tune_read, time = now - t->tune_at;
 
 	if (!t->rcv_most)
 		return toe_buf_wants(t);
-	if (!rtt)
-		rtt = RTT_UNKNOWN_US;
 	if (t->tune_at && time < rtt)
 		return toe_buf_wants(t);
 	if (t->tune_at)

@@ -68,9 +68,15 @@ static void recv__half_a_window_a_round_trip_is_enough(void)
 {
 	struct env e = tuned();
 
+	e.t.rcv_rtt_us = RTT;
 	for (unsigned i = 0; i < 50; i++)
 		round_trip(&e, 20000);
 	CU_ASSERT_EQUAL(e.t.rcv_size, 65536);
+	/* Where only the time of a window is known, it is taken for half a window and more, once. */
+	e = tuned();
+	for (unsigned i = 0; i < 200; i++)
+		round_trip(&e, 20000);
+	CU_ASSERT(e.t.rcv_size < 3 * 65536);
 }
 
 /* The peer could send more, but nobody reads it. */
@@ -258,6 +264,36 @@ static void open__scale_for_what_was_asked(void)
 	}
 }
 
+/*
+ * Without timestamps a whole window's time counts, the shortest: data that queues makes round trips
+ * longer than the handshake's, and the window must follow.
+ */
+static void rtt__by_the_window(void)
+{
+	struct env e = tuned();
+	uint32_t size = e.t.rcv_size;
+
+	e.t.srtt_us = 500;
+	for (unsigned i = 0; i < 200; i++, at += ENV_MSS) { /* a segment each 160 us */
+		e.now += 160;
+		env_in(&e, TOE_ACK, at, ENV_MSS, 0);
+		env_read(&e, at + ENV_MSS);
+		if (e.act & TOE_ACT_GROW)
+			grow(&e);
+	}
+	CU_ASSERT(e.t.rcv_rtt_us >= 10000 && e.t.rcv_rtt_us <= 11000);
+	CU_ASSERT(e.t.rcv_size >= 2 * size);
+	/* A pause is no round trip. */
+	size = e.t.rcv_rtt_us;
+	e.now += 5000000;
+	for (unsigned i = 0; i < 300; i++, at += ENV_MSS) {
+		e.now += 160;
+		env_in(&e, TOE_ACK, at, ENV_MSS, 0);
+		env_read(&e, at + ENV_MSS);
+	}
+	CU_ASSERT_EQUAL(e.t.rcv_rtt_us, size);
+}
+
 /* The first segment is measured wherever the peer's numbers begin. */
 static void rtt__from_the_first_segment(void)
 {
@@ -287,4 +323,4 @@ UNIT_MAIN("tune", T(recv__follows_the_reader), T(recv__half_a_window_a_round_tri
 	  T(recv__asks_again), T(rtt__by_timestamps), T(send__twice_cwnd_when_the_buffer_is_full),
 	  T(send__room_for_what_is_sacked), T(send__up_to_its_limit), T(set__ends_tuning),
 	  T(set__lower_takes_nothing_back), T(open__scale_for_what_was_asked),
-	  T(rtt__from_the_first_segment))
+	  T(rtt__from_the_first_segment), T(rtt__by_the_window))
