@@ -107,7 +107,7 @@ static void set_pacing(struct toe_tcb *t)
 		toe_pace_set(t, rate);
 }
 
-/* Before anything is known: the initial window in one round trip, or in a millisecond. */
+/* Before there is a rate: the initial window in one round trip, or in a millisecond. */
 static void init_pacing(struct toe_tcb *t)
 {
 	uint32_t rtt = t->srtt_us ? t->srtt_us : 1000;
@@ -241,8 +241,10 @@ static void check_drain(struct toe_tcb *t, const struct toe_ack_sample *s, uint3
 {
 	struct toe_bbr *b = state(t);
 
-	if (b->mode == STARTUP && b->full_reached)
+	if (b->mode == STARTUP && b->full_reached) {
 		b->mode = DRAIN;
+		t->ssthresh = target(t, UNIT); /* for those who ask whether it is slow start */
+	}
 	if (b->mode == DRAIN && inflight <= target(t, UNIT))
 		begin_probe_bw(t, s->now);
 }
@@ -331,6 +333,7 @@ static void ack(struct toe_tcb *t, const struct toe_ack_sample *s)
 	struct toe_bbr *b = state(t);
 	uint32_t gone = s->delivered + s->lost;
 	uint32_t inflight = s->flight > gone ? s->flight - gone : 0;
+	bool first = !b->min_rtt;
 
 	update_round(b, t, s);
 	update_bw(b, s);
@@ -340,15 +343,17 @@ static void ack(struct toe_tcb *t, const struct toe_ack_sample *s)
 	check_full(b, s);
 	check_drain(t, s, inflight);
 	update_min_rtt(t, s, inflight);
+	if (first && b->min_rtt)
+		init_pacing(t);
 	set_pacing(t);
 	set_cwnd(t, s, inflight);
 }
 
-/* There is no threshold: what is in flight is for the model to say. */
+/* The threshold only says whether the pipe was found full: what is in flight is the model's matter. */
 static uint32_t loss(struct toe_tcb *t, uint32_t flight, uint64_t now)
 {
 	save_cwnd(t);
-	return TOE_CWND_MAX;
+	return t->ssthresh;
 }
 
 static void restore(struct toe_tcb *t)

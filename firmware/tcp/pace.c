@@ -43,11 +43,17 @@ void toe_pace_due(struct toe_tcb *t, uint64_t now)
 	t->pace_at = 0;
 }
 
+/* Does what was sent so far use up the rate, and what may run ahead of it? */
+bool toe_pace_ahead(const struct toe_tcb *t, uint64_t now)
+{
+	return t->pace_ns > now * 1000 + LEAD_NS;
+}
+
 /* Must the next segment wait? Then pace_at says until when. */
 bool toe_pace_holds(struct toe_tcb *t, uint64_t now)
 {
 	t->pace_at = 0;
-	if (t->pace_ns <= now * 1000 + LEAD_NS)
+	if (!toe_pace_ahead(t, now))
 		return false;
 	t->pace_late_us = 0;
 	if (toe_send_pending(t) || t->flags & TOE_TCB_LOSS_PROBE)

@@ -106,6 +106,34 @@ static void leave(struct toe_tcb *t, uint64_t now)
 }
 
 /*
+ * What was sent during the recovery is missing as well, and was found to be lost: the next one follows
+ * without a break.
+ */
+static bool goes_on(struct toe_tcb *t)
+{
+	const struct toe_sent *e = toe_sent_first(t);
+
+	return t->flags & TOE_TCB_RECOVERY && t->nsent && t->sacked &&
+	       (e->flags & TOE_SENT_LOST || e->times > 1);
+}
+
+/*
+ * All is acknowledged that was outstanding when recovery began. An algorithm with a recovery of its own
+ * reacts to the first loss of a row; with others each window that lost something costs.
+ */
+static void reached(struct toe_tcb *t, uint64_t now)
+{
+	if (!toe_cc(t)->own_recovery || !goes_on(t)) {
+		leave(t, now);
+		return;
+	}
+	reduce(t, now);
+	/* What was sent again before is on the way: its echo would look like that of an original. */
+	t->undo_una = 0;
+	t->recover = t->snd_max;
+}
+
+/*
  * RFC 5682 3: after the first ACK behind a timeout, up to two segments of new data show whether the
  * old ones are still coming.
  */
@@ -173,7 +201,7 @@ uint32_t toe_recovery_ack(struct toe_tcb *t, const struct toe_seg *seg, const st
 	if (t->flags & TOE_TCB_RTO_RECOVERY)
 		after_timeout(t, acked);
 	if (t->flags & in && t->snd_una >= t->recover)
-		leave(t, now);
+		reached(t, now);
 	if (!t->lost) /* what was to go again has arrived before it left */
 		t->flags &= ~(uint32_t)TOE_TCB_REXMIT;
 	if (t->lost && !(t->flags & in))

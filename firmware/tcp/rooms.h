@@ -305,6 +305,7 @@ uint64_t toe_user_deadline(const struct toe_tcb *t, uint64_t at);
 /* pace.c */
 void toe_pace_charge(struct toe_tcb *t, uint32_t bytes, uint64_t now);
 void toe_pace_due(struct toe_tcb *t, uint64_t now);
+bool toe_pace_ahead(const struct toe_tcb *t, uint64_t now);
 bool toe_pace_holds(struct toe_tcb *t, uint64_t now);
 
 /* ecn.c: what a SYN or SYN-ACK says; `ask` is what was agreed or asked for so far. */

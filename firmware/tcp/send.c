@@ -38,6 +38,18 @@ static void hold(struct toe_tcb *t, uint8_t send_flags, bool data)
 		t->opts |= TOE_TCB_UNFINISHED;
 }
 
+/*
+ * More is written: did the path wait for it? Then rates are the application's until what is in flight
+ * now has arrived. Data that waits for its time (pace.c) or for cwnd keeps the path busy.
+ */
+static void note_bubble(struct toe_tcb *t, uint64_t now)
+{
+	bool paced = t->flags & TOE_TCB_PACED && toe_pace_ahead(t, now);
+
+	if (t->snd_nxt >= t->snd_end && !t->lost && !paced && toe_pipe(t) < t->cwnd)
+		t->app_limited = toe_max64(t->delivered + toe_pipe(t), 1);
+}
+
 int64_t toe_tcp_send(struct toe_tcb *t, uint64_t end, uint8_t send_flags, uint64_t now)
 {
 	uint64_t had = t->snd_end - t->snd_first;
@@ -50,6 +62,8 @@ int64_t toe_tcp_send(struct toe_tcb *t, uint64_t end, uint8_t send_flags, uint64
 	if (end >= had) {
 		/* Less is a command repeated; its flags are as old. */
 		hold(t, send_flags, end > had);
+		if (end > had)
+			note_bubble(t, now);
 		t->snd_end = t->snd_first + end;
 		if (send_flags & TOE_SEND_OOB && end > had) {
 			t->snd_up = t->snd_end;
@@ -207,9 +221,6 @@ static inline bool send_next(struct toe_tcb *t, uint64_t now, struct toe_out *o,
 	t->snd_max = t->snd_nxt;
 	if (TOE_UNLIKELY(t->flags & TOE_TCB_RECOVERY))
 		t->prr_out += len;
-	/* From here on it is the application that the rate depends on. */
-	if (t->snd_nxt >= t->snd_end && toe_pipe(t) < t->cwnd)
-		t->app_limited = toe_max64(t->delivered + toe_pipe(t), 1);
 	in_flight(t, now);
 	return true;
 }

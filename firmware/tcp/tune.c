@@ -161,7 +161,12 @@ uint32_t toe_tune_recv(struct toe_tcb *t, uint64_t now)
 uint32_t toe_tune_send(struct toe_tcb *t)
 {
 	uint64_t held = (uint64_t)t->sacked + t->lost;
-	uint32_t want = (uint32_t)toe_min64(2ull * t->cwnd + held, t->snd_most);
+	/*
+	 * A ring is replaced when all is acknowledged that the last one had promised. By then a cwnd
+	 * that doubles whatever is lost has done so.
+	 */
+	uint64_t windows = toe_cc(t)->own_recovery && t->cwnd < t->ssthresh ? 4 : 2;
+	uint32_t want = (uint32_t)toe_min64(windows * t->cwnd + held, t->snd_most);
 
 	if (want > t->snd_want) {
 		t->snd_want = want;

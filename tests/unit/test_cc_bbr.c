@@ -3,7 +3,7 @@
  * firmware/tcp/cc_bbr.c, over a path of one bottleneck with a queue without end: what is sent by the
  * algorithm's pace and window is delivered at the path's rate, and each delivery is an ACK.
  */
-#include "tcp_env.h"
+#include "sack_env.h"
 
 enum { MSS = 1000, FLIGHT = 1 << 16 };
 
@@ -281,7 +281,69 @@ static void round__not_by_an_unknown_time(void)
 	CU_ASSERT_EQUAL(bbr()->conserve, 1);
 }
 
+/* Before the handshake's round trip is known a millisecond is assumed: corrected as soon as it is. */
+static void startup__paces_by_the_first_round_trip(void)
+{
+	struct toe_ack_sample s;
+
+	start(12500000, 100000);
+	w.t.srtt_us = 0;
+	toe_cc(&w.t)->init(&w.t, false, w.now);
+	CU_ASSERT_DOUBLE_EQUAL(w.t.pacing_rate, 10000 / 0.001 * 2.885, 50000);
+	w.t.srtt_us = 100000;
+	s = (struct toe_ack_sample){ .now = w.now, .delivered = 1, .rtt_us = 100000 };
+	toe_cc(&w.t)->ack(&w.t, &s);
+	CU_ASSERT_DOUBLE_EQUAL(w.t.pacing_rate, 10000 / 0.1 * 2.885, 1000);
+}
+
+/* When STARTUP is over, so is slow start for those who ask ssthresh. */
+static void startup__ends_slow_start(void)
+{
+	start(12500000, 20000);
+	run(50000);
+	CU_ASSERT_EQUAL(bbr()->mode, STARTUP);
+	CU_ASSERT(w.t.cwnd < w.t.ssthresh);
+	run(1000000);
+	CU_ASSERT_EQUAL(bbr()->mode, PROBE_BW);
+	CU_ASSERT(w.t.cwnd >= w.t.ssthresh);
+}
+
+/*
+ * A recovery that finds what was sent during it lost as well goes on: only its first round keeps to
+ * what arrives.
+ */
+static void recovery__goes_on(void)
+{
+	struct env e = sack_flight(10);
+
+	e.t.cc = TOE_CC_BBR;
+	toe_cc(&e.t)->init(&e.t, false, e.now);
+	e.t.cc_state.bbr.min_rtt = 20000;
+	e.now += 20000;
+	sack(&e, 0, 1000, 4000); /* 0 is lost, and goes again; 10000 leaves */
+	CU_ASSERT(e.t.flags & TOE_TCB_RECOVERY && e.t.recover == e.t.snd_first + 10000);
+	CU_ASSERT_EQUAL(e.t.cc_state.bbr.conserve, 1);
+	env_write(&e, 20000);
+	e.now += 10000;
+	sack2(&e, 0, 1000, 10000, 0, 0);
+	env_run(&e, TOE_ACT_OUTPUT);
+	e.now += 15000;
+	sack2(&e, 0, 11000, e.t.snd_max - e.t.snd_first, 1000, 10000); /* 10000 as well */
+	CU_ASSERT(e.t.snd_max > e.t.recover + 1000);
+	env_run(&e, toe_tcp_timer(&e.t, e.now));
+	e.t.cc_state.bbr.conserve = 0;
+	e.now += 1000;
+	sack(&e, 10000, 11000, (uint32_t)(e.t.snd_max - e.t.snd_first)); /* 0 is repaired */
+	CU_ASSERT(e.t.flags & TOE_TCB_RECOVERY);
+	CU_ASSERT(e.t.recover > e.t.snd_first + 10000);
+	CU_ASSERT_EQUAL(e.t.cc_state.bbr.conserve, 0);
+	env_in(&e, TOE_ACK, 0, 0, (uint32_t)(e.t.snd_max - e.t.snd_first));
+	CU_ASSERT_FALSE(e.t.flags & TOE_TCB_RECOVERY);
+}
+
 UNIT_MAIN("cc_bbr", T(startup__finds_the_bandwidth_and_drains),
 	  T(probe_bw__keeps_the_pipe_full_and_the_queue_short), T(probe_bw__follows_the_path),
 	  T(probe_bw__slow_application), T(probe_rtt__every_ten_seconds), T(loss__is_no_signal),
-	  T(event__timeout_and_undo), T(ack__extremes), T(round__not_by_an_unknown_time))
+	  T(event__timeout_and_undo), T(ack__extremes), T(round__not_by_an_unknown_time),
+	  T(startup__paces_by_the_first_round_trip), T(startup__ends_slow_start),
+	  T(recovery__goes_on))

@@ -124,5 +124,32 @@ static void charge__extremes(void)
 	}
 }
 
+/*
+ * What was written is on its way, or waits for its time: then the path is busy, and a rate is its own.
+ * When the time has come and there was nothing, it is the application's.
+ */
+static void output__whose_rate_it_is(void)
+{
+	struct env e = env_established();
+
+	e.t.cwnd = 1 << 20;
+	toe_pace_set(&e.t, 1000000);
+	env_write(&e, 1000);
+	CU_ASSERT_EQUAL(e.t.app_limited, e.t.delivered ? e.t.delivered : 1);
+	e.t.app_limited = 0;
+	CU_ASSERT_EQUAL(e.t.snd_nxt, e.t.snd_end);
+	e.now += 200; /* it takes a millisecond, of which half may run ahead */
+	env_write(&e, 2000);
+	CU_ASSERT_EQUAL(e.t.app_limited, 0);
+	e.now += 10000;
+	env_run(&e, toe_tcp_timer(&e.t, e.now));
+	CU_ASSERT_EQUAL(e.t.snd_nxt, e.t.snd_end);
+	e.now += 10000;
+	CU_ASSERT_EQUAL(e.t.app_limited, 0);
+	env_write(&e, 3000);
+	CU_ASSERT_EQUAL(e.t.app_limited, e.t.delivered + 2000);
+}
+
 UNIT_MAIN("pace", T(output__keeps_the_rate), T(output__bursts_are_short), T(output__late_timers),
-	  T(output__acks_are_not_paced), T(set__off_again), T(charge__extremes))
+	  T(output__acks_are_not_paced), T(set__off_again), T(charge__extremes),
+	  T(output__whose_rate_it_is))

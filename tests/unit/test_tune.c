@@ -181,6 +181,18 @@ static void send__twice_cwnd_when_the_buffer_is_full(void)
 	CU_ASSERT_EQUAL(e.t.flags & TOE_TCB_WANT_SPACE, 0);
 }
 
+/* In STARTUP cwnd is twice as large by the time that the next ring may come. */
+static void send__four_windows_in_startup(void)
+{
+	struct env e = tuned();
+
+	e.t.cc = TOE_CC_BBR;
+	e.t.cwnd = 300000;
+	e.t.ssthresh = e.t.cwnd + 1;
+	toe_tune_send(&e.t);
+	CU_ASSERT_EQUAL(e.t.snd_want, 1200000);
+}
+
 /* SACKed data takes space until the hole before it is filled, and no part of cwnd. */
 static void send__room_for_what_is_sacked(void)
 {
@@ -321,6 +333,6 @@ static void rtt__from_the_first_segment(void)
 UNIT_MAIN("tune", T(recv__follows_the_reader), T(recv__half_a_window_a_round_trip_is_enough),
 	  T(recv__stalled_reader), T(recv__a_pause_is_no_rate), T(recv__no_further_than_the_scale),
 	  T(recv__asks_again), T(rtt__by_timestamps), T(send__twice_cwnd_when_the_buffer_is_full),
-	  T(send__room_for_what_is_sacked), T(send__up_to_its_limit), T(set__ends_tuning),
-	  T(set__lower_takes_nothing_back), T(open__scale_for_what_was_asked),
-	  T(rtt__from_the_first_segment), T(rtt__by_the_window))
+	  T(send__four_windows_in_startup), T(send__room_for_what_is_sacked),
+	  T(send__up_to_its_limit), T(set__ends_tuning), T(set__lower_takes_nothing_back),
+	  T(open__scale_for_what_was_asked), T(rtt__from_the_first_segment), T(rtt__by_the_window))
