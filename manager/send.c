@@ -103,15 +103,25 @@ static void tx_copy(struct tm_sock *s, struct tm_iter *it, uint64_t pos, uint32_
 	}
 }
 
-/* The same as tm_tx_commit for data whose last byte is urgent. */
-static void tx_urgent(struct tm_ctx *c, struct tm_sock *s, size_t n)
+/* What a send says of all its data (enum toe_send_flags), once the last of it is written. */
+static uint8_t marks(int flags)
+{
+	return (uint8_t)((flags & MSG_OOB ? TOE_SEND_OOB : 0) |
+			 (flags & MSG_EOR ? TOE_SEND_EOR : 0));
+}
+
+/* The same as tm_tx_commit for data whose end is marked: urgent, or a record's. */
+static void tx_marked(struct tm_ctx *c, struct tm_sock *s, size_t n, uint8_t fl)
 {
 	uint64_t end = toe_load(&s->fb->app.tx_end) + n;
 
 	toe_store(&s->fb->app.tx_end, end);
 	s->tx_ctx = (uint8_t)c->id;
-	tm_push_flow(c, s, TOE_SW_SEND,
-		     TOE_SEND_OOB | (tm_has(s, TM_S_WANT_SPACE) ? TOE_SEND_WANT_SPACE : 0), end);
+	if (tm_has(s, TM_S_WANT_SPACE))
+		fl |= TOE_SEND_WANT_SPACE;
+	if (tm_has(s, TM_S_CORK) && !(fl & TOE_SEND_OOB))
+		fl |= TOE_SEND_CORKED;
+	tm_push_flow(c, s, TOE_SW_SEND, fl, end);
 }
 
 /* As much as fits. Bytes, or -errno; *full: it did not all fit. */
@@ -127,8 +137,8 @@ static ssize_t tx_some(struct tm_ctx *c, struct tm_sock *s, struct tm_iter *it, 
 	n = *full ? room : (uint32_t)it->left;
 	if (n || err == -EAGAIN) {
 		tx_copy(s, it, toe_load(&s->fb->app.tx_end), n);
-		if (tm_unlikely(flags & MSG_OOB) && !*full)
-			tx_urgent(c, s, n);
+		if (tm_unlikely(flags & (MSG_OOB | MSG_EOR)) && !*full)
+			tx_marked(c, s, n, marks(flags));
 		else
 			tm_tx_commit(c, s, n, flags & MSG_MORE, *full);
 	}

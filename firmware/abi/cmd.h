@@ -58,6 +58,7 @@ enum toe_send_flags {
 	TOE_SEND_OOB = 4, /* the last byte is urgent (MSG_OOB) */
 	/* MSG_MORE: what was written goes on: hold back a partial segment, until an ACK comes */
 	TOE_SEND_MORE = 2,
+	TOE_SEND_EOR = 16, /* no segment reaches across the end of this (MSG_EOR) */
 	TOE_SEND_CORKED = 8, /* TCP_CORK: hold it back until a send says otherwise */
 };
 

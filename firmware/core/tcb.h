@@ -26,6 +26,7 @@ enum {
 	TOE_MAX_CE_EDGES = 4,
 	TOE_MAX_DSACK = 4, /* reports of one batch; what is more joins the last, or is not told */
 	TOE_SACK_RECENT = 4, /* blocks of a SACK option */
+	TOE_MAX_EOR = 32, /* ends of records (MSG_EOR) that are not acknowledged */
 };
 
 enum toe_tcb_flags {
@@ -258,6 +259,7 @@ struct toe_tcb {
 	/* DCTCP: ACKs owed, each up to a segment with which marking began or ended (RFC 8257 3.2) */
 	uint32_t ce_edge[TOE_MAX_CE_EDGES];
 	uint8_t nce; /* how many */
+	uint8_t neor; /* entries of eor */
 	struct toe_fo_cookie fo; /* with TOE_TCB_FO_OPTION: ours to give, or the peer's to show */
 
 	/* Path and owner: the FPC's, TCP does not look. */
@@ -289,6 +291,7 @@ struct toe_tcb_lists {
 	    ooo[TOE_MAX_HOLES]; /* received above rcv_nxt, ascending, disjoint, not touching */
 	/* [snd_una, snd_max), ascending, without a gap. It begins at sent_lo, so that popping is cheap. */
 	struct toe_sent sent[TOE_MAX_SENT];
+	uint32_t eor[TOE_MAX_EOR]; /* wire, ascending, in (snd_una, snd_end]; none when spilled */
 };
 
 /* A TCB whose lists follow it. */
@@ -307,6 +310,11 @@ static inline struct toe_tcb_lists *toe_lists(const struct toe_tcb *t)
 static inline struct toe_range *toe_ooo(const struct toe_tcb *t)
 {
 	return toe_lists(t)->ooo;
+}
+
+static inline uint32_t *toe_eor(const struct toe_tcb *t)
+{
+	return toe_lists(t)->eor;
 }
 
 /* The send map, which has room for toe_sent_room() ranges. */

@@ -20,6 +20,8 @@ void toe_tcb_copy(struct toe_tcb *dst, const struct toe_tcb *src)
 	if (src->nsent)
 		memcpy(toe_sents(dst) + src->sent_lo, toe_sents(src) + src->sent_lo,
 		       src->nsent * sizeof(struct toe_sent));
+	if (src->neor)
+		memcpy(toe_eor(dst), toe_eor(src), src->neor * sizeof(uint32_t));
 }
 
 /* A spilled TCB: head, then what is kept of the holes. */
@@ -34,6 +36,7 @@ void toe_tcb_unpack(struct toe_tcb *t, const uint8_t *from)
 	memcpy(t, from, TOE_TCB_HEAD);
 	if (t->nholes > TOE_SPILL_HOLES)
 		t->nholes = 0;
+	t->neor = 0;
 	t->sent_far = 0;
 	if (t->sent_lo + t->nsent > TOE_NEAR_SENT)
 		t->sent_lo = t->nsent = 0;

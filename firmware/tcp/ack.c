@@ -106,6 +106,8 @@ static inline void advance(struct toe_tcb *t, const struct toe_seg *seg, uint64_
 	t->dupacks = 0;
 	if (TOE_UNLIKELY(t->probe_end))
 		toe_pmtu_acked(t, w->now);
+	if (TOE_UNLIKELY(t->neor))
+		toe_record_acked(t);
 	measure(t, seg, w);
 }
 

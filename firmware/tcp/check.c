@@ -81,6 +81,10 @@ static const char *check_sent(const struct toe_tcb *t)
 		from = e->end;
 	}
 	HOLDS(from == (uint32_t)t->snd_max);
+	HOLDS(t->neor <= TOE_MAX_EOR);
+	for (unsigned i = 0; i < t->neor; i++)
+		HOLDS(toe_seq_lt(i ? toe_eor(t)[i - 1] : (uint32_t)t->snd_una, toe_eor(t)[i]) &&
+		      toe_seq_leq(toe_eor(t)[i], (uint32_t)t->snd_end));
 	HOLDS(t->lost == lost);
 	HOLDS(t->flags & TOE_TCB_SACK ? t->sacked == sacked : !sacked);
 	HOLDS(t->snd_max - t->snd_una >= (uint64_t)t->sacked + t->lost);

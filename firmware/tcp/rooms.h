@@ -346,6 +346,15 @@ uint32_t toe_pmtu_probe(struct toe_tcb *t, uint32_t len, uint64_t room);
 void toe_pmtu_resent(struct toe_tcb *t, uint64_t seq, uint64_t now);
 void toe_pmtu_acked(struct toe_tcb *t, uint64_t now);
 
+/* record.c */
+void toe_record_end(struct toe_tcb *t);
+/* Of `len` bytes from `seq` on, those that belong to one record. */
+uint32_t toe_record_len(const struct toe_tcb *t, uint64_t seq, uint32_t len);
+bool toe_record_ends(const struct toe_tcb *t, uint64_t seq);
+/* Of the last `len` bytes that were sent, those behind the end of a record. */
+uint32_t toe_record_tail(const struct toe_tcb *t, uint32_t len);
+void toe_record_acked(struct toe_tcb *t);
+
 /* rto.c */
 void toe_rto_sample(struct toe_tcb *t, uint64_t rtt_us);
 

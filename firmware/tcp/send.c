@@ -65,6 +65,8 @@ int64_t toe_tcp_send(struct toe_tcb *t, uint64_t end, uint8_t send_flags, uint64
 		if (end > had)
 			note_bubble(t, now);
 		t->snd_end = t->snd_first + end;
+		if (TOE_UNLIKELY(send_flags & TOE_SEND_EOR) && end > had)
+			toe_record_end(t);
 		if (send_flags & TOE_SEND_OOB && end > had) {
 			t->snd_up = t->snd_end;
 			t->opts |= TOE_TCB_URGENT;
@@ -164,6 +166,8 @@ static inline void make_data(struct toe_tcb *t, uint64_t now, struct toe_out *o,
 			flags |= TOE_FIN;
 			t->flags |= TOE_TCB_FIN_SENT;
 		}
+	} else if (TOE_UNLIKELY(t->neor) && toe_record_ends(t, seq + len)) {
+		flags |= TOE_PSH;
 	}
 	make(t, now, o, seq, flags);
 	o->len = len;
@@ -327,7 +331,16 @@ static uint64_t unsent(const struct toe_tcb *t)
 /* How many of them one segment may take along. */
 static uint32_t next_len(const struct toe_tcb *t)
 {
-	return (uint32_t)toe_min64(toe_min64(unsent(t), room(t)), full(t));
+	uint32_t len = (uint32_t)toe_min64(toe_min64(unsent(t), room(t)), full(t));
+
+	return TOE_UNLIKELY(t->neor) ? toe_record_len(t, t->snd_nxt, len) : len;
+}
+
+/* A record ends here and there is more behind it: waiting would not make the segment longer. */
+static bool record_whole(const struct toe_tcb *t, uint32_t len)
+{
+	return TOE_UNLIKELY(t->neor) && len && len < unsent(t) &&
+	       toe_record_ends(t, t->snd_nxt + len);
 }
 
 /* By the application's wish, not by the peer's window. */
@@ -355,10 +368,12 @@ static inline bool send_new(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 	uint32_t len = (uint32_t)toe_min64(toe_min64(left, may), full(t));
 	uint8_t burst = t->sent_at == now ? t->burst : 0;
 
-	if (TOE_UNLIKELY(t->mtu_probe) && !t->nholes)
+	if (TOE_UNLIKELY(t->neor))
+		len = toe_record_len(t, t->snd_nxt, len);
+	if (TOE_UNLIKELY(t->mtu_probe) && !t->nholes && !t->neor)
 		len = toe_pmtu_probe(t, len, toe_min64(left, may));
 	if (t->snd_nxt >= t->snd_end + !!(t->flags & TOE_TCB_FIN_QUEUED) ||
-	    !(len >= full(t) || may_send_short(t, len, len == left)))
+	    !(len >= full(t) || may_send_short(t, len, len == left) || record_whole(t, len)))
 		return false;
 	send_next(t, now, o, len);
 	/* Where more than a segment might go, there is room after one. */
@@ -430,6 +445,8 @@ static bool send_again(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint3
 	bool fin;
 
 	len = toe_min32(len, full(t));
+	if (TOE_UNLIKELY(t->neor))
+		len = toe_record_len(t, seq, len);
 	if (seq + len > right && seq < t->snd_end)
 		len = seq < right ? (uint32_t)(right - seq) : 0;
 	if (!len)
@@ -473,15 +490,19 @@ static bool send_loss_probe(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 	uint64_t used = t->snd_nxt - t->snd_una;
 	uint32_t len = (uint32_t)toe_min64(unsent(t), full(t)), tail;
 
+	if (TOE_UNLIKELY(t->neor))
+		len = toe_record_len(t, t->snd_nxt, len);
 	t->flags &= ~(uint32_t)TOE_TCB_LOSS_PROBE;
 	if (t->snd_una == t->snd_max || t->snd_nxt != t->snd_max || t->lost)
 		return false;
-	t->tlp_again =
-	    !len || used + len > t->snd_wnd || (len < full(t) && !may_send_short(t, len, true));
+	t->tlp_again = !len || used + len > t->snd_wnd ||
+		       (len < full(t) && !may_send_short(t, len, true) && !record_whole(t, len));
 	if (!t->tlp_again) {
 		send_next(t, now, o, len);
 	} else {
 		tail = toe_min32(toe_sent_tail(t), full(t));
+		if (TOE_UNLIKELY(t->neor))
+			tail = toe_record_tail(t, tail);
 		if (!tail || !send_again(t, now, o, (uint32_t)t->snd_max - tail, tail))
 			return false;
 	}

@@ -322,6 +322,7 @@ static inline uint32_t pair_app_write(struct pair *p, int i)
 		flags = pair_chance(p, 9000) ? TOE_SEND_MORE : 0;
 		pair_wake(p, e);
 	}
+	flags |= pair_chance(p, 4000) ? TOE_SEND_EOR : 0;
 	r = toe_tcp_send(&e->t, e->wrote, flags, p->now);
 	if (r < 0)
 		PAIR_FAIL(p, "send %lld", (long long)r);
