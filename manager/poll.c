@@ -100,9 +100,14 @@ void tm_ep_event(struct tm_sock *s, uint32_t key, struct tm_ctx *c)
 	}
 }
 
+/*
+ * Before the handshake is done there is space that nobody may use, and the FPC would say so at once,
+ * again and again: its end is news by itself.
+ */
 void tm_ask_space(struct tm_ctx *c, struct tm_sock *s)
 {
-	if (tm_has(s, TM_S_WANT_SPACE))
+	if (tm_has(s, TM_S_WANT_SPACE) ||
+	    !(toe_load_acquire(&s->fb->dev.flags) & TOE_FLOW_ESTABLISHED))
 		return;
 	tm_set(s, TM_S_WANT_SPACE);
 	tm_push_flow(c, s, TOE_SW_SEND, TOE_SEND_WANT_SPACE, toe_load(&s->fb->app.tx_end));
