@@ -204,7 +204,8 @@ uint32_t toe_fsm_established(struct toe_tcb *t, const struct toe_seg *seg, uint6
 	t->snd_wnd = t->max_snd_wnd = (uint32_t)seg->wnd << shift;
 	t->snd_wl1 = seg->seq;
 	t->snd_wl2 = seg->ack;
-	if (t->snd_max <= t->snd_first || seg->flags & TOE_SYN) /* data with the SYN is no answer */
+	/* Data with an active open's SYN is no answer. */
+	if (t->snd_max <= t->snd_first || !(t->flags & TOE_TCB_PASSIVE))
 		t->flags |= TOE_TCB_FRESH;
 	toe_keep_begin(t, now);
 	t->state = t->flags & TOE_TCB_FIN_QUEUED ? TOE_TCP_FIN_WAIT_1 : TOE_TCP_ESTABLISHED;
