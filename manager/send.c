@@ -218,6 +218,17 @@ static ssize_t tx_syn(struct tm_ctx *c, struct tm_sock *s, struct tm_iter *it, i
 	return -EAGAIN;
 }
 
+/* What became of a handshake: 0 or -errno. */
+static int tx_outcome(struct tm_sock *s)
+{
+	int err;
+
+	if (!(toe_load_acquire(&s->fb->dev.flags) & TOE_FLOW_ERROR))
+		return 0;
+	err = tm_take_error(s);
+	return err ? -err : -EPIPE;
+}
+
 /*
  * The handshake is not done, but data can go with the SYN. A call that may block waits for the
  * answer, so as to say that there was none. Bytes or -errno.
@@ -237,10 +248,31 @@ static ssize_t tx_eager(struct tm_ctx *c, struct tm_sock *s, int fd, struct tm_i
 		if (err)
 			return err;
 	}
-	if (!(toe_load_acquire(&s->fb->dev.flags) & TOE_FLOW_ERROR))
-		return r;
-	err = tm_take_error(s);
-	return err ? -err : -EPIPE;
+	err = tx_outcome(s);
+	return err ? err : r;
+}
+
+/*
+ * A write of nothing: a SYN that waits for data (TCP Fast Open) waits no longer, and the connection is
+ * an ordinary one in progress. 0 or -errno.
+ */
+static int tx_nothing(struct tm_ctx *c, struct tm_sock *s, int fd, int flags)
+{
+	uint64_t deadline = s->opt.sndtimeo_us ? tm_now_us() + s->opt.sndtimeo_us : 0;
+	bool held;
+	int err;
+
+	if (handshake_over(s))
+		return 0;
+	tm_flow_lock(s);
+	held = tm_eager_space(s);
+	if (held)
+		tm_tx_commit(c, s, 0, false, false);
+	tm_flow_unlock(s);
+	if (tm_has(s, TM_S_NONBLOCK) || flags & MSG_DONTWAIT)
+		return held ? -EINPROGRESS : -EAGAIN;
+	err = tm_sock_wait(c, s, fd, handshake_over, -1, deadline);
+	return err ? err : tx_outcome(s);
 }
 
 ssize_t tm_tx(struct tm_sock *s, int fd, struct tm_iter *it, int flags)
@@ -258,7 +290,7 @@ ssize_t tm_tx(struct tm_sock *s, int fd, struct tm_iter *it, int flags)
 	if (tm_unlikely(err))
 		return tm_tx_error(err, flags);
 	if (tm_unlikely(!it->left))
-		return 0;
+		return early ? tm_tx_error(tx_nothing(c, s, fd, flags), flags) : 0;
 	if (tm_unlikely(!tm_iter_valid(it)))
 		return -EFAULT;
 	if (tm_unlikely(early)) {

@@ -72,7 +72,7 @@ int64_t toe_tcp_send(struct toe_tcb *t, uint64_t end, uint8_t send_flags, uint64
 			t->opts |= TOE_TCB_URGENT;
 		}
 		act = TOE_ACT_OUTPUT;
-		if (TOE_UNLIKELY(t->opts & TOE_TCB_SYN_HELD) && end > had)
+		if (TOE_UNLIKELY(t->opts & TOE_TCB_SYN_HELD)) /* also by a write of nothing */
 			toe_fo_release(t);
 	}
 	if (send_flags & TOE_SEND_WANT_SPACE) {
