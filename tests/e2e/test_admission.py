@@ -21,7 +21,7 @@ NEW = 0xFFFFFFFF
 REQ, ANS = struct.Struct("<6I16s16sHHII"), struct.Struct("<iI3IIQIIII16sHHI")
 
 LINE = 64  # a doorbell's head is on one line, its tail on the next
-AT = {}  # where things lie in an arena: tests/harness/layout.c
+AT = {}  # the ABI's version, and where things lie in an arena: tests/harness/layout.c
 
 
 
@@ -46,7 +46,8 @@ class Process:
                 os.close(fd)
 
     @staticmethod
-    def req(kind, version=1, app=0, proc=0, token=0, addr=b"", port=0, **kw):
+    def req(kind, version=None, app=0, proc=0, token=0, addr=b"", port=0, **kw):
+        version = AT["version"] if version is None else version
         return REQ.pack(kind, version, app, proc, kw.get("ctx", 0), kw.get("listener", 0), addr, kw.get("laddr", b""),
                         socket.htons(port), 0, token, 0)
 
@@ -252,7 +253,7 @@ def noise(bed, rng):
         if what == 0:
             p.s.send(junk)
         elif what == 1:
-            p.s.send(p.req(rng.choice([ATTACH, STATUS, LISTEN]), version=rng.randrange(2, 99)))
+            p.s.send(p.req(rng.choice([ATTACH, STATUS, LISTEN]), version=rng.choice([AT["version"] - 1, rng.randrange(AT["version"] + 1, 99)])))
         elif what == 2:
             p.s.send(p.req(ATTACH)[:rng.randrange(REQ.size)])
         elif what == 3:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Where things lie in an arena, as JSON, for tests that play an application without libtoe. */
+/* The ABI's version and where things lie in an arena, as JSON, for tests that play an application without libtoe. */
 #include <stddef.h>
 #include <stdio.h>
 
@@ -11,6 +11,7 @@ int main(void)
 		const char *name;
 		size_t value;
 	} row[] = {
+		{ "version", TOE_ABI_VERSION },
 		{ "ctx", TOE_ARENA_CTX_OFF },
 		{ "ctx_size", TOE_ARENA_CTX_SIZE },
 		{ "sw_ring", offsetof(struct toe_ctx, fpc[0].sw) },
