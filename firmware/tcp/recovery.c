@@ -11,7 +11,10 @@
  */
 #include "sendmap.h"
 
-enum { DUP_THRESH = 3 };
+enum {
+	DUP_THRESH = 3,
+	HOST_DELAY_US = 1000, /* of scheduling, at both ends */
+};
 
 static void tell(struct toe_tcb *t, enum toe_cc_event e, uint64_t now)
 {
@@ -105,15 +108,21 @@ static void leave(struct toe_tcb *t, uint64_t now)
 	tell(t, TOE_CC_RECOVERED, now);
 }
 
+/* Round trips have grown by half, and by more than hosts are late: a queue stands on the path. */
+static bool queue_stands(const struct toe_tcb *t)
+{
+	return t->srtt_us > t->min_rtt_us + t->min_rtt_us / 2 + HOST_DELAY_US;
+}
+
 /*
  * What was sent during the recovery is missing as well, and was found to be lost: the next one follows
- * without a break.
+ * without a break. Where a queue stands the loss is likely its, and others share it: no.
  */
 static bool goes_on(struct toe_tcb *t)
 {
 	const struct toe_sent *e = toe_sent_first(t);
 
-	return t->flags & TOE_TCB_RECOVERY && t->nsent && t->sacked &&
+	return t->flags & TOE_TCB_RECOVERY && t->nsent && t->sacked && !queue_stands(t) &&
 	       (e->flags & TOE_SENT_LOST || e->times > 1);
 }
 

@@ -310,9 +310,9 @@ static void startup__ends_slow_start(void)
 
 /*
  * A recovery that finds what was sent during it lost as well goes on: only its first round keeps to
- * what arrives.
+ * what arrives. Not where round trips show a queue: then the loss is the queue's.
  */
-static void recovery__goes_on(void)
+static struct env second_loss(uint32_t srtt_us)
 {
 	struct env e = sack_flight(10);
 
@@ -332,13 +332,23 @@ static void recovery__goes_on(void)
 	CU_ASSERT(e.t.snd_max > e.t.recover + 1000);
 	env_run(&e, toe_tcp_timer(&e.t, e.now));
 	e.t.cc_state.bbr.conserve = 0;
+	e.t.srtt_us = srtt_us;
 	e.now += 1000;
 	sack(&e, 10000, 11000, (uint32_t)(e.t.snd_max - e.t.snd_first)); /* 0 is repaired */
 	CU_ASSERT(e.t.flags & TOE_TCB_RECOVERY);
+	return e;
+}
+
+static void recovery__goes_on(void)
+{
+	struct env e = second_loss(2000); /* the least was one */
+
 	CU_ASSERT(e.t.recover > e.t.snd_first + 10000);
 	CU_ASSERT_EQUAL(e.t.cc_state.bbr.conserve, 0);
 	env_in(&e, TOE_ACK, 0, 0, (uint32_t)(e.t.snd_max - e.t.snd_first));
 	CU_ASSERT_FALSE(e.t.flags & TOE_TCB_RECOVERY);
+	e = second_loss(40000);
+	CU_ASSERT_EQUAL(e.t.cc_state.bbr.conserve, 1); /* another one */
 }
 
 UNIT_MAIN("cc_bbr", T(startup__finds_the_bandwidth_and_drains),
