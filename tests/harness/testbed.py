@@ -239,7 +239,7 @@ class Testbed:
         for s, addr, addr6 in ((self.server, SERVER, SERVER6), (self.client, CLIENT, CLIENT6)):
             self._ip("-n", s.name, "addr", "add", f"{addr}/24", "dev", DEV)
             self._ip("-n", s.name, "addr", "add", f"{addr6}/64", "dev", DEV, "nodad")
-            # The engine has NewReno: compare like with like.
+            # Not what this kernel defaults to: compare like with like.
             self.set(s, "net.ipv4.tcp_congestion_control", "reno")
             self.set(s, "net.ipv4.ip_local_port_range", "10240 60999")
 

@@ -50,7 +50,7 @@ def one(kind, connections, stack, seconds):
     """One measurement in a testbed of its own."""
     with Testbed("bench") as bed:
         if stack == TOE:
-            bed.start_toed()
+            bed.start_toed("--congestion", "reno")
         if kind == "nginx":
             server, load = start_nginx(bed, 1, stack, cpus=[SERVER_CPUS[0]]), wrk
         else:

@@ -30,7 +30,7 @@ def measure(stack, workers):
     """One row of the table. Everything is made anew for each: nothing is left over from the other stack."""
     with Testbed("demo") as bed:
         if stack == TOE:
-            bed.start_toed()
+            bed.start_toed("--congestion", "reno")
         server = start_nginx(bed, workers, stack)
         say(f"{NAMES[stack]}, {workers} worker{'s' * (workers > 1)}: wrk, {CONNECTIONS} connections, {SECONDS} s")
         wrk(bed, CONNECTIONS, WARMUP)
