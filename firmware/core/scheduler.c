@@ -49,10 +49,32 @@ static uint32_t find_endpoint(const struct toe_fpc *f, const struct toe_rx *rx)
 	return i;
 }
 
+/*
+ * A SYN for an address that has gone while its listener goes on at others. It may be back before we
+ * know: who asks in vain asks again, who is reset does not.
+ */
+static bool address_gone(const struct toe_fpc *f, const struct toe_rx *rx)
+{
+	const struct toe_endpoint *ep = f->ctrl->endpoint, *at;
+
+	if (rx->endpoint >= TOE_MAX_ENDPOINTS || rx->seg.flags & TOE_ACK)
+		return false;
+	at = &ep[rx->endpoint];
+	if (toe_load_acquire(&at->state) != TOE_EP_CLOSING)
+		return false;
+	for (uint32_t i = 0; i < TOE_MAX_ENDPOINTS; i++)
+		if (toe_load_acquire(&ep[i].state) == TOE_EP_OPEN && ep[i].app == at->app &&
+		    ep[i].listener == at->listener && ep[i].port == at->port)
+			return true;
+	return false;
+}
+
 /* RFC 9293 3.10.7.1; 3.10.7.2: a listener drops what has neither ACK nor SYN. */
 static void refuse(struct toe_fpc *f, const struct toe_rx *rx)
 {
 	toe_count(f, TOE_CNT_drop_no_endpoint);
+	if (address_gone(f, rx))
+		return;
 	if (rx->seg.flags & (TOE_ACK | TOE_SYN) || find_endpoint(f, rx) == TOE_MAX_ENDPOINTS)
 		toe_answer_reset(f, rx);
 }

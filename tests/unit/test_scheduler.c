@@ -36,6 +36,27 @@ static void syn__endpoint_without_listen_is_refused(void)
 	env_down(&e);
 }
 
+/* Its listener goes on at another address: the SYN is not answered, and comes again. */
+static void syn__address_that_comes_back(void)
+{
+	struct toe_endpoint *ep;
+
+	env_up(&e);
+	sim_app_listen(e.sa, 0, 80, 8);
+	ep = e.s->ctrl->endpoint;
+	ep[1] = ep[0];
+	ep[1].addr[15] ^= 1;
+	ep[0].state = TOE_EP_CLOSING;
+	connect_and_wait(200);
+	CU_ASSERT_EQUAL(sim_count(e.s, TOE_CNT_drop_no_endpoint), 1);
+	CU_ASSERT_EQUAL(sim_count(e.s, TOE_CNT_tx_rst), 0);
+	CU_ASSERT_EQUAL(e.ca->conn[0].error, 0);
+	ep[1].state = TOE_EP_FREE; /* nor there: now it is closed */
+	env_pass(&e, 1100000, true);
+	CU_ASSERT_EQUAL(e.ca->conn[0].error, 111);
+	env_down(&e);
+}
+
 /*
  * The queue holds what nobody has accepted. The last ACK beyond is dropped in silence, and comes
  * again with the SYN-ACK; a SYN that finds the queue full is dropped.
@@ -296,8 +317,8 @@ static void admin__reset_all(void)
 }
 
 UNIT_MAIN("scheduler", T(syn__no_endpoint_is_refused), T(syn__endpoint_without_listen_is_refused),
-	  T(syn__beyond_the_backlog), T(syn__no_flow_id_left), T(connect__waits_for_the_next_hop),
-	  T(connect__next_hop_fails), T(index__full), T(connect__others_wait_for_another_next_hop),
-	  T(connect__context_after_a_restart), T(time_wait__reused_by_syn), T(listener__closed),
-	  T(admin__app_gone), T(admin__app_gone_twice), T(admin__sweep_without_an_owner),
-	  T(admin__reset_all))
+	  T(syn__address_that_comes_back), T(syn__beyond_the_backlog), T(syn__no_flow_id_left),
+	  T(connect__waits_for_the_next_hop), T(connect__next_hop_fails), T(index__full),
+	  T(connect__others_wait_for_another_next_hop), T(connect__context_after_a_restart),
+	  T(time_wait__reused_by_syn), T(listener__closed), T(admin__app_gone),
+	  T(admin__app_gone_twice), T(admin__sweep_without_an_owner), T(admin__reset_all))

@@ -148,7 +148,7 @@ static void find_meta(const struct toe_port *p, const struct toe_rx *rx, uint64_
 	for (uint32_t i = 0; i < TOE_MAX_ENDPOINTS; i++) {
 		const struct toe_endpoint *ep = &p->ctrl->endpoint[i];
 
-		if (ep->state != TOE_EP_OPEN || ep->port != rx->tuple.lport)
+		if (ep->state == TOE_EP_FREE || ep->port != rx->tuple.lport)
 			continue;
 		m->flags = TOE_META_ENDPOINT;
 		m->flow = i;
