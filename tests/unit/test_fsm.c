@@ -35,7 +35,7 @@ static void open__active(void)
 	CU_ASSERT_EQUAL(toe_tcp_deadline(&e.t), 0);
 }
 
-/* RFC 9293 3.5 figure 8. */
+/* RFC 9293 3.5 figure 7. */
 static void open__simultaneous(void)
 {
 	struct env e = env_syn_sent();

@@ -253,7 +253,7 @@ static void rfc(struct model *m, struct segment g)
 		rfc_time_wait(m, &g);
 		return;
 	}
-	/* 3.5 figure 8, and a SYN-ACK that was lost. */
+	/* 3.5 figure 7, and a SYN-ACK that was lost. */
 	if (m->s.state == TOE_TCP_SYN_RECEIVED && (g.flags & (TOE_SYN | TOE_RST)) == TOE_SYN &&
 	    g.seq == -1) {
 		if (!(g.flags & TOE_ACK)) {
