@@ -309,18 +309,20 @@ static bool time_wait_input(struct toe_fpc *f, uint32_t i, const struct toe_rx *
 }
 
 /*
- * From another host, and to us alone: neither multicast, broadcast nor unspecified, and not our own
- * address. The rest is never answered (RFC 9293 3.9.2.3, RFC 1122 4.2.3.10).
+ * From another host, and to us alone: neither multicast, broadcast nor unspecified, not our own
+ * address, and no loopback address, whose bearer applications trust. The rest is never answered (RFC
+ * 9293 3.9.2.3, RFC 1122 3.2.1.3, 4.2.3.10, RFC 4291 2.5).
  */
 static bool from_a_host(const struct toe_rx *rx)
 {
+	static const uint8_t none[12];
 	const struct toe_tuple *t = &rx->tuple;
 
 	if (rx->eth[0] & 1 || !memcmp(t->laddr, t->raddr, sizeof(t->laddr)))
 		return false;
-	if (!toe_addr_is_v4(t->raddr))
-		return t->raddr[0] != 0xff;
-	return t->raddr[12] && t->raddr[12] < 224;
+	if (!toe_addr_is_v4(t->raddr)) /* :: and ::1 are in ::/96, where no host is any more */
+		return t->raddr[0] != 0xff && memcmp(t->raddr, none, sizeof(none));
+	return t->raddr[12] && t->raddr[12] != 127 && t->raddr[12] < 224;
 }
 
 /* A segment without a flow. */

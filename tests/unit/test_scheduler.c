@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core_env.h"
+#include "raw_frame.h"
 
 #include "../harness/unit.h"
 
@@ -55,6 +56,56 @@ static void syn__address_that_comes_back(void)
 	env_pass(&e, 1100000, true);
 	CU_ASSERT_EQUAL(e.ca->conn[0].error, 111);
 	env_down(&e);
+}
+
+/* Frames that a listening host sends when a SYN comes from `src`, the end of an address. */
+static uint64_t answers_to(bool v6, const uint8_t *src, unsigned n)
+{
+	static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 0x66 };
+	struct sim_conf conf = {
+		.nfpcs = 1, .tcb_cache = 8, .nflows = 16, .mtu = 1500, .addr = 2, .v6 = v6
+	};
+	static const struct sim_manner silent = { .goal = 0 };
+	struct sim_world *w = sim_new(1);
+	struct toe_port *h = sim_host(w, &conf);
+	struct sim_app *a = sim_app_new(h, 0, &silent);
+	struct toe_tuple t = { .lport = toe_be16(80), .rport = toe_be16(4000) };
+	struct toe_seg syn = { .flags = TOE_SYN, .seq = 1000, .wnd = 500 };
+	uint8_t frame[RAW_MAX];
+	uint64_t sent;
+
+	sim_app_listen(a, 0, 80, 8);
+	sim_step(w);
+	memcpy(t.laddr, h->ctrl->endpoint[0].addr, 16);
+	if (!v6)
+		t.raddr[10] = t.raddr[11] = 0xff;
+	memcpy(t.raddr + 16 - n, src, n);
+	sim_receive(h, frame, raw_frame(frame, h->ctrl->dev[0].mac, mac, &t, &syn));
+	sim_step(w);
+	sent = sim_count(h, TOE_CNT_tx_frames);
+	sim_app_free(a);
+	sim_free(w);
+	return sent;
+}
+
+/* RFC 1122 3.2.1.3 (g), RFC 4291 2.5.2, 2.5.3: on a link these are nobody's, whoever sends them. */
+static void syn__from_no_host(void)
+{
+	static const uint8_t v4[][4] = { { 127, 0, 0, 1 },
+					 { 127, 9, 9, 9 },
+					 { 0, 0, 0, 0 },
+					 { 224, 0, 0, 1 },
+					 { 255, 255, 255, 255 } };
+	static const uint8_t host[16] = { 0x20, 0x01, 0x0d, 0xb8, [15] = 9 }, loopback = 1;
+	static const uint8_t group[16] = { 0xff, 2, [15] = 1 }, none = 0;
+
+	CU_ASSERT_EQUAL(answers_to(false, (uint8_t[]){ 10, 0, 0, 9 }, 4), 1);
+	for (unsigned i = 0; i < sizeof(v4) / sizeof(v4[0]); i++)
+		CU_ASSERT_EQUAL(answers_to(false, v4[i], 4), 0);
+	CU_ASSERT_EQUAL(answers_to(true, host, 16), 1);
+	CU_ASSERT_EQUAL(answers_to(true, &loopback, 1), 0);
+	CU_ASSERT_EQUAL(answers_to(true, &none, 1), 0);
+	CU_ASSERT_EQUAL(answers_to(true, group, 16), 0);
 }
 
 /*
@@ -317,8 +368,9 @@ static void admin__reset_all(void)
 }
 
 UNIT_MAIN("scheduler", T(syn__no_endpoint_is_refused), T(syn__endpoint_without_listen_is_refused),
-	  T(syn__address_that_comes_back), T(syn__beyond_the_backlog), T(syn__no_flow_id_left),
-	  T(connect__waits_for_the_next_hop), T(connect__next_hop_fails), T(index__full),
-	  T(connect__others_wait_for_another_next_hop), T(connect__context_after_a_restart),
-	  T(time_wait__reused_by_syn), T(listener__closed), T(admin__app_gone),
-	  T(admin__app_gone_twice), T(admin__sweep_without_an_owner), T(admin__reset_all))
+	  T(syn__address_that_comes_back), T(syn__from_no_host), T(syn__beyond_the_backlog),
+	  T(syn__no_flow_id_left), T(connect__waits_for_the_next_hop), T(connect__next_hop_fails),
+	  T(index__full), T(connect__others_wait_for_another_next_hop),
+	  T(connect__context_after_a_restart), T(time_wait__reused_by_syn), T(listener__closed),
+	  T(admin__app_gone), T(admin__app_gone_twice), T(admin__sweep_without_an_owner),
+	  T(admin__reset_all))
