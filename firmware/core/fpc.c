@@ -134,11 +134,13 @@ static void count_acts(struct toe_fpc *f, uint32_t act)
 			toe_count(f, table[i].counter);
 }
 
-/* The peer's link address, as its latest good segment had it. */
-static void learn_mac(struct toe_tcb *t, const struct toe_rx *rx)
+/*
+ * The segment comes from another link address than the last one did: may answers go there? Not for
+ * whoever guesses at a connection on the same link, and would then see all that we send.
+ */
+static bool peer_moved(const struct toe_tcb *t, const struct toe_rx *rx)
 {
-	if (memcmp(t->peer_mac, rx->eth + 6, 6))
-		memcpy(t->peer_mac, rx->eth + 6, 6);
+	return memcmp(t->peer_mac, rx->eth + 6, 6) && toe_tcp_knows(t, &rx->seg);
 }
 
 /* The last ACK of a handshake must come again: the accept queue has no room for it. */
@@ -164,8 +166,8 @@ void toe_fpc_input(struct toe_fpc *f, uint32_t flow, struct toe_rx *rx)
 	struct toe_place to;
 	uint64_t had;
 	uint32_t act;
+	bool asked, moved;
 	unsigned n;
-	bool asked;
 
 	if (!w)
 		return;
@@ -177,6 +179,7 @@ void toe_fpc_input(struct toe_fpc *f, uint32_t flow, struct toe_rx *rx)
 		toe_count(f, TOE_CNT_drop_checksum);
 		return;
 	}
+	moved = peer_moved(w->t, rx);
 	had = w->t->rcv_nxt;
 	asked = w->t->state == TOE_TCP_SYN_SENT && w->t->opts & TOE_TCB_FO_ASKED;
 	act = toe_tcp_input(w->t, &rx->seg, f->now);
@@ -191,8 +194,8 @@ void toe_fpc_input(struct toe_fpc *f, uint32_t flow, struct toe_rx *rx)
 		toe_fast_learn(f, &w->e->tuple, w->t, &rx->seg);
 	if (act & TOE_ACT_RST)
 		toe_answer_reset(f, rx);
-	if (!(act & (TOE_ACT_C_UNACCEPTABLE | TOE_ACT_C_PAWS | TOE_ACT_RST)))
-		learn_mac(w->t, rx);
+	if (moved)
+		memcpy(w->t->peer_mac, rx->eth + 6, 6);
 }
 
 /* First half of a flow's end of batch: output, commit, frames. */

@@ -248,6 +248,36 @@ static uint32_t input_synchronized(struct toe_tcb *t, const struct toe_seg *in, 
 	return act;
 }
 
+/* RFC 5961 5.2, and for the peer's number as much in both directions. */
+static bool knows_synchronized(const struct toe_tcb *t, const struct toe_seg *seg)
+{
+	uint64_t seq = toe_seq_expand(t->rcv_nxt, seg->seq);
+	uint64_t ack = toe_seq_expand(t->snd_una, seg->ack);
+	bool old = t->flags & TOE_TCB_TS &&
+		   (!(seg->opts & TOE_SEG_TS) || toe_seq_lt(seg->tsval, t->ts_recent));
+
+	return !old && seq + t->rcv_size >= t->rcv_nxt &&
+	       seq <= toe_max64(t->rcv_adv, t->rcv_nxt) && ack + t->max_snd_wnd >= t->snd_una &&
+	       ack <= t->snd_max;
+}
+
+bool toe_tcp_knows(const struct toe_tcb *t, const struct toe_seg *seg)
+{
+	bool answers = (seg->flags & (TOE_ACK | TOE_RST)) == TOE_ACK &&
+		       toe_seq_lt((uint32_t)t->snd_una, seg->ack) &&
+		       toe_seq_leq(seg->ack, (uint32_t)t->snd_max);
+
+	switch (t->state) {
+	case TOE_TCP_SYN_SENT:
+		return answers;
+	case TOE_TCP_SYN_RECEIVED:
+		return answers || (seg->flags & TOE_SYN && seg->seq + 1 == (uint32_t)t->rcv_first);
+	default:
+		return (seg->flags & (TOE_ACK | TOE_RST | TOE_SYN)) == TOE_ACK &&
+		       knows_synchronized(t, seg);
+	}
+}
+
 uint32_t toe_tcp_input(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now)
 {
 	t->segs_in++;

@@ -157,6 +157,12 @@ unsigned toe_tcp_place(const struct toe_tcb *t, const struct toe_seg *seg,
 uint32_t toe_tcp_input(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now);
 
 /*
+ * Does who sent it see the connection? By its numbers: near those that are next, also a little below
+ * them, as of what is sent again because our answer was lost; in a handshake exactly those.
+ */
+bool toe_tcp_knows(const struct toe_tcb *t, const struct toe_seg *seg);
+
+/*
  * The application wrote up to stream position `end` / read up to `read`. -EINVAL (as a negative
  * int64) on a bad position, else actions.
  */
