@@ -5,33 +5,50 @@
  */
 #include "ctx.h"
 
-static uint32_t poll_flow(struct tm_sock *s)
+/* What has come. */
+static inline uint32_t poll_rx(struct tm_sock *s)
 {
-	uint8_t fl = toe_load_acquire(&s->fb->dev.flags);
+	uint32_t ev = tm_readable(s) ? EPOLLIN | EPOLLRDNORM : 0;
+
+	if (tm_unlikely(toe_load(&s->fb->dev.rx_urg)) && tm_urg_at(s) != UINT64_MAX &&
+	    toe_load(&s->oob_taken) != toe_load(&s->fb->dev.rx_urg))
+		ev |= EPOLLPRI;
+	return ev;
+}
+
+/* Before both directions are open, and when one of them is no more. */
+static tm_cold uint32_t poll_edges(struct tm_sock *s, uint8_t fl)
+{
 	bool over = fl & (TOE_FLOW_ERROR | TOE_FLOW_CLOSED);
 	bool rd = over || fl & TOE_FLOW_RX_FIN || tm_has(s, TM_S_SHUT_RD);
 	bool wr = over || fl & TOE_FLOW_TX_SHUT || tm_has(s, TM_S_SHUT_WR);
 	uint32_t ev = 0;
 
-	if (tm_unlikely(!(fl & (TOE_FLOW_ESTABLISHED | TOE_FLOW_EAGER)) && !over))
+	if (!(fl & (TOE_FLOW_ESTABLISHED | TOE_FLOW_EAGER)) && !over)
 		return 0;
-	if (tm_unlikely(rd))
+	if (rd)
 		ev |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
-	if (tm_unlikely(rd && wr))
+	if (rd && wr)
 		ev |= EPOLLHUP;
-	if (tm_readable(s))
-		ev |= EPOLLIN | EPOLLRDNORM;
-	if (tm_unlikely(toe_load(&s->fb->dev.rx_urg)) && tm_urg_at(s) != UINT64_MAX &&
-	    toe_load(&s->oob_taken) != toe_load(&s->fb->dev.rx_urg))
-		ev |= EPOLLPRI;
+	ev |= poll_rx(s);
 	if (wr || (fl & TOE_FLOW_ESTABLISHED ? tm_writable(s) : tm_eager_space(s)))
 		ev |= EPOLLOUT | EPOLLWRNORM;
-	if (tm_unlikely(fl & TOE_FLOW_ERROR) && !tm_has(s, TM_S_ERROR_TAKEN))
+	if (fl & TOE_FLOW_ERROR && !tm_has(s, TM_S_ERROR_TAKEN))
 		ev |= EPOLLERR;
 	return ev;
 }
 
-static uint32_t poll_fresh(const struct tm_sock *s)
+static uint32_t poll_flow(struct tm_sock *s)
+{
+	uint8_t fl = toe_load_acquire(&s->fb->dev.flags);
+
+	if (tm_unlikely((fl | TOE_FLOW_EAGER) != (TOE_FLOW_ESTABLISHED | TOE_FLOW_EAGER) ||
+			tm_has(s, TM_S_SHUT_RD | TM_S_SHUT_WR)))
+		return poll_edges(s, fl);
+	return poll_rx(s) | (tm_writable(s) ? EPOLLOUT | EPOLLWRNORM : 0);
+}
+
+static tm_cold uint32_t poll_fresh(const struct tm_sock *s)
 {
 	uint32_t ev = EPOLLOUT | EPOLLWRNORM | EPOLLHUP;
 
@@ -41,7 +58,7 @@ static uint32_t poll_fresh(const struct tm_sock *s)
 }
 
 /* A nested set is readable when it would report something. */
-static uint32_t poll_set(struct tm_ep *ep, unsigned ctx)
+static tm_cold uint32_t poll_set(struct tm_ep *ep, unsigned ctx)
 {
 	uint32_t ev = 0;
 
@@ -52,7 +69,7 @@ static uint32_t poll_set(struct tm_ep *ep, unsigned ctx)
 	return ev ? EPOLLIN | EPOLLRDNORM : 0;
 }
 
-uint32_t tm_poll(struct tm_sock *s, unsigned ctx)
+tm_hot uint32_t tm_poll(struct tm_sock *s, unsigned ctx)
 {
 	switch (tm_kind(s)) {
 	case TM_FLOW:

@@ -17,6 +17,9 @@
 
 #define tm_likely(x) __builtin_expect(!!(x), 1)
 #define tm_unlikely(x) __builtin_expect(!!(x), 0)
+/* The data path is one function for each call, without what it seldom does. */
+#define tm_hot __attribute__((flatten))
+#define tm_cold __attribute__((noinline, cold))
 
 enum tm_attach_state {
 	TM_UNKNOWN = 0, /* not tried yet */

@@ -34,10 +34,12 @@ static void rx_copy(struct tm_sock *s, struct tm_iter *it, uint64_t pos, uint32_
 	const void *from;
 	uint32_t piece;
 
-	for (; n; pos += piece, n -= piece) {
+	for (;; pos += piece, n -= piece) {
 		piece = n;
 		from = tm_rx_at(s, pos, &piece);
 		tm_iter_in(it, from, piece);
+		if (tm_likely(piece == n))
+			return;
 	}
 }
 
@@ -46,8 +48,8 @@ static void rx_copy(struct tm_sock *s, struct tm_iter *it, uint64_t pos, uint32_
  * SO_OOBINLINE does not. What of `avail` bytes from *read on may be read. Who only looks passes
  * nothing.
  */
-static uint64_t to_the_mark(struct tm_ctx *c, struct tm_sock *s, uint64_t *read, uint64_t avail,
-			    bool peek)
+static tm_cold uint64_t to_the_mark(struct tm_ctx *c, struct tm_sock *s, uint64_t *read,
+				    uint64_t avail, bool peek)
 {
 	uint64_t at = tm_urg_at(s);
 
@@ -65,8 +67,8 @@ static uint64_t to_the_mark(struct tm_ctx *c, struct tm_sock *s, uint64_t *read,
 	return avail - 1;
 }
 
-/* recv with MSG_OOB: 1, 0 or -errno. */
-static ssize_t rx_oob(struct tm_sock *s, struct tm_iter *it, int flags)
+/* recv with MSG_OOB, under the lock: 1, 0 or -errno. */
+static ssize_t rx_urgent(struct tm_sock *s, struct tm_iter *it, int flags)
 {
 	uint64_t urg = toe_load(&s->fb->dev.rx_urg), at = tm_urg_at(s);
 	uint32_t n = 1;
@@ -81,6 +83,16 @@ static ssize_t rx_oob(struct tm_sock *s, struct tm_iter *it, int flags)
 		toe_store(&s->oob_taken, at + 1);
 	tm_iter_in(it, tm_rx_at(s, at, &n), 1);
 	return 1;
+}
+
+static ssize_t rx_oob(struct tm_sock *s, struct tm_iter *it, int flags)
+{
+	ssize_t r;
+
+	tm_spin_lock(&s->rlock);
+	r = rx_urgent(s, it, flags);
+	tm_spin_unlock(&s->rlock);
+	return r;
 }
 
 /* What is there. Bytes; 0: the stream has ended; -errno, among them -EAGAIN. */
@@ -181,42 +193,47 @@ static size_t rx_want(const struct tm_sock *s, size_t len, int flags)
 	return flags & MSG_WAITALL || len < low ? len : low;
 }
 
-ssize_t tm_rx(struct tm_sock *s, int fd, struct tm_iter *it, int flags)
+static ssize_t rx_look(struct tm_ctx *c, struct tm_sock *s, struct tm_iter *it, int flags)
+{
+	ssize_t r;
+
+	tm_spin_lock(&s->rlock);
+	r = rx_some(c, s, it, flags);
+	tm_spin_unlock(&s->rlock);
+	return r;
+}
+
+/* All of tm_rx, with waiting. */
+static tm_cold ssize_t rx_wait(struct tm_ctx *c, struct tm_sock *s, int fd, struct tm_iter *it,
+			       int flags)
 {
 	uint64_t deadline = 0;
 	ssize_t done = 0, r;
 	size_t want;
 	int err = 0;
-	struct tm_ctx *c = tm_ctx_get(&err);
 
-	if (tm_unlikely(flags & MSG_ERRQUEUE))
+	if (flags & MSG_ERRQUEUE)
 		return -EAGAIN;
-	if (c && tm_unlikely(tm_kind(s) != TM_FLOW))
+	if (tm_kind(s) != TM_FLOW)
 		err = rx_begin(c, s, fd, flags);
-	if (tm_unlikely(err))
+	if (err)
 		return err;
-	if (tm_unlikely(flags & MSG_OOB)) {
-		tm_spin_lock(&s->rlock);
-		r = rx_oob(s, it, flags);
-		tm_spin_unlock(&s->rlock);
-		return r;
-	}
-	if (tm_unlikely(!it->left))
+	if (flags & MSG_OOB)
+		return rx_oob(s, it, flags);
+	if (!it->left)
 		return 0;
 	want = rx_want(s, it->left, flags);
-	if (tm_unlikely(flags & MSG_PEEK) && !(flags & MSG_DONTWAIT) && !tm_has(s, TM_S_NONBLOCK))
+	if (flags & MSG_PEEK && !(flags & MSG_DONTWAIT) && !tm_has(s, TM_S_NONBLOCK))
 		err = peek_wait(c, s, fd, want);
-	if (tm_unlikely(err))
+	if (err)
 		return err;
 	for (;;) {
-		if (tm_unlikely(done) && at_mark(s)) /* MSG_WAITALL ends there, too */
+		if (done && at_mark(s)) /* MSG_WAITALL ends there, too */
 			return done;
-		tm_spin_lock(&s->rlock);
-		r = rx_some(c, s, it, flags);
-		tm_spin_unlock(&s->rlock);
+		r = rx_look(c, s, it, flags);
 		if (r > 0)
 			done += r;
-		if (tm_likely(r > 0) && tm_likely((size_t)done >= want || flags & MSG_PEEK))
+		if (r > 0 && ((size_t)done >= want || flags & MSG_PEEK))
 			return done;
 		if (r <= 0 && r != -EAGAIN)
 			return done ? done : r;
@@ -231,6 +248,21 @@ ssize_t tm_rx(struct tm_sock *s, int fd, struct tm_iter *it, int flags)
 		if (err)
 			return done ? done : err;
 	}
+}
+
+/* Most calls are content with what is there, and there is something. */
+tm_hot ssize_t tm_rx(struct tm_sock *s, int fd, struct tm_iter *it, int flags)
+{
+	ssize_t r = -EAGAIN;
+	int err = 0;
+	struct tm_ctx *c = tm_ctx_get(&err);
+
+	if (tm_unlikely(err))
+		return flags & MSG_ERRQUEUE ? -EAGAIN : err;
+	if (tm_likely(tm_kind(s) == TM_FLOW && !(flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL)) &&
+		      !s->lowat && it->left))
+		r = rx_look(c, s, it, 0);
+	return tm_likely(r != -EAGAIN) ? r : rx_wait(c, s, fd, it, flags);
 }
 
 ssize_t toe_recv(int fd, void *buf, size_t len, int flags)

@@ -37,7 +37,7 @@ ssize_t tm_tx_error(ssize_t r, int flags)
  * TCP_NOTSENT_LOWAT: what the windows are open for, and beyond that whole bursts while less waits
  * than the mark says: a mark of a few bytes is not to make segments of a few bytes.
  */
-static uint32_t below_mark(const struct tm_sock *s, uint32_t low)
+static tm_cold uint32_t below_mark(const struct tm_sock *s, uint32_t low)
 {
 	uint64_t burst = toe_load(&s->fb->dev.tx_burst);
 	int32_t free =
@@ -50,6 +50,14 @@ static uint32_t below_mark(const struct tm_sock *s, uint32_t low)
 	return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
 }
 
+/* Why nothing can be sent any more: -errno. */
+static tm_cold int over(struct tm_sock *s)
+{
+	int e = tm_take_error(s);
+
+	return e ? -e : -EPIPE;
+}
+
 uint32_t tm_tx_room(struct tm_sock *s, int *err)
 {
 	uint8_t fl = toe_load_acquire(&s->fb->dev.flags);
@@ -57,9 +65,7 @@ uint32_t tm_tx_room(struct tm_sock *s, int *err)
 
 	if (tm_unlikely(fl & (TOE_FLOW_ERROR | TOE_FLOW_TX_SHUT | TOE_FLOW_CLOSED) ||
 			tm_has(s, TM_S_SHUT_WR))) {
-		int e = tm_take_error(s);
-
-		*err = e ? -e : -EPIPE;
+		*err = over(s);
 		return 0;
 	}
 	*err = -EAGAIN;
@@ -71,21 +77,33 @@ uint32_t tm_tx_room(struct tm_sock *s, int *err)
 	return room < low ? room : low;
 }
 
+/* What a send says besides its end (enum toe_send_flags). */
+static tm_cold uint8_t conditions(struct tm_sock *s, bool more, bool want_space)
+{
+	uint8_t fl = 0;
+
+	if (want_space) {
+		tm_set(s, TM_S_WANT_SPACE);
+		return TOE_SEND_WANT_SPACE; /* a full buffer is nothing to hold back */
+	}
+	if (more)
+		fl |= TOE_SEND_MORE;
+	if (tm_has(s, TM_S_CORK))
+		fl |= TOE_SEND_CORKED;
+	if (tm_has(s, TM_S_WANT_SPACE))
+		/* An answer on its way speaks of space that these bytes may have taken. */
+		fl |= TOE_SEND_WANT_SPACE;
+	return fl;
+}
+
 void tm_tx_commit(struct tm_ctx *c, struct tm_sock *s, size_t n, bool more, bool want_space)
 {
 	uint64_t end = toe_load(&s->fb->app.tx_end) + n;
 	uint8_t fl = 0;
 
 	toe_store(&s->fb->app.tx_end, end);
-	if (tm_unlikely(more || tm_has(s, TM_S_CORK)))
-		fl = (more ? TOE_SEND_MORE : 0) | (tm_has(s, TM_S_CORK) ? TOE_SEND_CORKED : 0);
-	if (tm_unlikely(want_space)) {
-		tm_set(s, TM_S_WANT_SPACE);
-		fl = TOE_SEND_WANT_SPACE; /* a full buffer is nothing to hold back */
-	} else if (tm_unlikely(tm_has(s, TM_S_WANT_SPACE))) {
-		/* An answer on its way speaks of space that these bytes may have taken. */
-		fl |= TOE_SEND_WANT_SPACE;
-	}
+	if (tm_unlikely(more || want_space || tm_has(s, TM_S_CORK | TM_S_WANT_SPACE)))
+		fl = conditions(s, more, want_space);
 	s->tx_ctx = (uint8_t)c->id;
 	tm_push_flow(c, s, TOE_SW_SEND, fl, end);
 }
@@ -96,10 +114,12 @@ static void tx_copy(struct tm_sock *s, struct tm_iter *it, uint64_t pos, uint32_
 	uint32_t piece;
 	void *to;
 
-	for (; n; pos += piece, n -= piece) {
+	for (;; pos += piece, n -= piece) {
 		piece = n;
 		to = tm_tx_at(s, pos, &piece);
 		tm_iter_out(it, to, piece);
+		if (tm_likely(piece == n))
+			return;
 	}
 }
 
@@ -111,7 +131,7 @@ static uint8_t marks(int flags)
 }
 
 /* The same as tm_tx_commit for data whose end is marked: urgent, or a record's. */
-static void tx_marked(struct tm_ctx *c, struct tm_sock *s, size_t n, uint8_t fl)
+static tm_cold void tx_marked(struct tm_ctx *c, struct tm_sock *s, size_t n, uint8_t fl)
 {
 	uint64_t end = toe_load(&s->fb->app.tx_end) + n;
 
@@ -136,7 +156,8 @@ static ssize_t tx_some(struct tm_ctx *c, struct tm_sock *s, struct tm_iter *it, 
 	*full = room < it->left;
 	n = *full ? room : (uint32_t)it->left;
 	if (n || err == -EAGAIN) {
-		tx_copy(s, it, toe_load(&s->fb->app.tx_end), n);
+		if (tm_likely(n))
+			tx_copy(s, it, toe_load(&s->fb->app.tx_end), n);
 		if (tm_unlikely(flags & (MSG_OOB | MSG_EOR)) && !*full)
 			tx_marked(c, s, n, marks(flags));
 		else
@@ -144,6 +165,13 @@ static ssize_t tx_some(struct tm_ctx *c, struct tm_sock *s, struct tm_iter *it, 
 	}
 	tm_flow_unlock(s);
 	return n ? (ssize_t)n : err;
+}
+
+/* The same where it is not the only thing to do. */
+static tm_cold ssize_t tx_part(struct tm_ctx *c, struct tm_sock *s, struct tm_iter *it, int flags,
+			       bool *full)
+{
+	return tx_some(c, s, it, flags, full);
 }
 
 static bool tx_ready(struct tm_sock *s)
@@ -213,7 +241,7 @@ static ssize_t tx_syn(struct tm_ctx *c, struct tm_sock *s, struct tm_iter *it, i
 	if (part.left > room)
 		part.left = room;
 	if (part.left)
-		return tx_some(c, s, &part, flags, &full);
+		return tx_part(c, s, &part, flags, &full);
 	tm_glance(c);
 	return -EAGAIN;
 }
@@ -243,7 +271,7 @@ static ssize_t tx_eager(struct tm_ctx *c, struct tm_sock *s, int fd, struct tm_i
 	if (!handshake_over(s)) {
 		if (tm_has(s, TM_S_NONBLOCK) || flags & MSG_DONTWAIT)
 			return tx_syn(c, s, it, flags);
-		r = tx_some(c, s, it, flags, &full);
+		r = tx_part(c, s, it, flags, &full);
 		err = r < 0 ? (int)r : tm_sock_wait(c, s, fd, handshake_over, -1, deadline);
 		if (err)
 			return err;
@@ -275,37 +303,21 @@ static int tx_nothing(struct tm_ctx *c, struct tm_sock *s, int fd, int flags)
 	return err ? err : tx_outcome(s);
 }
 
-ssize_t tm_tx(struct tm_sock *s, int fd, struct tm_iter *it, int flags)
+/*
+ * What one look had no room for, as far as the call may wait: `done` bytes had been written before it,
+ * `r` is what it gave.
+ */
+static tm_cold ssize_t tx_rest(struct tm_ctx *c, struct tm_sock *s, int fd, struct tm_iter *it,
+			       int flags, ssize_t done, ssize_t r)
 {
 	uint64_t deadline = 0;
-	ssize_t done = 0, r;
-	bool full, early = false;
-	int err = 0;
-	struct tm_ctx *c = tm_ctx_get(&err);
+	bool full;
+	int err;
 
-	if (c && tm_unlikely(!established(s))) {
-		early = true;
-		err = tm_tx_begin(c, s, fd, flags);
-	}
-	if (tm_unlikely(err))
-		return tm_tx_error(err, flags);
-	if (tm_unlikely(!it->left))
-		return early ? tm_tx_error(tx_nothing(c, s, fd, flags), flags) : 0;
-	if (tm_unlikely(!tm_iter_valid(it)))
-		return -EFAULT;
-	if (tm_unlikely(early)) {
-		done = tx_eager(c, s, fd, it, flags);
-		if (done < 0 || !it->left || !established(s))
-			return done < 0 ? tm_tx_error(done, flags) : done;
-	}
-	for (;;) {
-		r = tx_some(c, s, it, flags, &full);
-		if (r > 0)
-			done += r;
-		if (tm_likely(!full && r >= 0))
-			return done;
+	do {
 		if (r < 0 && r != -EAGAIN)
 			return done ? done : tm_tx_error(r, flags);
+		done += r > 0 ? r : 0;
 		if (tm_has(s, TM_S_NONBLOCK) || flags & MSG_DONTWAIT) {
 			tm_glance(c);
 			return done ? done : -EAGAIN;
@@ -315,7 +327,51 @@ ssize_t tm_tx(struct tm_sock *s, int fd, struct tm_iter *it, int flags)
 		err = tm_tx_wait(c, s, fd, deadline);
 		if (err)
 			return done ? done : err;
-	}
+		r = tx_part(c, s, it, flags, &full);
+	} while (full || r < 0);
+	return done + r;
+}
+
+/* The same when the handshake was not done at the call. */
+static tm_cold ssize_t tx_early(struct tm_ctx *c, struct tm_sock *s, int fd, struct tm_iter *it,
+				int flags)
+{
+	int err = tm_tx_begin(c, s, fd, flags);
+	ssize_t done, r;
+	bool full;
+
+	if (err)
+		return tm_tx_error(err, flags);
+	if (!it->left)
+		return tm_tx_error(tx_nothing(c, s, fd, flags), flags);
+	if (!tm_iter_valid(it))
+		return -EFAULT;
+	done = tx_eager(c, s, fd, it, flags);
+	if (done < 0)
+		return tm_tx_error(done, flags);
+	if (!it->left || !established(s))
+		return done;
+	r = tx_part(c, s, it, flags, &full);
+	return full || r < 0 ? tx_rest(c, s, fd, it, flags, done, r) : done + r;
+}
+
+tm_hot ssize_t tm_tx(struct tm_sock *s, int fd, struct tm_iter *it, int flags)
+{
+	ssize_t r;
+	bool full;
+	int err = 0;
+	struct tm_ctx *c = tm_ctx_get(&err);
+
+	if (tm_unlikely(err))
+		return tm_tx_error(err, flags);
+	if (tm_unlikely(!established(s)))
+		return tx_early(c, s, fd, it, flags);
+	if (tm_unlikely(!it->left))
+		return 0;
+	if (tm_unlikely(!tm_iter_valid(it)))
+		return -EFAULT;
+	r = tx_some(c, s, it, flags, &full);
+	return tm_likely(!full && r >= 0) ? r : tx_rest(c, s, fd, it, flags, 0, r);
 }
 
 ssize_t toe_send(int fd, const void *buf, size_t len, int flags)

@@ -74,12 +74,12 @@ struct tm_sock {
 	uint8_t ev_flags; /* toe_flow_dev.flags and ... */
 	uint8_t lowat; /* SO_RCVLOWAT is above 1 */
 	uint32_t ev_rx; /* ... rx_end when events were last told */
+	uint64_t waiters; /* contexts that wait for this socket alone */
 
 	/* Line 1: the first watch; more hang on it. */
 	struct tm_watch watch __attribute__((aligned(TOE_CACHELINE)));
 
 	/* Rare. */
-	uint64_t waiters; /* contexts that wait for this socket alone */
 	uint32_t bind_pos; /* ... and that ring's head after it */
 	uint32_t refs; /* descriptors of this process */
 	uint32_t serial; /* life of the object: part of a connect's cookie */

@@ -2,6 +2,7 @@
 #ifndef TM_TRANSFER_H
 #define TM_TRANSFER_H
 
+#include <string.h>
 #include <sys/uio.h>
 
 #include "ctx.h"
@@ -27,8 +28,42 @@ static inline bool tm_iter_valid(const struct tm_iter *it)
 
 /* 0, or -EINVAL and -EFAULT as readv(2). */
 int tm_iter_init(struct tm_iter *it, const struct iovec *iov, size_t n);
-void tm_iter_out(struct tm_iter *it, void *to, size_t n); /* gather n bytes */
-void tm_iter_in(struct tm_iter *it, const void *from, size_t n); /* scatter n bytes */
+void tm_iter_out_pieces(struct tm_iter *it, void *to, size_t n);
+void tm_iter_in_pieces(struct tm_iter *it, const void *from, size_t n);
+
+/* Whether n bytes lie in one piece. */
+static inline bool tm_iter_whole(const struct tm_iter *it, size_t n)
+{
+	return n <= it->iov->iov_len - it->off;
+}
+
+/* That piece; moves on. */
+static inline void *tm_iter_take(struct tm_iter *it, size_t n)
+{
+	void *p = (char *)it->iov->iov_base + it->off;
+
+	it->off += n;
+	it->left -= n;
+	return p;
+}
+
+/* Gather n bytes. */
+static inline void tm_iter_out(struct tm_iter *it, void *to, size_t n)
+{
+	if (tm_likely(tm_iter_whole(it, n)))
+		memcpy(to, tm_iter_take(it, n), n);
+	else
+		tm_iter_out_pieces(it, to, n);
+}
+
+/* Scatter n bytes. */
+static inline void tm_iter_in(struct tm_iter *it, const void *from, size_t n)
+{
+	if (tm_likely(tm_iter_whole(it, n)))
+		memcpy(tm_iter_take(it, n), from, n);
+	else
+		tm_iter_in_pieces(it, from, n);
+}
 
 /* The whole of send and recv on a TOE socket. Bytes or -errno. */
 ssize_t tm_tx(struct tm_sock *s, int fd, struct tm_iter *it, int flags);

@@ -14,55 +14,49 @@
 
 int tm_iter_init(struct tm_iter *it, const struct iovec *iov, size_t n)
 {
-	*it = (struct tm_iter){ iov, 0, 0 };
+	size_t left = 0;
+
 	if (n > IOV_MAX)
 		return -EINVAL;
 	for (size_t i = 0; i < n; i++) {
-		if (iov[i].iov_len > (size_t)SSIZE_MAX - it->left)
+		if (iov[i].iov_len > (size_t)SSIZE_MAX - left)
 			return -EINVAL;
 		if (!iov[i].iov_base && iov[i].iov_len)
 			return -EFAULT;
-		it->left += iov[i].iov_len;
+		left += iov[i].iov_len;
 	}
+	*it = (struct tm_iter){ iov, 0, left };
 	return 0;
 }
 
-/* The contiguous piece at the iterator, at most n bytes; moves on. */
-static void *step(struct tm_iter *it, size_t n, size_t *piece)
+static inline void pieces(struct tm_iter *it, char *p, size_t n, bool out)
 {
-	char *p;
+	const struct iovec *v = it->iov;
+	size_t off = it->off, piece;
+	char *at;
 
-	while (it->off == it->iov->iov_len) {
-		it->iov++;
-		it->off = 0;
+	it->left -= n;
+	for (;; v++, off = 0, p += piece, n -= piece) {
+		at = (char *)v->iov_base + off;
+		piece = v->iov_len - off;
+		if (piece >= n)
+			break;
+		if (tm_likely(piece))
+			memcpy(out ? p : at, out ? at : p, piece);
 	}
-	p = (char *)it->iov->iov_base + it->off;
-	*piece = it->iov->iov_len - it->off < n ? it->iov->iov_len - it->off : n;
-	it->off += *piece;
-	it->left -= *piece;
-	return p;
+	memcpy(out ? p : at, out ? at : p, n);
+	it->iov = v;
+	it->off = off + n;
 }
 
-void tm_iter_out(struct tm_iter *it, void *to, size_t n)
+tm_hot void tm_iter_out_pieces(struct tm_iter *it, void *to, size_t n)
 {
-	size_t piece;
-
-	for (char *p = to; n; p += piece, n -= piece) {
-		const void *from = step(it, n, &piece);
-
-		memcpy(p, from, piece);
-	}
+	pieces(it, to, n, true);
 }
 
-void tm_iter_in(struct tm_iter *it, const void *from, size_t n)
+tm_hot void tm_iter_in_pieces(struct tm_iter *it, const void *from, size_t n)
 {
-	size_t piece;
-
-	for (const char *p = from; n; p += piece, n -= piece) {
-		void *to = step(it, n, &piece);
-
-		memcpy(to, p, piece);
-	}
+	pieces(it, (char *)from, n, false);
 }
 
 ssize_t toe_write(int fd, const void *buf, size_t len)
