@@ -114,6 +114,9 @@ static void fill(const struct toe_flow_info *i, struct tcp_info *o)
 	o->tcpi_pacing_rate = i->pacing_rate ? i->pacing_rate : UINT64_MAX;
 	o->tcpi_max_pacing_rate = UINT64_MAX;
 	o->tcpi_delivery_rate = i->delivery_rate;
+	o->tcpi_busy_time = i->busy_us;
+	o->tcpi_rwnd_limited = i->rwnd_us;
+	o->tcpi_sndbuf_limited = i->sndbuf_us;
 	o->tcpi_notsent_bytes = i->notsent;
 	o->tcpi_min_rtt = i->min_rtt_us;
 	o->tcpi_snd_wnd = i->snd_wnd;

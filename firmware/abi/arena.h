@@ -62,12 +62,17 @@ struct toe_flow_info {
 	uint32_t ooo_segs, dsacks, reordered; /* events: received, told by the peer, seen by ACKs */
 	uint32_t delivered; /* segments that have arrived, in all */
 	uint32_t rcv_rtt_us; /* round trip as the receiver sees it, 0 = not known */
-	uint32_t data_ms; /* since data last came */
+	uint32_t data_ms; /* since data last came, or the handshake was done */
 	uint32_t notsent, snd_wnd, rcv_wnd; /* bytes */
 	uint32_t sent_ms, rcv_ms; /* since data was last sent; since a segment last came */
 	uint64_t bytes_acked, bytes_received, bytes_sent, bytes_rexmit;
 	uint64_t pacing_rate; /* bytes per second, 0 = not paced */
 	uint64_t delivery_rate; /* bytes per second, 0 = not known */
+	/*
+	 * Microseconds for which something that was written had not been acknowledged; of them, for
+	 * which the peer's window, or the size of the send buffer, kept more from being sent.
+	 */
+	uint64_t busy_us, rwnd_us, sndbuf_us;
 };
 
 /* What a context shares with all FPCs. */

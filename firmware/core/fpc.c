@@ -216,6 +216,7 @@ static void settle(struct toe_fpc *f, struct toe_work *w)
 		w->act |= TOE_ACT_FREE;
 	if (w->act & TOE_ACT_FREE)
 		t->state = TOE_TCP_CLOSED;
+	toe_tcp_limit_note(t, f->now);
 	toe_wheel_set(&f->wheel, i, toe_tcp_deadline(t));
 	if (t->pace_at)
 		toe_pacer_set(&f->pacer, i, t->pace_at);

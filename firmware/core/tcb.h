@@ -84,6 +84,15 @@ enum toe_tcb_opts {
 	TOE_TCB_FO_ASKED = 1 << 10, /* an active open whose first SYN had the option */
 };
 
+/* What bounds sending just now (tcp/limit.c). */
+enum toe_limit {
+	TOE_LIMIT_IDLE, /* nothing: all that was written has arrived */
+	TOE_LIMIT_PATH, /* the path's rate, or the rules by which segments wait */
+	TOE_LIMIT_RWND, /* the peer's window */
+	TOE_LIMIT_SNDBUF, /* the send buffer: full, and all of it is on its way */
+	TOE_LIMITS
+};
+
 struct toe_range {
 	uint32_t lo, hi; /* wire sequence numbers, [lo, hi), all within 2^31 above rcv_nxt */
 };
@@ -195,7 +204,7 @@ struct toe_tcb {
 	uint64_t life_at; /* deadline of SYN give-up, FIN_WAIT_2; by state */
 	uint64_t sent_at; /* last transmission of data: idle restart */
 	uint64_t rcv_at; /* last acceptable segment: keepalive */
-	/* For TCP_INFO: segments in all, with SYN; when data last came, toe_data_age. */
+	/* For TCP_INFO: segments in all, with SYN; when data, or the handshake before it, came last, toe_data_age. */
 	uint32_t segs_in, segs_out, data_segs_in, data_segs_out;
 	uint32_t data_at;
 	uint32_t ooo_segs; /* that came out of order, and were not known */
@@ -209,6 +218,8 @@ struct toe_tcb {
 	uint64_t rexmit_bytes; /* sent again, in all */
 	uint32_t rexmit_segs;
 	uint32_t notsent_lowat; /* TCP_NOTSENT_LOWAT, 0 = none */
+	uint64_t limit_at; /* since when sending is bounded by `limit`, and ... */
+	uint64_t limit_us[TOE_LIMITS - 1]; /* ... how long before it was by each, from PATH on */
 	/* Buffers (tcp/tune.c). Bytes; 0 in *_most: the application has set the size. */
 	uint64_t rcv_ring, snd_ring; /* where they lie (toe_ring_*, abi/arena.h) */
 	uint32_t rcv_want, snd_want; /* limits to come to, as soon as rings hold as much */
@@ -260,6 +271,7 @@ struct toe_tcb {
 	uint32_t ce_edge[TOE_MAX_CE_EDGES];
 	uint8_t nce; /* how many */
 	uint8_t neor; /* entries of eor */
+	uint8_t limit; /* enum toe_limit */
 	struct toe_fo_cookie fo; /* with TOE_TCB_FO_OPTION: ours to give, or the peer's to show */
 
 	/* Path and owner: the FPC's, TCP does not look. */

@@ -81,9 +81,9 @@ union toe_cc_state {
 	struct toe_cubic cubic;
 	struct toe_dctcp dctcp;
 	struct toe_bbr bbr;
-	uint64_t word[20];
+	uint64_t word[14];
 };
 
-_Static_assert(sizeof(union toe_cc_state) == 160, "no algorithm needs more");
+_Static_assert(sizeof(union toe_cc_state) == 112, "no algorithm needs more");
 
 #endif

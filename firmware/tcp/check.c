@@ -121,6 +121,13 @@ static const char *check_timers(const struct toe_tcb *t)
 	return NULL;
 }
 
+static const char *check_limit(const struct toe_tcb *t)
+{
+	HOLDS(t->limit < TOE_LIMITS);
+	HOLDS(t->limit == TOE_LIMIT_IDLE || t->limit_at);
+	return NULL;
+}
+
 const char *toe_tcb_check(const struct toe_tcb *t)
 {
 	const char *broken = check_sending(t);
@@ -135,5 +142,7 @@ const char *toe_tcb_check(const struct toe_tcb *t)
 		broken = check_recovery(t);
 	if (!broken)
 		broken = check_timers(t);
+	if (!broken)
+		broken = check_limit(t);
 	return broken;
 }

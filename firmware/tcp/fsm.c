@@ -208,6 +208,8 @@ uint32_t toe_fsm_established(struct toe_tcb *t, const struct toe_seg *seg, uint6
 	if (t->snd_max <= t->snd_first || !(t->flags & TOE_TCB_PASSIVE))
 		t->flags |= TOE_TCB_FRESH;
 	toe_keep_begin(t, now);
+	if (!t->data_at)
+		t->data_at = toe_data_age(now);
 	t->state = t->flags & TOE_TCB_FIN_QUEUED ? TOE_TCP_FIN_WAIT_1 : TOE_TCP_ESTABLISHED;
 	return TOE_ACT_ESTABLISHED | TOE_ACT_OUTPUT | toe_buf_wants(t);
 }

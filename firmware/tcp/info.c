@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What TCP_INFO asks for: from what the TCB knows anyway, but for four counters of segments. */
+/* What TCP_INFO asks for: from what the TCB knows anyway, but for some counters. */
 #include "rooms.h"
 
 #include "../lib/mem.h"
@@ -51,6 +51,19 @@ static void sending(const struct toe_tcb *t, uint64_t now, struct toe_flow_info 
 		i->recovery = t->dupacks ? TOE_INFO_DISORDER : TOE_INFO_OPEN;
 }
 
+/* Microseconds for which sending was bounded so, up to now. */
+static uint64_t limited_us(const struct toe_tcb *t, enum toe_limit by, uint64_t now)
+{
+	return t->limit_us[by - 1] + (t->limit == by ? now - t->limit_at : 0);
+}
+
+static void limits(const struct toe_tcb *t, uint64_t now, struct toe_flow_info *i)
+{
+	i->rwnd_us = limited_us(t, TOE_LIMIT_RWND, now);
+	i->sndbuf_us = limited_us(t, TOE_LIMIT_SNDBUF, now);
+	i->busy_us = limited_us(t, TOE_LIMIT_PATH, now) + i->rwnd_us + i->sndbuf_us;
+}
+
 static void receiving(const struct toe_tcb *t, uint64_t now, struct toe_flow_info *i)
 {
 	i->segs_in = t->segs_in;
@@ -84,5 +97,6 @@ void toe_tcp_info(const struct toe_tcb *t, uint64_t now, struct toe_flow_info *i
 			       (t->flags & TOE_TCB_ECN ? TOE_INFO_ECN : 0) |
 			       (t->app_limited ? TOE_INFO_APP_LIMITED : 0));
 	sending(t, now, i);
+	limits(t, now, i);
 	receiving(t, now, i);
 }

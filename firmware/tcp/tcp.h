@@ -253,6 +253,22 @@ uint16_t toe_tcp_tx_burst(const struct toe_tcb *t);
 /* After output: TOE_ACT_TX_SPACE if a writer waits, and with that option too may go on. */
 uint32_t toe_tcp_space(struct toe_tcb *t);
 
+/* What bounds sending, once output was made; and the time until `now` is that of what it was before. */
+enum toe_limit toe_tcp_limit(const struct toe_tcb *t);
+void toe_tcp_limit_change(struct toe_tcb *t, enum toe_limit limit, uint64_t now);
+
+/* The end of a batch, after all else: for TCP_INFO (RFC 4898: tcpEStatsPerfSndLimTime*). */
+static inline void toe_tcp_limit_note(struct toe_tcb *t, uint64_t now)
+{
+	enum toe_limit limit;
+
+	if (t->limit == TOE_LIMIT_IDLE && t->snd_una >= t->snd_end)
+		return;
+	limit = toe_tcp_limit(t);
+	if (limit != t->limit)
+		toe_tcp_limit_change(t, limit, now);
+}
+
 static inline uint64_t toe_tcp_tx_una(const struct toe_tcb *t)
 {
 	if (t->snd_una < t->snd_first)

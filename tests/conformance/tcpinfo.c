@@ -68,6 +68,9 @@ static const struct {
 	F(tcpi_reord_seen),
 	F(tcpi_rcv_ooopack),
 	F(tcpi_snd_wnd),
+	F(tcpi_busy_time),
+	F(tcpi_rwnd_limited),
+	F(tcpi_sndbuf_limited),
 };
 
 /* Little-endian, as every machine that runs this. */

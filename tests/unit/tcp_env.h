@@ -48,6 +48,7 @@ static inline void env_run(struct env *e, uint32_t act)
 	while (e->n < 64 && toe_tcp_output(&e->t, e->now, &e->o[e->n]))
 		e->n++;
 	CU_ASSERT(e->n < 64);
+	toe_tcp_limit_note(&e->t, e->now);
 	broken = toe_tcb_check(&e->t);
 	if (broken) {
 		printf("invariant: %s\n", broken);

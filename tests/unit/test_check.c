@@ -53,5 +53,11 @@ static void toe_tcb_check__timers(void)
 	BREAKS(t->state = TOE_TCP_TIME_WAIT);
 }
 
+static void toe_tcb_check__limit(void)
+{
+	BREAKS(t->limit = TOE_LIMITS);
+	BREAKS((t->limit = TOE_LIMIT_PATH, t->limit_at = 0));
+}
+
 UNIT_MAIN("check", T(toe_tcb_check__sending), T(toe_tcb_check__receiving), T(toe_tcb_check__holes),
-	  T(toe_tcb_check__timers))
+	  T(toe_tcb_check__timers), T(toe_tcb_check__limit))
