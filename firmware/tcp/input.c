@@ -69,18 +69,22 @@ static uint32_t out_of_place(struct toe_tcb *t, const struct toe_seg *seg, uint6
 	return bare || seg->flags & TOE_SYN ? challenge(t, now) : toe_ack_now(t);
 }
 
-/* RFC 7323 5.3 R1, and 3.2: no segment without a timestamp once they are agreed. */
+/* Timestamps were agreed on, and this segment has one: on the way some lose theirs. */
+static bool stamped(const struct toe_tcb *t, const struct toe_seg *seg)
+{
+	return t->flags & TOE_TCB_TS && seg->opts & TOE_SEG_TS;
+}
+
+/*
+ * RFC 7323 5.3 R1. A segment without a timestamp stands as it would on a connection without them: what
+ * 3.2 would have us drop, a path that strips options has the peer send again for ever.
+ */
 static bool paws_refuses(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now, uint32_t *act)
 {
-	if (!(t->flags & TOE_TCB_TS) || seg->flags & TOE_RST)
-		return false;
-	*act = TOE_ACT_C_PAWS;
-	if (!(seg->opts & TOE_SEG_TS))
-		return true;
-	if (!toe_seq_lt(seg->tsval, t->ts_recent) ||
+	if (!stamped(t, seg) || seg->flags & TOE_RST || !toe_seq_lt(seg->tsval, t->ts_recent) ||
 	    toe_age_s(now) - t->ts_recent_age_s > TOE_TS_IDLE)
 		return false;
-	*act |= out_of_place(t, seg, now);
+	*act = TOE_ACT_C_PAWS | out_of_place(t, seg, now);
 	return true;
 }
 
@@ -159,7 +163,7 @@ static bool input_ack(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now
 		return false;
 	}
 	t->rcv_at = now;
-	if (t->flags & TOE_TCB_TS)
+	if (stamped(t, seg))
 		take_timestamp(t, seg, now);
 	if (seg->flags & TOE_ECE && t->flags & TOE_TCB_ECN)
 		*act |= toe_ecn_echo(t, ack, now);

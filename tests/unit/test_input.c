@@ -159,13 +159,24 @@ static void input__paws_forgets(void)
 	CU_ASSERT_EQUAL(e.t.ts_recent, 999);
 }
 
-/* RFC 7323 3.2. */
+/* It lost its timestamp on the way: what stands in that field is none, neither for PAWS nor as an echo. */
 static void input__timestamp_missing(void)
 {
 	struct env e = stamped();
 
-	CU_ASSERT_EQUAL(env_in(&e, TOE_ACK, 0, 10, 0), TOE_ACT_C_PAWS);
-	CU_ASSERT_EQUAL(e.n, 0);
+	CU_ASSERT_FALSE(env_in(&e, TOE_ACK, 0, 10, 0) & TOE_ACT_C_PAWS);
+	CU_ASSERT_EQUAL(toe_tcp_rx_end(&e.t), 10);
+	CU_ASSERT_EQUAL(e.t.ts_recent, 1000);
+}
+
+/* All other checks hold. */
+static void input__timestamp_missing_out_of_window(void)
+{
+	struct env e = stamped();
+
+	CU_ASSERT(env_in(&e, TOE_ACK, 100000, 10, 0) & TOE_ACT_C_UNACCEPTABLE);
+	CU_ASSERT(env_in(&e, TOE_ACK, 0, 10, 100000) & TOE_ACT_C_UNACCEPTABLE);
+	CU_ASSERT_EQUAL(toe_tcp_rx_end(&e.t), 0);
 }
 
 /* RFC 7323 4.3: the echo is of the segment that the ACK answers first, not of the latest. */
@@ -258,5 +269,6 @@ UNIT_MAIN("input", T(input__in_order_is_predicted_and_acked_late), T(input__acce
 	  T(input__ack_of_what_was_not_sent), T(input__ack_from_the_distant_past),
 	  T(input__bare_segments_outside_are_answered_rarely), T(input__paws),
 	  T(input__paws_does_not_stop_rst), T(input__paws_forgets), T(input__timestamp_missing),
-	  T(input__ts_recent), T(input__closed_answers_rst), T(input__time_wait_before_close),
+	  T(input__timestamp_missing_out_of_window), T(input__ts_recent),
+	  T(input__closed_answers_rst), T(input__time_wait_before_close),
 	  T(input__any_segment_in_any_state))
