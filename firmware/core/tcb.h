@@ -82,6 +82,7 @@ enum toe_tcb_opts {
 	TOE_TCB_UNFINISHED = 1 << 8, /* the last write said that it goes on: no PSH at its end */
 	TOE_TCB_UNTIL_ACK = 1 << 9, /* TOE_TCB_MORE ends when an ACK comes */
 	TOE_TCB_FO_ASKED = 1 << 10, /* an active open whose first SYN had the option */
+	TOE_TCB_TLP_AGAIN = 1 << 11, /* the probe out (tlp_end) was no new data */
 };
 
 /* What bounds sending just now (tcp/limit.c). */
@@ -189,7 +190,7 @@ struct toe_tcb {
 	uint8_t reordered; /* how often the path has been seen to reorder, at most 255 */
 	uint8_t reo_mult; /* quarters of min_rtt that a segment may be late */
 	uint8_t reo_persist; /* recoveries until reo_mult falls back */
-	uint8_t tlp_again; /* the probe out (tlp_end) was no new data */
+	uint8_t sent_far; /* the send map is in the lists, not in sent_near */
 	uint64_t reo_at; /* deadline: what is late by then is lost */
 	uint64_t reo_round; /* snd_max when a D-SACK last widened reo_mult; 0 = may widen again */
 	uint64_t tlp_end; /* snd_max behind the loss probe that is out, 0 = none */
@@ -245,7 +246,7 @@ struct toe_tcb {
 	uint16_t mtu_link; /* that the link and the route take */
 	uint16_t mtu_probe; /* size that is being tried, 0 = none */
 	uint16_t dsacks; /* that the peer has told, at most 65535 */
-	uint8_t sent_far; /* the send map is in the lists, not in sent_near */
+	uint8_t ip_hdr; /* bytes of IP header */
 	uint8_t soft_error; /* errno that routers reported: why it timed out, if it does */
 	uint32_t probe_end; /* wire, end of the probe that is under way, 0 = none */
 	uint64_t mtu_at; /* deadline of the next try of a larger one */
@@ -254,9 +255,9 @@ struct toe_tcb {
 	/* wire, inside the ranges that segments went to, the last one first (RFC 2018 4) */
 	uint32_t sack_recent[TOE_SACK_RECENT];
 	uint8_t rexmits; /* consecutive timeouts without progress */
-	uint8_t ip_hdr; /* bytes of IP header */
 	uint8_t ndsack; /* entries of dsack */
-	uint8_t burst; /* segments with new data that left in a row at sent_at, at most 255 */
+	uint8_t burst; /* segments that left in a row at sent_at, at most 255 */
+	uint8_t burst_most; /* of so many with new data the last one says PSH; 0: they went again */
 	struct toe_range dsack[TOE_MAX_DSACK]; /* received twice and to be reported (RFC 2883) */
 	/* Without timestamps: since when a window is measured (rtt_mark), low half; 0 = not begun. */
 	uint32_t rtt_at;

@@ -104,6 +104,7 @@ static inline void advance(struct toe_tcb *t, const struct toe_seg *seg, uint64_
 		t->snd_nxt = ack;
 	t->rexmits = 0;
 	t->dupacks = 0;
+	t->burst = 0;
 	if (TOE_UNLIKELY(t->probe_end))
 		toe_pmtu_acked(t, w->now);
 	if (TOE_UNLIKELY(t->neor))

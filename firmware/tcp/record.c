@@ -8,10 +8,10 @@
 
 #include "../lib/mem.h"
 
-void toe_record_end(struct toe_tcb *t)
+void toe_record_end(struct toe_tcb *t, uint64_t end)
 {
 	if (t->neor < TOE_MAX_EOR)
-		toe_eor(t)[t->neor++] = (uint32_t)t->snd_end;
+		toe_eor(t)[t->neor++] = (uint32_t)end;
 }
 
 uint32_t toe_record_len(const struct toe_tcb *t, uint64_t seq, uint32_t len)

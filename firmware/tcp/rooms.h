@@ -346,8 +346,23 @@ uint32_t toe_pmtu_probe(struct toe_tcb *t, uint32_t len, uint64_t room);
 void toe_pmtu_resent(struct toe_tcb *t, uint64_t seq, uint64_t now);
 void toe_pmtu_acked(struct toe_tcb *t, uint64_t now);
 
+/* push.c */
+uint8_t toe_push_segments(const struct toe_tcb *t);
+
+/*
+ * Of how many segments a burst is that begins now, `may` bytes of which the windows let go: half of
+ * cwnd at most, so where no more than two may go nothing need be computed.
+ */
+static inline uint8_t toe_push_most(const struct toe_tcb *t, uint64_t may)
+{
+	if (may > 2u * t->mss)
+		return toe_push_segments(t);
+	return t->cwnd >= 4u * t->mss ? 2 : 1;
+}
+
 /* record.c */
-void toe_record_end(struct toe_tcb *t);
+/* A record ends at `end`, above those before it. */
+void toe_record_end(struct toe_tcb *t, uint64_t end);
 /* Of `len` bytes from `seq` on, those that belong to one record. */
 uint32_t toe_record_len(const struct toe_tcb *t, uint64_t seq, uint32_t len);
 bool toe_record_ends(const struct toe_tcb *t, uint64_t seq);

@@ -66,7 +66,7 @@ int64_t toe_tcp_send(struct toe_tcb *t, uint64_t end, uint8_t send_flags, uint64
 			note_bubble(t, now);
 		t->snd_end = t->snd_first + end;
 		if (TOE_UNLIKELY(send_flags & TOE_SEND_EOR) && end > had)
-			toe_record_end(t);
+			toe_record_end(t, t->snd_end);
 		if (send_flags & TOE_SEND_OOB && end > had) {
 			t->snd_up = t->snd_end;
 			t->opts |= TOE_TCB_URGENT;
@@ -187,7 +187,6 @@ static void make_again(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint6
 {
 	make_data(t, now, o, seq, len);
 	o->rexmit = 1;
-	t->burst = 0;
 	if (o->flags & TOE_FIN && !fin) {
 		o->flags &= (uint8_t)~TOE_FIN;
 		if (t->snd_max <= t->snd_end)
@@ -359,14 +358,28 @@ static void persist(struct toe_tcb *t, uint64_t now)
 }
 
 /*
- * New data, if the windows and Nagle's algorithm let it go. The last segment of a burst that the
- * windows end says PSH, as a device that segments would: the peer need not wait for more.
+ * A segment left that is not the last of what was written, where the windows had let `may` bytes go.
+ * PSH is on the last one of a burst (push.c); where more than a segment might go, there is room after
+ * one.
  */
+static inline void push(struct toe_tcb *t, uint64_t may, struct toe_out *o)
+{
+	if (!t->burst)
+		t->burst_most = toe_push_most(t, may);
+	t->burst++;
+	if (t->burst < t->burst_most && (may > toe_max32(o->len, t->mss) || room(t)))
+		return;
+	if (t->burst > 1)
+		o->flags |= TOE_PSH;
+	t->burst = 0;
+}
+
+/* New data, if the windows and Nagle's algorithm let it go. */
 static inline bool send_new(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 {
 	uint64_t left = unsent(t), may = room(t);
 	uint32_t len = (uint32_t)toe_min64(toe_min64(left, may), full(t));
-	uint8_t burst = t->sent_at == now ? t->burst : 0;
+	bool on = t->sent_at == now;
 
 	if (TOE_UNLIKELY(t->neor))
 		len = toe_record_len(t, t->snd_nxt, len);
@@ -376,10 +389,10 @@ static inline bool send_new(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 	    !(len >= full(t) || may_send_short(t, len, len == left) || record_whole(t, len)))
 		return false;
 	send_next(t, now, o, len);
-	/* Where more than a segment might go, there is room after one. */
-	if (burst && len && may <= toe_max32(len, t->mss) && !room(t))
-		o->flags |= TOE_PSH;
-	t->burst = burst + (burst < UINT8_MAX);
+	if (!on || !t->burst_most || len == left)
+		t->burst = 0;
+	if (len < left)
+		push(t, may, o);
 	return true;
 }
 
@@ -441,8 +454,8 @@ static bool send_again(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint3
 		       uint32_t len)
 {
 	uint64_t seq = toe_seq_expand(t->snd_una, from), right = t->snd_una + t->snd_wnd;
+	bool fin, on = t->sent_at == now && !t->burst_most;
 	uint32_t bytes;
-	bool fin;
 
 	len = toe_min32(len, full(t));
 	if (TOE_UNLIKELY(t->neor))
@@ -454,7 +467,10 @@ static bool send_again(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint3
 	fin = seq + len > t->snd_end;
 	bytes = len - fin;
 	make_again(t, now, o, seq, bytes, fin);
-	toe_sent_again(t, from, len, now);
+	t->burst = on ? t->burst + (t->burst < UINT8_MAX) : 1;
+	t->burst_most = 0;
+	if (toe_sent_again(t, from, len, now) && t->burst > 1)
+		o->flags |= TOE_PSH; /* the peer has what follows */
 	toe_undo_resent(t, len, now);
 	if (t->flags & TOE_TCB_RECOVERY)
 		t->prr_out += len;
@@ -495,11 +511,12 @@ static bool send_loss_probe(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 	t->flags &= ~(uint32_t)TOE_TCB_LOSS_PROBE;
 	if (t->snd_una == t->snd_max || t->snd_nxt != t->snd_max || t->lost)
 		return false;
-	t->tlp_again = !len || used + len > t->snd_wnd ||
-		       (len < full(t) && !may_send_short(t, len, true) && !record_whole(t, len));
-	if (!t->tlp_again) {
+	if (len && used + len <= t->snd_wnd &&
+	    (len >= full(t) || may_send_short(t, len, true) || record_whole(t, len))) {
+		t->opts &= ~(uint32_t)TOE_TCB_TLP_AGAIN;
 		send_next(t, now, o, len);
 	} else {
+		t->opts |= TOE_TCB_TLP_AGAIN;
 		tail = toe_min32(toe_sent_tail(t), full(t));
 		if (TOE_UNLIKELY(t->neor))
 			tail = toe_record_tail(t, tail);
@@ -546,7 +563,10 @@ static bool send_edge(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 	return true;
 }
 
-/* Data that goes with our first SYN (RFC 7413 4.2.1). */
+/*
+ * Data that goes with our first SYN (RFC 7413 4.2.1). If it must go again it leaves as it was, and is
+ * pushed: it is what a server may begin with.
+ */
 static void add_early(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 {
 	o->len = toe_fo_syn_len(t);
@@ -554,6 +574,8 @@ static void add_early(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 		return;
 	t->snd_nxt = t->snd_max = t->snd_first + o->len;
 	toe_sent_append(t, (uint32_t)t->snd_max, now);
+	if (!t->neor && t->snd_max < t->snd_end)
+		toe_record_end(t, t->snd_max);
 	t->sent_at = now;
 	t->data_segs_out++;
 }

@@ -296,19 +296,20 @@ static bool joins_again(const struct toe_tcb *t, const struct toe_sent *e, uint6
 	return is(e, 0) && e->times > 1 && toe_sent_near(t, e, now);
 }
 
-void toe_sent_again(struct toe_tcb *t, uint32_t from, uint32_t len, uint64_t now)
+bool toe_sent_again(struct toe_tcb *t, uint32_t from, uint32_t len, uint64_t now)
 {
 	unsigned i = find(t, from);
 	struct toe_sent *e = nth(t, i);
 	uint32_t end = from + len;
-	bool room;
+	bool room, fills;
 
 	if (i && is(e, TOE_SENT_LOST) && from == start(t, i) && joins_again(t, e - 1, now)) {
+		fills = end == e->end && i + 1u < t->nsent && is(e + 1, TOE_SENT_SACKED);
 		t->lost -= len;
 		e[-1].end = end;
 		if (end == e->end)
 			take_out(t, i, 1);
-		return;
+		return fills;
 	}
 	/* Without room the whole range counts as sent again. */
 	room = make_room(t, 2);
@@ -321,6 +322,7 @@ void toe_sent_again(struct toe_tcb *t, uint32_t from, uint32_t len, uint64_t now
 	e = nth(t, i);
 	toe_sent_stamp(t, e, now);
 	e->times += e->times < UINT8_MAX;
+	return false;
 }
 
 /* Any two neighbours become one; what is in doubt is in flight, but what is lost stays lost. */

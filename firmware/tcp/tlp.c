@@ -36,7 +36,7 @@ void toe_tlp_ack(struct toe_tcb *t, const struct toe_walk *w, bool bare, uint64_
 
 	if (t->snd_una < t->tlp_end && !both)
 		return;
-	if (t->tlp_again && !both) {
+	if (t->opts & TOE_TCB_TLP_AGAIN && !both) {
 		if (t->snd_una <= t->tlp_end)
 			return;
 		if (!(t->flags & (TOE_TCB_RECOVERY | TOE_TCB_RTO_RECOVERY)))
