@@ -94,7 +94,7 @@ int toe_getpeername(int fd, struct sockaddr *addr, socklen_t *len)
 	if (!s || tm_has(s, TM_S_KERNEL) || tm_kind(s) == TM_EPOLL)
 		return getpeername(fd, addr, len);
 	fl = tm_kind(s) == TM_FLOW ? toe_load_acquire(&s->fb->dev.flags) : 0;
-	if (!(fl & TOE_FLOW_ESTABLISHED) || fl & TOE_FLOW_ERROR)
+	if (!(fl & TOE_FLOW_ESTABLISHED) || tm_ended(s))
 		return (int)tm_ret(-ENOTCONN);
 	tm_addr_out(s->family, s->fb->con.raddr, s->fb->con.rport, s->fb->con.ifindex, addr, len);
 	return 0;

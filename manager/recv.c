@@ -220,9 +220,7 @@ static tm_cold ssize_t rx_wait(struct tm_ctx *c, struct tm_sock *s, int fd, stru
 		return err;
 	if (flags & MSG_OOB)
 		return rx_oob(s, it, flags);
-	if (!it->left)
-		return 0;
-	want = rx_want(s, it->left, flags);
+	want = rx_want(s, it->left ? it->left : 1, flags);
 	if (flags & MSG_PEEK && !(flags & MSG_DONTWAIT) && !tm_has(s, TM_S_NONBLOCK))
 		err = peek_wait(c, s, fd, want);
 	if (err)

@@ -58,13 +58,19 @@ static tm_cold int over(struct tm_sock *s)
 	return e ? -e : -EPIPE;
 }
 
-uint32_t tm_tx_room(struct tm_sock *s, int *err)
+static inline bool is_over(const struct tm_sock *s)
 {
 	uint8_t fl = toe_load_acquire(&s->fb->dev.flags);
+
+	return fl & (TOE_FLOW_ERROR | TOE_FLOW_TX_SHUT | TOE_FLOW_CLOSED) ||
+	       tm_has(s, TM_S_SHUT_WR);
+}
+
+uint32_t tm_tx_room(struct tm_sock *s, int *err)
+{
 	uint32_t room, low;
 
-	if (tm_unlikely(fl & (TOE_FLOW_ERROR | TOE_FLOW_TX_SHUT | TOE_FLOW_CLOSED) ||
-			tm_has(s, TM_S_SHUT_WR))) {
+	if (tm_unlikely(is_over(s))) {
 		*err = over(s);
 		return 0;
 	}
@@ -176,9 +182,7 @@ static tm_cold ssize_t tx_part(struct tm_ctx *c, struct tm_sock *s, struct tm_it
 
 static bool tx_ready(struct tm_sock *s)
 {
-	return toe_load_acquire(&s->fb->dev.flags) &
-		   (TOE_FLOW_ERROR | TOE_FLOW_TX_SHUT | TOE_FLOW_CLOSED) ||
-	       tm_has(s, TM_S_SHUT_WR) || tm_writable(s);
+	return is_over(s) || tm_writable(s);
 }
 
 int tm_tx_wait(struct tm_ctx *c, struct tm_sock *s, int fd, uint64_t deadline)
@@ -281,17 +285,17 @@ static ssize_t tx_eager(struct tm_ctx *c, struct tm_sock *s, int fd, struct tm_i
 }
 
 /*
- * A write of nothing: a SYN that waits for data (TCP Fast Open) waits no longer, and the connection is
- * an ordinary one in progress. 0 or -errno.
+ * A write of nothing fails where any would. A SYN that waits for data (TCP Fast Open) waits no longer,
+ * and the connection is an ordinary one in progress. 0 or -errno.
  */
-static int tx_nothing(struct tm_ctx *c, struct tm_sock *s, int fd, int flags)
+static tm_cold int tx_nothing(struct tm_ctx *c, struct tm_sock *s, int fd, int flags)
 {
 	uint64_t deadline = s->opt.sndtimeo_us ? tm_now_us() + s->opt.sndtimeo_us : 0;
 	bool held;
 	int err;
 
 	if (handshake_over(s))
-		return 0;
+		return is_over(s) ? over(s) : 0;
 	tm_flow_lock(s);
 	held = tm_eager_space(s);
 	if (held)
@@ -367,7 +371,7 @@ tm_hot ssize_t tm_tx(struct tm_sock *s, int fd, struct tm_iter *it, int flags)
 	if (tm_unlikely(!established(s)))
 		return tx_early(c, s, fd, it, flags);
 	if (tm_unlikely(!it->left))
-		return 0;
+		return tm_tx_error(tx_nothing(c, s, fd, flags), flags);
 	if (tm_unlikely(!tm_iter_valid(it)))
 		return -EFAULT;
 	r = tx_some(c, s, it, flags, &full);

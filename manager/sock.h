@@ -131,6 +131,15 @@ static inline uint8_t tm_kind(const struct tm_sock *s)
 	return toe_load_acquire(&s->kind);
 }
 
+/* The flow has failed, or both ends have closed: for calls about the connection there is none. */
+static inline bool tm_ended(const struct tm_sock *s)
+{
+	uint8_t state = toe_load_acquire(&s->fb->dev.state);
+
+	return toe_load_acquire(&s->fb->dev.flags) & (TOE_FLOW_ERROR | TOE_FLOW_CLOSED) ||
+	       state == TOE_TCP_TIME_WAIT || state == TOE_TCP_CLOSED;
+}
+
 static inline uint64_t tm_rx_avail(const struct tm_sock *s)
 {
 	return toe_load_acquire(&s->fb->dev.rx_end) - toe_load(&s->fb->app.rx_read);

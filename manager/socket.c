@@ -275,7 +275,7 @@ int toe_shutdown(int fd, int how)
 		return (int)tm_ret(-EINVAL);
 	if (tm_kind(s) == TM_EPOLL)
 		return (int)tm_ret(-ENOTSOCK);
-	if (tm_kind(s) != TM_FLOW || toe_load_acquire(&s->fb->dev.flags) & TOE_FLOW_ERROR)
+	if (tm_kind(s) != TM_FLOW || tm_ended(s))
 		return (int)tm_ret(-ENOTCONN);
 	c = tm_ctx_get(&err);
 	if (!c)

@@ -23,7 +23,7 @@ struct tm_iter {
 /* Bytes at NULL are the caller's mistake, and EFAULT; other addresses are not looked at. */
 static inline bool tm_iter_valid(const struct tm_iter *it)
 {
-	return it->iov->iov_base || !it->iov->iov_len;
+	return !it->left || it->iov->iov_base || !it->iov->iov_len;
 }
 
 /* 0, or -EINVAL and -EFAULT as readv(2). */

@@ -66,7 +66,11 @@ ssize_t toe_write(int fd, const void *buf, size_t len)
 
 ssize_t toe_read(int fd, void *buf, size_t len)
 {
-	return tm_sock_of(fd) ? toe_recv(fd, buf, len, 0) : read(fd, buf, len);
+	struct tm_sock *s = tm_sock_of(fd);
+
+	if (!s)
+		return read(fd, buf, len);
+	return len || tm_is_kernel(s) ? toe_recv(fd, buf, len, 0) : 0; /* recv would wait */
 }
 
 static ssize_t sock_writev(struct tm_sock *s, int fd, const struct iovec *iov, size_t n, int flags)
@@ -96,7 +100,13 @@ ssize_t toe_readv(int fd, const struct iovec *iov, int n)
 {
 	struct tm_sock *s = tm_sock_of(fd);
 
-	return tm_is_kernel(s) ? readv(fd, iov, n) : sock_readv(s, fd, iov, (size_t)n, 0);
+	struct tm_iter it;
+	int err;
+
+	if (tm_is_kernel(s))
+		return readv(fd, iov, n);
+	err = tm_iter_init(&it, iov, (size_t)n);
+	return tm_ret(err || !it.left ? err : tm_rx(s, fd, &it, 0));
 }
 
 /*
