@@ -9,6 +9,7 @@ enum {
 	HINT_AGAIN_US = 10000,
 	HALF_OPEN_MIN = 128,
 	HALF_OPEN_KEEP = 8, /* of an FPC's flow ids, the part that they leave for others */
+	RESET_LOG = 26, /* microseconds: 67 s, longer than a SYN-ACK is sent again */
 };
 
 static struct toe_endpoint *endpoint_of(struct toe_fpc *f, uint32_t flow)
@@ -61,6 +62,37 @@ void toe_fast_enter(struct toe_fpc *f, uint32_t flow)
 	count(&f->pending[f->id][backlog_index(ep->app, ep->listener)].fast, 1);
 }
 
+/*
+ * A RST has ended it. Whoever shows a stolen cookie has its owner send one: were that the end of it,
+ * the bound would hold back nobody (RFC 7413 5.1). So it goes on counting for one to two periods.
+ */
+void toe_fast_reset(struct toe_fpc *f, uint32_t flow)
+{
+	const struct toe_endpoint *ep = endpoint_of(f, flow);
+	uint32_t period = (uint32_t)(f->now >> RESET_LOG), known;
+	struct toe_backlog *own;
+
+	if (!toe_soft(f, flow)->fast || !ep)
+		return;
+	own = &f->pending[f->id][backlog_index(ep->app, ep->listener)];
+	known = period - own->reset_period < 2 ? own->resets : 0;
+	if (own->reset_period != period) {
+		toe_store(&own->resets_before, known);
+		toe_store(&own->reset_period, period);
+		known = 0;
+	}
+	toe_store(&own->resets, known + 1);
+}
+
+static uint32_t resets(const struct toe_backlog *b, uint64_t now)
+{
+	uint32_t age = (uint32_t)(now >> RESET_LOG) - toe_load(&b->reset_period);
+
+	if (age > 1)
+		return 0;
+	return toe_load(&b->resets) + (age ? 0 : toe_load(&b->resets_before));
+}
+
 /* Its handshake is done, or it is over. */
 void toe_fast_leave(struct toe_fpc *f, uint32_t flow)
 {
@@ -73,10 +105,13 @@ void toe_fast_leave(struct toe_fpc *f, uint32_t flow)
 
 bool toe_fast_full(const struct toe_fpc *f, unsigned app, unsigned listener, uint32_t most)
 {
+	const struct toe_backlog *b;
 	uint32_t n = 0;
 
-	for (unsigned i = 0; i < f->nfpcs; i++)
-		n += toe_load(&f->pending[i][backlog_index(app, listener)].fast);
+	for (unsigned i = 0; i < f->nfpcs; i++) {
+		b = &f->pending[i][backlog_index(app, listener)];
+		n += toe_load(&b->fast) + resets(b, f->now);
+	}
 	return n >= most;
 }
 
@@ -98,6 +133,8 @@ void toe_backlog_clear(struct toe_fpc *f, unsigned app, unsigned listener)
 	toe_store(&own->half, 0);
 	toe_store(&own->queued, 0);
 	toe_store(&own->fast, 0);
+	toe_store(&own->resets, 0);
+	toe_store(&own->resets_before, 0);
 }
 
 /* As the application set it; 0: it does not listen. */

@@ -9,6 +9,7 @@
  */
 #include "fpc.h"
 
+#include "../lib/errno.h"
 #include "../lib/flow_hash.h"
 #include "isn.h"
 
@@ -271,6 +272,8 @@ void toe_flow_over(struct toe_fpc *f, struct toe_work *w)
 	    !w->e->accepted && !w->e->accept_pos && !(toe_soft(f, w->flow)->pend & TOE_PEND_ACCEPT);
 
 	toe_count(f, w->t->error ? TOE_CNT_flows_reset : TOE_CNT_flows_ended);
+	if (w->t->error == ECONNRESET)
+		toe_fast_reset(f, w->flow);
 	if (w->act & TOE_ACT_TIME_WAIT)
 		toe_sched_enter_time_wait(f, w);
 	if (half_open || w->t->flags & TOE_TCB_CLOSED_BY_APP)

@@ -328,6 +328,7 @@ void toe_accept_hints(struct toe_fpc *f);
  */
 void toe_backlog_enter(struct toe_fpc *f, uint32_t flow, bool half_open);
 void toe_fast_enter(struct toe_fpc *f, uint32_t flow);
+void toe_fast_reset(struct toe_fpc *f, uint32_t flow);
 void toe_fast_leave(struct toe_fpc *f, uint32_t flow);
 bool toe_fast_full(const struct toe_fpc *f, unsigned app, unsigned listener, uint32_t most);
 void toe_backlog_established(struct toe_fpc *f, uint32_t flow);

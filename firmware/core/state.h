@@ -73,6 +73,8 @@ struct toe_backlog {
 	uint32_t half; /* flows in SYN_RECEIVED */
 	uint32_t queued; /* established, or begun by fast open; not accepted */
 	uint32_t fast; /* begun by fast open, and the handshake is not done */
+	/* Of such, those that a RST ended in the last period of time that saw one, and in that before. */
+	uint32_t resets, resets_before, reset_period;
 };
 
 /* Where the parts of one FPC lie, from the start of the state. */
