@@ -38,14 +38,14 @@ static bool end_after(struct cursor *c, uint32_t len)
 
 /*
  * Ethernet and at most one tag, as in the XDP program. Returns the type of what follows, 0 =
- * truncated.
+ * truncated, or from a group address: nobody has that, and an answer would go to the whole link.
  */
 static uint16_t parse_eth(struct cursor *c, struct toe_rx *rx)
 {
 	const struct toe_eth *eth = (const struct toe_eth *)take(c, sizeof(*eth));
 	uint16_t type;
 
-	if (!eth)
+	if (!eth || eth->src[0] & 1)
 		return 0;
 	rx->eth = (const uint8_t *)eth;
 	type = toe_be16(eth->type);

@@ -173,6 +173,17 @@ static void parse__two_tags_are_refused(void)
  * Every shorter frame is refused, and nothing behind its end is read (the copy ends where the frame
  * does).
  */
+/* Answers would go to the whole link. */
+static void parse__from_a_group(void)
+{
+	static const struct spec s = { 0 };
+
+	make(&s);
+	CU_ASSERT_EQUAL(toe_rx_parse(&fr, &rx), 0);
+	data[6] |= 1;
+	CU_ASSERT_EQUAL(toe_rx_parse(&fr, &rx), TOE_CNT_drop_parse);
+}
+
 static void parse__every_truncation(void)
 {
 	for (unsigned tags = 0; tags < 2; tags++) {
@@ -362,7 +373,7 @@ static void store__pieces(void)
 }
 
 UNIT_MAIN("rx_parser", T(parse__all_kinds), T(parse__ipv6_extension_headers),
-	  T(parse__two_tags_are_refused), T(parse__every_truncation),
+	  T(parse__two_tags_are_refused), T(parse__from_a_group), T(parse__every_truncation),
 	  T(parse__padding_is_not_payload), T(parse__refused_headers), T(meta__used_and_erased),
 	  T(meta__of_another_frame_is_ignored), T(checksum__every_bit_counts),
 	  T(checksum__partial_only_where_allowed), T(store__spans), T(store__pieces))
