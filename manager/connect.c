@@ -34,6 +34,12 @@ static bool eager(struct tm_sock *s)
 		(TOE_FLOW_ESTABLISHED | TOE_FLOW_EAGER | TOE_FLOW_ERROR)) == TOE_FLOW_EAGER;
 }
 
+/* Such a SYN waits for data no longer: by a write, perhaps of nothing, or because none came. */
+static bool syn_released(struct tm_sock *s)
+{
+	return toe_load(&s->fb->app.tx_end) || !tm_eager_space(s);
+}
+
 static int take_failure(struct tm_sock *s)
 {
 	int err = tm_take_error(s);
@@ -232,7 +238,7 @@ static int connect_again(struct tm_ctx *c, struct tm_sock *s, int fd)
 	if (tm_kind(s) == TM_LISTEN || tm_has(s, TM_S_CONNECTED))
 		return -EISCONN;
 	if (eager(s))
-		return toe_load(&s->fb->app.tx_end) ? -EALREADY : -EISCONN;
+		return syn_released(s) ? -EALREADY : -EISCONN;
 	return connect_wait(c, s, fd, tm_has(s, TM_S_NONBLOCK), -EALREADY);
 }
 
@@ -309,7 +315,7 @@ static int connect_first(struct tm_sock *s, int fd, const struct msghdr *msg, in
 	if (tm_kind(s) != TM_FRESH && !connect_done(s))
 		return -EALREADY;
 	if (tm_kind(s) != TM_FRESH && eager(s))
-		return toe_load(&s->fb->app.tx_end) ? -EALREADY : 0;
+		return syn_released(s) ? -EALREADY : 0;
 	if (tm_kind(s) != TM_FRESH)
 		return tm_has(s, TM_S_CONNECTED) ? -EISCONN : connect_result(s);
 	if (!addr || msg->msg_namelen < sizeof(sa_family_t))
