@@ -257,6 +257,22 @@ static int disconnect(struct tm_sock *s)
 	return 0;
 }
 
+bool tm_connect_give_up(struct tm_sock *s)
+{
+	bool connecting;
+
+	tm_big_lock();
+	connecting = tm_kind(s) == TM_FLOW && !connect_done(s);
+	if (connecting) {
+		s->error = ECONNRESET;
+		tm_set(s, TM_S_FAILED);
+		tm_flow_end(s, true);
+		toe_store_release(&s->kind, TM_FRESH);
+	}
+	tm_big_unlock();
+	return connecting;
+}
+
 static int kernel_connect(struct tm_sock *s, int fd, const struct sockaddr *addr, socklen_t len)
 {
 	int err;

@@ -8,6 +8,12 @@
 struct tm_sock *tm_connect_assigned(struct tm_ctx *c, unsigned fpc, const struct toe_cmd *cmd);
 
 /*
+ * shutdown(2) on a socket whose handshake is not done: the attempt is over, as in Linux, and the error
+ * (ECONNRESET) is for who waits for it, or for SO_ERROR. False: there is none.
+ */
+bool tm_connect_give_up(struct tm_sock *s);
+
+/*
  * This process gives up its hold of the flow; the last one closes it, or aborts it. Under tm_big.
  */
 void tm_flow_end(struct tm_sock *s, bool abort);

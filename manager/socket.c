@@ -261,6 +261,18 @@ static void stop_listening(struct tm_sock *s)
 	tm_big_unlock();
 }
 
+static void shut(struct tm_ctx *c, struct tm_sock *s, int how)
+{
+	if (how != SHUT_WR)
+		tm_set(s, TM_S_SHUT_RD);
+	if (how == SHUT_RD)
+		return;
+	tm_flow_lock(s);
+	tm_set(s, TM_S_SHUT_WR);
+	tm_push_flow(c, s, TOE_SW_SHUTDOWN, 0, toe_load(&s->fb->app.tx_end));
+	tm_flow_unlock(s);
+}
+
 int toe_shutdown(int fd, int how)
 {
 	struct tm_sock *s = tm_sock_of(fd);
@@ -280,14 +292,8 @@ int toe_shutdown(int fd, int how)
 	c = tm_ctx_get(&err);
 	if (!c)
 		return (int)tm_ret(err);
-	if (how != SHUT_WR)
-		tm_set(s, TM_S_SHUT_RD);
-	if (how != SHUT_RD) {
-		tm_flow_lock(s);
-		tm_set(s, TM_S_SHUT_WR);
-		tm_push_flow(c, s, TOE_SW_SHUTDOWN, 0, toe_load(&s->fb->app.tx_end));
-		tm_flow_unlock(s);
-	}
+	if (!tm_connect_give_up(s))
+		shut(c, s, how);
 	tm_ep_event(s, ~0u, c);
 	tm_ctx_wake(toe_load(&s->waiters));
 	return 0;
