@@ -46,7 +46,7 @@ enum toe_tcb_flags {
 	TOE_TCB_WANT_SPACE = 1 << 13, /* the application waits for send space */
 	TOE_TCB_MORE = 1 << 14, /* the last send said MORE or CORKED */
 	TOE_TCB_CLOSED_BY_APP = 1 << 15, /* no descriptor left: data arriving now resets */
-	TOE_TCB_QUICKACK = 1 << 16,
+	TOE_TCB_QUICKACK = 1 << 16, /* ACKs go at once up to quick_end, or until data is sent */
 	TOE_TCB_PASSIVE = 1 << 17,
 	/* the map holds more than data in flight, or a loss probe is out: no short way */
 	TOE_TCB_DISORDER = 1 << 18,
@@ -57,7 +57,7 @@ enum toe_tcb_flags {
 	TOE_TCB_PERSIST = 1 << 21,
 	TOE_TCB_PROBE = 1 << 22, /* the persist timer fired: send what fits, or one byte */
 	TOE_TCB_FIN_OOO = 1 << 23, /* the peer's FIN is known (fin_at), data before it is missing */
-	TOE_TCB_FRESH = 1 << 24, /* nothing was sent yet: no answer that an ACK could ride on */
+	TOE_TCB_FRESH = 1 << 24, /* nothing has come yet: with the first data ACKs go at once */
 	TOE_TCB_TLP = 1 << 25, /* rto_at is the loss probe's (RFC 8985 7.2) */
 	TOE_TCB_LOSS_PROBE = 1 << 26, /* that fired: a probe must leave */
 	TOE_TCB_FRTO = 1 << 27, /* is the timeout spurious? New data goes first (RFC 5682) */
@@ -214,7 +214,7 @@ struct toe_tcb {
 	uint64_t stall_una;
 	uint64_t snd_up; /* behind our urgent byte, with TOE_TCB_URGENT */
 	uint64_t rcv_up; /* behind the peer's, 0 = none (RFC 6093: the pointer points behind it) */
-	uint64_t quick_end; /* TCP_QUICKACK holds up to here */
+	uint64_t quick_end; /* TOE_TCB_QUICKACK holds up to here */
 	uint64_t snd_first, rcv_first; /* sequence numbers of position 0 */
 	uint64_t rexmit_bytes; /* sent again, in all */
 	uint32_t rexmit_segs;

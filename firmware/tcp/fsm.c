@@ -204,9 +204,10 @@ uint32_t toe_fsm_established(struct toe_tcb *t, const struct toe_seg *seg, uint6
 	t->snd_wnd = t->max_snd_wnd = (uint32_t)seg->wnd << shift;
 	t->snd_wl1 = seg->seq;
 	t->snd_wl2 = seg->ack;
-	/* Data with an active open's SYN is no answer. */
-	if (t->snd_max <= t->snd_first || !(t->flags & TOE_TCB_PASSIVE))
+	if (t->rcv_nxt == t->rcv_first)
 		t->flags |= TOE_TCB_FRESH;
+	else if (t->snd_max <= t->snd_first) /* the SYN's data is not answered yet (RFC 7413) */
+		toe_recv_quick(t, t->rcv_first);
 	toe_keep_begin(t, now);
 	if (!t->data_at)
 		t->data_at = toe_data_age(now);
@@ -234,6 +235,9 @@ uint32_t toe_fsm_syn_sent(struct toe_tcb *t, const struct toe_seg *seg, uint64_t
 		act = toe_fsm_established(t, seg, now);
 		t->ecn_recover = ack; /* the SYN-ACK's ECE is no echo */
 		act |= toe_ack_advance(t, seg, ack, now) | toe_ack_now(t);
+		/* More than the SYN had room for waits: an answer that takes the ACK along (RFC 7413). */
+		if (t->snd_una == t->snd_max && toe_send_pending(t))
+			t->flags &= ~(uint32_t)TOE_TCB_FRESH;
 		return act | toe_fo_established(t);
 	}
 	/* Both ends opened: our SYN goes again, with an ACK. */

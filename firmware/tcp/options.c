@@ -80,11 +80,13 @@ static uint32_t set_cork(struct toe_tcb *t, bool on)
 	return TOE_ACT_OUTPUT;
 }
 
-/* tcp(7): not for good. It ends when data is sent, or after so many segments. */
+/* 0 also ends the quick ACKs with which a connection begins. */
 static uint32_t set_quickack(struct toe_tcb *t, bool on)
 {
-	t->quick_end = t->rcv_nxt + TOE_FRESH_SEGS * t->mss;
-	set_flag(t, TOE_TCB_QUICKACK, on);
+	if (on)
+		toe_recv_quick(t, t->rcv_nxt);
+	else
+		t->flags &= ~(uint32_t)(TOE_TCB_FRESH | TOE_TCB_QUICKACK);
 	if (on && t->flags & TOE_TCB_ACK_DELAYED)
 		t->flags |= TOE_TCB_ACK_NOW;
 	return TOE_ACT_OUTPUT;

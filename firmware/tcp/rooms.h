@@ -22,7 +22,7 @@ enum {
 	TOE_RTO_INIT_US = 1000000, /* RFC 6298 2.1 */
 	TOE_RTO_SYN_LOST_US = 3000000, /* RFC 6298 5.7 */
 	TOE_RTT_MAX_US = 60000000, /* longer samples are taken for this */
-	TOE_FRESH_SEGS = 16,
+	TOE_QUICK_SEGS = 16,
 	TOE_CORK_US =
 	    200000, /* tcp(7): longest that a corked segment waits with nothing in flight */
 	TOE_ECN_MASK = 3, /* of the IP header's TOS */
@@ -259,11 +259,34 @@ bool toe_recv_window_news(const struct toe_tcb *t);
 bool toe_recv_can(const struct toe_tcb *t);
 const struct toe_range *toe_recv_range(const struct toe_tcb *t, uint32_t seq);
 
+/* From `seq` on ACKs go at once, for so many segments or until something is sent (tcp(7)). */
+static inline void toe_recv_quick(struct toe_tcb *t, uint64_t seq)
+{
+	t->flags |= TOE_TCB_QUICKACK;
+	t->quick_end = seq + TOE_QUICK_SEGS * t->mss;
+}
+
+/*
+ * Must this segment be acknowledged at once? A connection begins so until it has answered, as the peer's
+ * Nagle may hold back the rest of its first request, or its slow start wait for us. What was sent before
+ * anything came is no answer.
+ */
+static inline bool toe_recv_is_quick(struct toe_tcb *t)
+{
+	if (t->flags & TOE_TCB_FRESH) {
+		t->flags &= ~(uint32_t)TOE_TCB_FRESH;
+		toe_recv_quick(t, t->rcv_first);
+	}
+	if (t->rcv_nxt <= t->quick_end)
+		return true;
+	t->flags &= ~(uint32_t)TOE_TCB_QUICKACK;
+	return false;
+}
+
 /*
  * RFC 1122 4.2.3.2: every second full segment is acknowledged at once, anything else within 40 ms.
  * The peer's path may be narrower than ours: a segment without PSH is full too, unless it is too
- * short for any path. Until we have sent something, ACKs go at once (for so many segments): the
- * peer's Nagle may hold back the rest of its first request.
+ * short for any path.
  */
 static inline uint32_t toe_recv_ack_policy(struct toe_tcb *t, const struct toe_seg *seg,
 					   uint64_t now)
@@ -271,18 +294,10 @@ static inline uint32_t toe_recv_ack_policy(struct toe_tcb *t, const struct toe_s
 	bool rest = seg->flags & TOE_PSH || seg->len < TOE_MSS_V4;
 	uint32_t full = rest ? t->mss : toe_min32(seg->len, t->mss);
 
+	if (TOE_UNLIKELY(t->flags & (TOE_TCB_FRESH | TOE_TCB_QUICKACK)) && toe_recv_is_quick(t))
+		return toe_ack_now(t);
 	if ((uint32_t)t->rcv_nxt - t->last_ack_sent >= 2 * full)
 		return toe_ack_now(t);
-	if (TOE_UNLIKELY(t->flags & TOE_TCB_QUICKACK)) {
-		if (t->rcv_nxt <= t->quick_end)
-			return toe_ack_now(t);
-		t->flags &= ~(uint32_t)TOE_TCB_QUICKACK;
-	}
-	if (TOE_UNLIKELY(t->flags & TOE_TCB_FRESH)) {
-		if (t->rcv_nxt - t->rcv_first <= TOE_FRESH_SEGS * t->mss)
-			return toe_ack_now(t);
-		t->flags &= ~(uint32_t)TOE_TCB_FRESH;
-	}
 	if (!(t->flags & TOE_TCB_ACK_DELAYED)) {
 		t->flags |= TOE_TCB_ACK_DELAYED;
 		t->ack_at = now + TOE_DELACK_US;

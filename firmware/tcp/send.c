@@ -176,9 +176,9 @@ static inline void make_data(struct toe_tcb *t, uint64_t now, struct toe_out *o,
 		make_rare(t, now, o, seq);
 	t->sent_at = now;
 	t->data_segs_out += !!len;
-	/* A FIN alone is no answer, and none will follow; nor is what the peer did not want with the SYN. */
+	/* A FIN alone is no answer, and none will follow. */
 	if (len && !o->rexmit)
-		t->flags &= ~(uint32_t)(TOE_TCB_FRESH | TOE_TCB_QUICKACK);
+		t->flags &= ~(uint32_t)TOE_TCB_QUICKACK;
 }
 
 /* What was sent before goes again; FIN only if it is part of that. */

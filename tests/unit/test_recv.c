@@ -280,6 +280,24 @@ static void ack__at_once_until_we_have_spoken(void)
 	CU_ASSERT_EQUAL(e.n, 0);
 }
 
+/* What we say first is no answer: the peer's is acknowledged at once, and no other. */
+static void ack__at_once_until_we_have_answered(void)
+{
+	struct env e = env_syn_received();
+	unsigned acks = 0;
+
+	env_in(&e, TOE_ACK, 0, 0, 0);
+	env_write(&e, 10);
+	for (uint32_t i = 0; i < 100; i++) {
+		env_in(&e, TOE_ACK | TOE_PSH, 10 * i, 10, 10 * (i + 1));
+		acks += e.n;
+		env_write(&e, 10 * (i + 2));
+		CU_ASSERT_EQUAL(e.n, 1);
+		CU_ASSERT_EQUAL(env_out_ack(&e, 0), 10 * (i + 1));
+	}
+	CU_ASSERT_EQUAL(acks, 1);
+}
+
 /* Who only receives is no reason for more ACKs than every second segment asks for. */
 static void ack__at_once_for_sixteen_segments(void)
 {
@@ -287,7 +305,7 @@ static void ack__at_once_for_sixteen_segments(void)
 	uint32_t at = 0;
 
 	env_in(&e, TOE_ACK, 0, 0, 0);
-	for (; at < TOE_FRESH_SEGS * ENV_MSS; at += ENV_MSS) {
+	for (; at < TOE_QUICK_SEGS * ENV_MSS; at += ENV_MSS) {
 		env_in(&e, TOE_ACK, at, ENV_MSS, 0);
 		CU_ASSERT_EQUAL(e.n, 1);
 	}
@@ -450,7 +468,7 @@ UNIT_MAIN("recv", T(dsack__each_of_a_batch), T(dsack__with_data_that_fills_a_hol
 	  T(fin__beyond_the_window_waits), T(fin__again_is_acknowledged_again),
 	  T(ack__every_second_full_segment), T(ack__every_second_segment_of_a_narrow_path),
 	  T(ack__rides_on_data), T(ack__at_once_until_we_have_spoken),
-	  T(ack__at_once_for_sixteen_segments), T(ack__quickack), T(window__opens_in_useful_steps),
-	  T(window__wide_open_is_no_news), T(window__edge_never_goes_back),
-	  T(window__shut_takes_a_fin), T(window__shut_takes_the_ack_of_a_probe),
-	  T(toe_tcp_recv__positions))
+	  T(ack__at_once_until_we_have_answered), T(ack__at_once_for_sixteen_segments),
+	  T(ack__quickack), T(window__opens_in_useful_steps), T(window__wide_open_is_no_news),
+	  T(window__edge_never_goes_back), T(window__shut_takes_a_fin),
+	  T(window__shut_takes_the_ack_of_a_probe), T(toe_tcp_recv__positions))
