@@ -46,15 +46,15 @@ struct toe_cc {
 	/* After every acknowledgement that told something, outside and inside recovery. */
 	void (*ack)(struct toe_tcb *t, const struct toe_ack_sample *s);
 	/*
-	 * The window after a loss, bytes, given what was in flight: becomes ssthresh. What undo
-	 * needs is kept in cc_state.
+	 * The window after a loss, bytes, given what was in use (toe_cc_used): becomes ssthresh. What
+	 * undo needs is kept in cc_state.
 	 */
-	uint32_t (*loss)(struct toe_tcb *t, uint32_t flight, uint64_t now);
+	uint32_t (*loss)(struct toe_tcb *t, uint32_t used, uint64_t now);
 	/*
 	 * The window after the peer echoed congestion, asked for at most once per window; NULL:
 	 * what a loss makes of it.
 	 */
-	uint32_t (*ecn)(struct toe_tcb *t, uint32_t flight, uint64_t now);
+	uint32_t (*ecn)(struct toe_tcb *t, uint32_t used, uint64_t now);
 	/* The loss was none: cwnd and ssthresh were put back by the caller. May be NULL. */
 	void (*undo)(struct toe_tcb *t);
 	/* May be NULL. */
@@ -93,12 +93,27 @@ void toe_cc_switch(struct toe_tcb *t, uint8_t cc, uint64_t now);
  */
 static inline bool toe_cc_full(struct toe_tcb *t, uint32_t flight, uint64_t now)
 {
-	/* In slow start one burst can double the window: half of it is enough. */
-	bool full = t->cwnd < t->ssthresh ? t->cwnd < 2ull * flight : flight + t->mss >= t->cwnd;
+	bool slow = t->cwnd < t->ssthresh;
+	bool full = flight + (slow ? 0 : t->mss) >= t->cwnd;
 
 	if (full)
 		t->cwnd_full_at = (uint32_t)now;
-	return full || (uint32_t)now - t->cwnd_full_at < t->srtt_us;
+	/* In slow start one burst can double the window: half of it is enough. */
+	return full || (uint32_t)now - t->cwnd_full_at < t->srtt_us ||
+	       (slow && t->cwnd < 2ull * flight);
+}
+
+/*
+ * The window in use, bytes, which a loss or an echo of congestion cuts. RFC 5681 (4) takes the
+ * FlightSize, as cwnd may be more than was ever used. But the flight of the moment can be less than
+ * what was in flight just before: in a batch snd_una has moved, and what its ACKs let go leaves at the
+ * end. So it is cwnd if that was full within the last round trip.
+ */
+static inline uint32_t toe_cc_used(const struct toe_tcb *t, uint64_t now)
+{
+	uint32_t flight = (uint32_t)(t->snd_max - t->snd_una);
+
+	return (uint32_t)now - t->cwnd_full_at < t->srtt_us ? t->cwnd : toe_min32(flight, t->cwnd);
 }
 
 /* cwnd and ssthresh of a new connection (RFC 5681 3.1: one segment after a lost SYN). */
@@ -128,8 +143,9 @@ static inline uint32_t toe_cc_slow_start(const struct toe_tcb *t, uint32_t acked
  */
 static inline bool toe_cc_may_grow(struct toe_tcb *t, const struct toe_ack_sample *s)
 {
-	return s->acked && !s->ce && !(t->flags & TOE_TCB_RECOVERY) &&
-	       toe_cc_full(t, s->flight, s->now);
+	bool full = toe_cc_full(t, s->flight, s->now);
+
+	return full && s->acked && !s->ce && !(t->flags & TOE_TCB_RECOVERY);
 }
 
 /*

@@ -15,9 +15,10 @@ struct toe_newreno {
 /* HyStart++ (RFC 9406 4.2), for those who slow-start. */
 struct toe_hystart {
 	uint32_t window_end; /* the round ends when this is acknowledged */
-	uint32_t last_rtt, this_rtt; /* least round trip of the last and of this round, us */
+	uint32_t part_end; /* and a part of it */
+	uint32_t least_rtt, this_rtt; /* least round trip before this part, and of it, us */
 	uint32_t css_rtt; /* cssBaselineMinRtt */
-	uint8_t samples; /* of this round */
+	uint8_t samples; /* of this part */
 	uint8_t css_rounds; /* rounds in conservative slow start, 0 = not in it */
 	uint8_t pad[2];
 };

@@ -45,12 +45,12 @@ void toe_ecn_reduced(struct toe_tcb *t)
 uint32_t toe_ecn_echo(struct toe_tcb *t, uint64_t ack, uint64_t now)
 {
 	const struct toe_cc *cc = toe_cc(t);
-	uint32_t flight = (uint32_t)(t->snd_max - t->snd_una), wnd;
+	uint32_t wnd;
 
-	if (ack <= t->ecn_recover || !flight ||
+	if (ack <= t->ecn_recover || t->snd_max == t->snd_una ||
 	    t->flags & (TOE_TCB_RECOVERY | TOE_TCB_RTO_RECOVERY))
 		return 0;
-	wnd = (cc->ecn ? cc->ecn : cc->loss)(t, flight, now);
+	wnd = (cc->ecn ? cc->ecn : cc->loss)(t, toe_cc_used(t, now), now);
 	if (!cc->own_recovery) {
 		t->ssthresh = wnd;
 		t->cwnd = toe_min32(t->cwnd, wnd);

@@ -11,21 +11,28 @@ enum {
 	N_RTT_SAMPLE = 8,
 	CSS_GROWTH_DIVISOR = 4,
 	CSS_ROUNDS = 5,
+	PARTS = 8, /* of a round: each has a least round trip of its own */
 };
 
-static void begin_round(struct toe_hystart *h, const struct toe_tcb *t)
+/*
+ * RFC 9406 compares the least round trips of whole rounds, that is of their first segments. While the
+ * window doubles, the queue goes from none to a full window between two of these. A part of a round
+ * shows it sooner, and jitter is still the less what all of its segments share.
+ */
+static void begin_part(struct toe_hystart *h, const struct toe_tcb *t)
 {
-	h->window_end = (uint32_t)t->snd_nxt;
-	h->last_rtt = h->this_rtt;
+	h->part_end = (uint32_t)(t->snd_una + (t->snd_nxt - t->snd_una) / PARTS);
+	h->least_rtt = toe_min32(h->least_rtt, h->this_rtt);
 	h->this_rtt = UINT32_MAX;
 	h->samples = 0;
 }
 
 void toe_hystart_begin(struct toe_hystart *h, const struct toe_tcb *t)
 {
-	h->this_rtt = h->css_rtt = UINT32_MAX;
+	h->least_rtt = h->this_rtt = h->css_rtt = UINT32_MAX;
 	h->css_rounds = 0;
-	begin_round(h, t);
+	h->window_end = (uint32_t)t->snd_nxt;
+	begin_part(h, t);
 }
 
 static void sample(struct toe_hystart *h, uint32_t rtt)
@@ -35,7 +42,7 @@ static void sample(struct toe_hystart *h, uint32_t rtt)
 		h->samples++;
 }
 
-/* The least round trip of this round exceeds `base`, that of another, by an eighth, 4 to 16 ms. */
+/* The least round trip of this part exceeds `base`, that of others, by an eighth, 4 to 16 ms. */
 static bool delay_grows(const struct toe_hystart *h, uint32_t base)
 {
 	uint32_t thresh;
@@ -68,7 +75,7 @@ void toe_hystart_ack(struct toe_hystart *h, struct toe_tcb *t, const struct toe_
 		return;
 	if (s->rtt_us)
 		sample(h, s->rtt_us);
-	if (!h->css_rounds && delay_grows(h, h->last_rtt)) {
+	if (!h->css_rounds && delay_grows(h, h->least_rtt)) {
 		h->css_rtt = h->this_rtt;
 		h->css_rounds = 1;
 	} else if (h->css_rounds && false_alarm(h)) {
@@ -81,9 +88,12 @@ void toe_hystart_ack(struct toe_hystart *h, struct toe_tcb *t, const struct toe_
 		 */
 		t->ssthresh = t->cwnd;
 	}
-	if (toe_seq_lt((uint32_t)t->snd_una, h->window_end))
-		return;
-	if (h->css_rounds && h->css_rounds++ == CSS_ROUNDS)
-		t->ssthresh = t->cwnd;
-	begin_round(h, t);
+	if (!toe_seq_lt((uint32_t)t->snd_una, h->window_end)) {
+		if (h->css_rounds && h->css_rounds++ == CSS_ROUNDS)
+			t->ssthresh = t->cwnd;
+		h->window_end = (uint32_t)t->snd_nxt;
+		begin_part(h, t);
+	} else if (h->samples >= N_RTT_SAMPLE && !toe_seq_lt((uint32_t)t->snd_una, h->part_end)) {
+		begin_part(h, t);
+	}
 }

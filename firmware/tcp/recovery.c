@@ -22,14 +22,11 @@ static void tell(struct toe_tcb *t, enum toe_cc_event e, uint64_t now)
 		toe_cc(t)->event(t, e, now);
 }
 
-/* RFC 5681 equation (4) speaks of what is outstanding, less what limited transmit added to it. */
 static void reduce(struct toe_tcb *t, uint64_t now)
 {
-	uint32_t flight = (uint32_t)(t->snd_max - t->snd_una);
-
 	toe_undo_begin(t);
 	toe_ecn_reduced(t);
-	t->ssthresh = toe_cc(t)->loss(t, toe_min32(flight, t->cwnd), now);
+	t->ssthresh = toe_cc(t)->loss(t, toe_cc_used(t, now), now);
 }
 
 static uint32_t begin(struct toe_tcb *t, uint64_t now)

@@ -160,14 +160,16 @@ uint32_t toe_tune_recv(struct toe_tcb *t, uint64_t now)
  */
 uint32_t toe_tune_send(struct toe_tcb *t)
 {
-	uint64_t held = (uint64_t)t->sacked + t->lost;
-	/*
-	 * A ring is replaced when all is acknowledged that the last one had promised. By then a cwnd
-	 * that doubles whatever is lost has done so.
-	 */
-	uint64_t windows = toe_cc(t)->own_recovery && t->cwnd < t->ssthresh ? 4 : 2;
-	uint32_t want = (uint32_t)toe_min64(windows * t->cwnd + held, t->snd_most);
+	uint64_t held = (uint64_t)t->sacked + t->lost, two = 2ull * t->cwnd;
+	uint32_t want;
 
+	/*
+	 * A ring is replaced when all is acknowledged that the last one had promised. By then cwnd has
+	 * doubled in slow start; what is written too late leaves in bursts.
+	 */
+	if (t->cwnd < t->ssthresh)
+		two = toe_min64(2 * two, 2ull * t->ssthresh);
+	want = (uint32_t)toe_min64(two + held, t->snd_most);
 	if (want > t->snd_want) {
 		t->snd_want = want;
 		return toe_tcp_fit(t) | toe_buf_wants(t);

@@ -40,12 +40,15 @@ struct path {
 	const char *queue;
 	uint32_t quarters; /* of a bandwidth-delay product: the queue */
 	uint32_t seconds;
+	uint32_t batch_us; /* if set, hosts act on what has come at multiples of it only */
 };
 
 static const struct path paths[] = {
-	{ 10, 2, "4 BDP", 16, 10 },  { 10, 20, "1 BDP", 4, 10 },  { 10, 100, "1/4 BDP", 1, 20 },
-	{ 10, 100, "1 BDP", 4, 20 }, { 100, 2, "1 BDP", 4, 2 },   { 100, 20, "1/4 BDP", 1, 3 },
-	{ 100, 20, "1 BDP", 4, 3 },  { 100, 100, "1 BDP", 4, 6 }, { 1000, 2, "1 BDP", 4, 1 },
+	{ 10, 2, "4 BDP", 16, 10, 0 },    { 10, 20, "1 BDP", 4, 10, 0 },
+	{ 10, 100, "1/4 BDP", 1, 20, 0 }, { 10, 100, "1 BDP", 4, 20, 0 },
+	{ 100, 2, "1 BDP", 4, 2, 0 },     { 100, 20, "1/4 BDP", 1, 3, 0 },
+	{ 100, 20, "1 BDP", 4, 3, 0 },    { 100, 100, "1 BDP", 4, 6, 0 },
+	{ 1000, 2, "1 BDP", 4, 1, 0 },    { 100, 20, "batches", 4, 3, 1000 },
 };
 
 enum { PATHS = sizeof(paths) / sizeof(paths[0]), HARMS = sizeof(harms) / sizeof(harms[0]) };
@@ -66,8 +69,8 @@ static struct sim_link link_of(const struct path *p, const struct harm *h)
 	};
 }
 
-/* Act until nothing moves, then let time pass until something happens. */
-static void turn(struct sim_world *w, struct sim_app *a, struct sim_app *b)
+/* Act until nothing moves, then let time pass until something happens, and a batch is over. */
+static void turn(struct sim_world *w, struct sim_app *a, struct sim_app *b, uint32_t batch_us)
 {
 	uint64_t next;
 
@@ -75,6 +78,8 @@ static void turn(struct sim_world *w, struct sim_app *a, struct sim_app *b)
 		;
 	next = sim_next(w);
 	w->now = next > w->now && next != UINT64_MAX ? next : w->now + 1;
+	if (batch_us)
+		w->now = (w->now + batch_us - 1) / batch_us * batch_us;
 }
 
 /* Payload that one connection carries in the path's time, Mbit/s. */
@@ -99,7 +104,7 @@ static double goodput(const struct path *p, const struct harm *h, unsigned cc, u
 	if (!sim_app_connect(client, server->host, PORT))
 		abort();
 	while (w->now < end)
-		turn(w, client, server);
+		turn(w, client, server, p->batch_us);
 	bytes = (double)server->rx_bytes;
 	if (client->broken || server->broken || client->errors || server->errors)
 		bytes = 0;

@@ -139,7 +139,26 @@ static void later_slow_start__is_not_watched(void)
 	CU_ASSERT(!in_css());
 }
 
+/*
+ * The queue begins to grow in the midst of a round: that is seen before the round, whose first segments
+ * met none, is over.
+ */
+static void css__within_the_round(void)
+{
+	start();
+	round_of(10, 80000);
+	t.snd_nxt = t.snd_max = t.snd_una + 160000;
+	for (unsigned i = 0; i < 160 && !in_css(); i++) {
+		t.snd_una += 1000;
+		toe_cc(&t)->ack(
+		    &t, &(struct toe_ack_sample){
+			    .now = 1, .acked = 1000, .flight = t.cwnd, .rtt_us = 80000 + i * 500 });
+		CU_ASSERT(i < 80);
+	}
+	CU_ASSERT(in_css());
+}
+
 UNIT_MAIN("hystart", T(slow_start__doubles), T(slow_start__bounds_an_ack), T(css__threshold),
-	  T(css__needs_eight_samples), T(css__five_rounds_end_slow_start),
+	  T(css__needs_eight_samples), T(css__within_the_round), T(css__five_rounds_end_slow_start),
 	  T(css__ends_where_delay_grows_again), T(css__false_alarm),
 	  T(later_slow_start__is_not_watched))

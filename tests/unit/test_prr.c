@@ -66,5 +66,39 @@ static void recovery__ends_with_nothing_in_flight(void)
 	CU_ASSERT_EQUAL(e.t.cwnd, 15000);
 }
 
+/*
+ * In one batch: half of the window is acknowledged, and in the other half something is missing. What
+ * the first ACKs let go has not left yet, but the window was in full use.
+ */
+static void recovery__halves_the_window_of_before_the_batch(void)
+{
+	struct env e = sack_flight(40);
+	struct toe_seg s = env_seg(&e, TOE_ACK, 0, 0, 20000);
+
+	e.now += 20000;
+	for (uint32_t ack = 2000; ack <= 20000; ack += 2000)
+		env_input(&e, TOE_ACK, 0, 0, ack);
+	s.opts |= TOE_SEG_SACK;
+	s.nsack = 1;
+	s.sack[0] = (struct toe_range){ s.ack + 1000, s.ack + 20000 };
+	env_run(&e, toe_tcp_input(&e.t, &s, e.now));
+	CU_ASSERT(e.t.flags & TOE_TCB_RECOVERY);
+	CU_ASSERT_EQUAL(e.t.ssthresh, 20000);
+}
+
+/* A window that the application did not fill: what was in flight is what counts (RFC 5681 (4)). */
+static void recovery__halves_what_was_in_use(void)
+{
+	struct env e = sack_flight(20);
+
+	e.t.cwnd = e.t.ssthresh = 100000;
+	e.t.snd_end = e.t.snd_max;
+	e.now += 20000;
+	sack(&e, 0, 1000, 20000);
+	CU_ASSERT(e.t.flags & TOE_TCB_RECOVERY);
+	CU_ASSERT_EQUAL(e.t.ssthresh, 10000);
+}
+
 UNIT_MAIN("prr", T(prr__glides_to_ssthresh), T(prr__never_bursts),
-	  T(prr__after_the_reordering_timer), T(recovery__ends_with_nothing_in_flight))
+	  T(prr__after_the_reordering_timer), T(recovery__ends_with_nothing_in_flight),
+	  T(recovery__halves_the_window_of_before_the_batch), T(recovery__halves_what_was_in_use))

@@ -165,7 +165,7 @@ static void send__twice_cwnd_when_the_buffer_is_full(void)
 {
 	struct env e = tuned();
 
-	e.t.cwnd = 300000;
+	e.t.cwnd = e.t.ssthresh = 300000;
 	e.t.snd_wnd = 10000;
 	env_write(&e, 65536);
 	CU_ASSERT_EQUAL(e.t.snd_want, 65536); /* nobody waits */
@@ -181,14 +181,16 @@ static void send__twice_cwnd_when_the_buffer_is_full(void)
 	CU_ASSERT_EQUAL(e.t.flags & TOE_TCB_WANT_SPACE, 0);
 }
 
-/* In STARTUP cwnd is twice as large by the time that the next ring may come. */
-static void send__four_windows_in_startup(void)
+/* In slow start cwnd is twice as large by the time that the next ring may come, but for ssthresh. */
+static void send__four_windows_in_slow_start(void)
 {
 	struct env e = tuned();
 
-	e.t.cc = TOE_CC_BBR;
 	e.t.cwnd = 300000;
-	e.t.ssthresh = e.t.cwnd + 1;
+	e.t.ssthresh = 400000;
+	toe_tune_send(&e.t);
+	CU_ASSERT_EQUAL(e.t.snd_want, 800000);
+	e.t.ssthresh = TOE_CWND_MAX;
 	toe_tune_send(&e.t);
 	CU_ASSERT_EQUAL(e.t.snd_want, 1200000);
 }
@@ -199,7 +201,7 @@ static void send__room_for_what_is_sacked(void)
 	struct env e = { .now = ENV_T0 };
 
 	e.t.snd_most = 4 * MB;
-	e.t.cwnd = 100000;
+	e.t.cwnd = e.t.ssthresh = 100000;
 	e.t.sacked = 300000;
 	e.t.lost = 2000;
 	toe_tune_send(&e.t);
@@ -333,6 +335,6 @@ static void rtt__from_the_first_segment(void)
 UNIT_MAIN("tune", T(recv__follows_the_reader), T(recv__half_a_window_a_round_trip_is_enough),
 	  T(recv__stalled_reader), T(recv__a_pause_is_no_rate), T(recv__no_further_than_the_scale),
 	  T(recv__asks_again), T(rtt__by_timestamps), T(send__twice_cwnd_when_the_buffer_is_full),
-	  T(send__four_windows_in_startup), T(send__room_for_what_is_sacked),
+	  T(send__four_windows_in_slow_start), T(send__room_for_what_is_sacked),
 	  T(send__up_to_its_limit), T(set__ends_tuning), T(set__lower_takes_nothing_back),
 	  T(open__scale_for_what_was_asked), T(rtt__from_the_first_segment), T(rtt__by_the_window))
