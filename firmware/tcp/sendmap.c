@@ -290,10 +290,24 @@ bool toe_sent_lost(const struct toe_tcb *t, uint32_t *from, uint32_t *len)
 	return false;
 }
 
-/* Can what is sent again now join range i, which was sent again just before? */
+/*
+ * Can what is sent again now join `e`, which was sent again just before? Not if new data has left since:
+ * its arrival would tell that what joins is lost.
+ */
 static bool joins_again(const struct toe_tcb *t, const struct toe_sent *e, uint64_t now)
 {
-	return is(e, 0) && e->times > 1 && toe_sent_near(t, e, now);
+	const struct toe_sent *tail = toe_sents(t) + t->sent_lo + t->nsent - 1;
+
+	return is(e, 0) && e->times > 1 && toe_sent_near(t, e, now) && toe_seq_leq(tail->at, e->at);
+}
+
+/*
+ * Something is sent again. New data that joined the last range now would count as sent before it, and
+ * as lost as soon as it has arrived.
+ */
+static void close_tail(struct toe_tcb *t)
+{
+	toe_sent_last(t)->flags |= TOE_SENT_CLOSED;
 }
 
 bool toe_sent_again(struct toe_tcb *t, uint32_t from, uint32_t len, uint64_t now)
@@ -309,6 +323,7 @@ bool toe_sent_again(struct toe_tcb *t, uint32_t from, uint32_t len, uint64_t now
 		e[-1].end = end;
 		if (end == e->end)
 			take_out(t, i, 1);
+		close_tail(t);
 		return fills;
 	}
 	/* Without room the whole range counts as sent again. */
@@ -322,6 +337,7 @@ bool toe_sent_again(struct toe_tcb *t, uint32_t from, uint32_t len, uint64_t now
 	e = nth(t, i);
 	toe_sent_stamp(t, e, now);
 	e->times += e->times < UINT8_MAX;
+	close_tail(t);
 	return false;
 }
 

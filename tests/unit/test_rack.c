@@ -181,8 +181,33 @@ static void reordered__not_by_an_ack_with_sack(void)
 	CU_ASSERT_EQUAL(e.t.reordered, 0);
 }
 
+/*
+ * New data leaves just before and just after a retransmission. That the retransmission has arrived says
+ * nothing of what was sent behind it.
+ */
+static void detect__tells_what_left_behind_a_retransmission(void)
+{
+	struct env e = sack_flight(20);
+
+	e.now += 20000;
+	env_in(&e, TOE_ACK, 0, 0, 1000); /* [20000, 21000) leaves */
+	e.now += 100;
+	sack(&e, 1000, 2000, 11000); /* [1000, 2000) again */
+	CU_ASSERT_EQUAL(e.t.rexmit_segs, 1);
+	e.now += 100;
+	sack(&e, 1000, 2000, 20000);
+	CU_ASSERT(e.t.snd_max - e.t.snd_una > 20000); /* and more that is new */
+	e.now += 19800;
+	sack(&e, 1000, 2000, 21000);
+	e.now += 100;
+	env_in(&e, TOE_ACK, 0, 0, 21000);
+	CU_ASSERT_EQUAL(e.t.lost, 0);
+	CU_ASSERT_EQUAL(e.t.rexmit_segs, 1);
+	CU_ASSERT_FALSE(e.t.flags & TOE_TCB_RECOVERY);
+}
+
 UNIT_MAIN("rack", T(lost__three_segments_later), T(lost__by_the_reordering_timer),
 	  T(lost__not_when_it_was_only_late), T(lost__the_retransmission_again),
 	  T(tlp__the_last_segment_again), T(tlp__new_data_first), T(tlp__a_hidden_loss_reduces),
 	  T(reordered__not_by_an_ack_with_sack), T(tlp__both_arrived),
-	  T(tlp__both_arrived_one_by_one))
+	  T(tlp__both_arrived_one_by_one), T(detect__tells_what_left_behind_a_retransmission))
