@@ -109,7 +109,7 @@ enum toe_sent_flags {
 	/* Several, of which `at` is true of the last only: its end says when something was sent. */
 	TOE_SENT_JOINED = 1 << 3,
 	TOE_SENT_VAGUE = 1 << 4, /* not even its end does: the front of what was joined */
-	TOE_SENT_CLOSED = 1 << 5, /* something was sent again since: what is new has its own range */
+	TOE_SENT_CLOSED = 1 << 5, /* something was sent again since: new data has its own range */
 };
 
 /* What is known of the bytes from the end of the range before it (snd_una for the first) up to `end`. */
