@@ -91,12 +91,22 @@ static bool gives_up(struct toe_tcb *t, uint64_t now)
 	       t->rexmits > TOE_MAX_REXMITS;
 }
 
+/* The persist timer lets go what only we hold back: nothing waits for the peer, and no time of its. */
+static bool nothing_out(const struct toe_tcb *t)
+{
+	return t->flags & TOE_TCB_PERSIST && t->snd_max == t->snd_una && t->snd_wnd;
+}
+
 static uint32_t rto_fired(struct toe_tcb *t, uint64_t now)
 {
 	if (t->flags & TOE_TCB_TLP)
 		return toe_tlp_fired(t, now);
 	if (t->opts & TOE_TCB_SYN_HELD)
 		return toe_fo_release(t);
+	if (nothing_out(t)) {
+		t->rto_at = now + toe_rto(t); /* should a frame be missing */
+		return persist_timeout(t);
+	}
 	t->rexmits++;
 	if (gives_up(t, now))
 		return toe_fsm_give_up(t);
