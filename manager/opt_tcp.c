@@ -166,6 +166,22 @@ static int64_t get_fastopen_connect(struct tm_sock *s)
 	return !!(s->opt.so.flags & TOE_SO_FASTOPEN);
 }
 
+/* Without a cookie, on either side: where the network is trusted to tell true addresses (tcp(7)). */
+static int set_fastopen_no_cookie(struct tm_sock *s, int64_t v)
+{
+	if (v < 0 || v > 1 || (tm_kind(s) != TM_FRESH && tm_kind(s) != TM_LISTEN))
+		return -EINVAL;
+	s->opt.so.flags &= ~(uint32_t)TOE_SO_FASTOPEN_NO_COOKIE;
+	s->opt.so.flags |= v ? TOE_SO_FASTOPEN_NO_COOKIE : 0;
+	tm_opt_inherit(s);
+	return 0;
+}
+
+static int64_t get_fastopen_no_cookie(struct tm_sock *s)
+{
+	return !!(s->opt.so.flags & TOE_SO_FASTOPEN_NO_COOKIE);
+}
+
 /* recvmsg tells what is left to read (TCP_CM_INQ). */
 static int set_inq(struct tm_sock *s, int64_t v)
 {
@@ -213,6 +229,8 @@ static const struct tm_opt rows[] = {
 	{ TCP_DEFER_ACCEPT, O_INT, .set = set_defer, .get = get_defer },
 	{ TCP_FASTOPEN, O_INT, .set = set_fastopen, .get = get_fastopen },
 	{ TCP_FASTOPEN_CONNECT, O_INT, .set = set_fastopen_connect, .get = get_fastopen_connect },
+	{ TCP_FASTOPEN_NO_COOKIE, O_INT, .set = set_fastopen_no_cookie,
+	  .get = get_fastopen_no_cookie },
 	{ TCP_MAXSEG, O_INT, .set = set_maxseg, .get = get_maxseg },
 	{ TCP_INQ, O_INT, .set = set_inq, .get = get_inq },
 	{ TCP_CONGESTION, O_CC, .set = set_cc, .get = get_cc },

@@ -101,6 +101,8 @@ enum toe_sock_flags {
 	TOE_SO_KEEPALIVE = 2, /* SO_KEEPALIVE */
 	TOE_SO_FASTOPEN = 4, /* active opens: TCP_FASTOPEN_CONNECT, MSG_FASTOPEN */
 	TOE_SO_FASTOPEN_BARE = 8, /* with it: there is no data, the SYN does not wait for any */
+	/* TCP_FASTOPEN_NO_COOKIE: data goes, and is taken, with any SYN */
+	TOE_SO_FASTOPEN_NO_COOKIE = 16,
 };
 
 /*

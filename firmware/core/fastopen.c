@@ -7,7 +7,10 @@
 enum {
 	OFF_US = 600 * 1000000,
 	OFF_SILENT_US = 60 * 1000000,
-	/* Points: a SYN with data counts double; it is not one loss of a request that shows a path. */
+	/*
+	 * Points: a SYN with option and data counts double; it is not one loss of a request, or of a SYN
+	 * without option, that shows a path.
+	 */
 	LOST_MOST = 2,
 };
 
@@ -35,11 +38,17 @@ void toe_fast_passive(const struct toe_fpc *f, const struct toe_rx *rx,
 		      const struct toe_endpoint *ep, struct toe_open *o)
 {
 	uint64_t period = f->now >> TOE_FAST_PERIOD_LOG;
+	bool asked = rx->seg.opts & TOE_SEG_FASTOPEN;
+	bool no_cookie = o->opts.flags & TOE_SO_FASTOPEN_NO_COOKIE;
 	struct toe_fo_cookie before;
 
-	if (!o->opts.fastopen || !(rx->seg.opts & TOE_SEG_FASTOPEN) ||
+	if (!o->opts.fastopen || !(asked || (no_cookie && rx->seg.len)) ||
 	    toe_fast_full(f, ep->app, ep->listener, o->opts.fastopen))
 		return;
+	if (no_cookie) {
+		o->fast = TOE_FAST_DATA;
+		return;
+	}
 	toe_fast_cookie(f->ctrl->key, &rx->tuple, period, &o->fo);
 	o->fo.exp = rx->seg.fo.exp;
 	if (same(&rx->seg.fo, &o->fo)) {
@@ -88,10 +97,13 @@ static struct toe_fast_path *own(struct toe_fpc *f, const struct toe_tuple *t)
 void toe_fast_active(struct toe_fpc *f, const struct toe_tuple *t, struct toe_open *o)
 {
 	const struct toe_fast_path *p = place(f, t);
+	bool no_cookie = o->opts.flags & TOE_SO_FASTOPEN_NO_COOKIE;
+	bool bare = o->opts.flags & TOE_SO_FASTOPEN_BARE;
 
-	if (!(o->opts.flags & TOE_SO_FASTOPEN))
+	if (!(o->opts.flags & TOE_SO_FASTOPEN) || (no_cookie && bare))
 		return;
 	memset(&o->fo, 0, sizeof(o->fo));
+	o->fo_mss = UINT16_MAX; /* as much as the path takes */
 	if (is_for(p, t)) {
 		if (p->off > f->now)
 			return;
@@ -99,7 +111,9 @@ void toe_fast_active(struct toe_fpc *f, const struct toe_tuple *t, struct toe_op
 		o->fo_mss = p->mss;
 	}
 	o->fast = TOE_FAST_OPTION;
-	if (o->fo.len && !(o->opts.flags & TOE_SO_FASTOPEN_BARE))
+	if (no_cookie)
+		o->fast |= TOE_FAST_DATA | TOE_FAST_NO_COOKIE;
+	else if (o->fo.len && !bare)
 		o->fast |= TOE_FAST_DATA;
 }
 
@@ -119,19 +133,20 @@ static void lost(struct toe_fpc *f, struct toe_fast_path *p, bool data)
 void toe_fast_learn(struct toe_fpc *f, const struct toe_tuple *tuple, const struct toe_tcb *t,
 		    const struct toe_seg *syn_ack)
 {
-	bool cookie = syn_ack->opts & TOE_SEG_FASTOPEN && syn_ack->fo.len;
+	bool no_cookie = t->opts & TOE_TCB_FO_NO_COOKIE; /* and none that was not asked for */
+	bool cookie = syn_ack->opts & TOE_SEG_FASTOPEN && syn_ack->fo.len && !no_cookie;
 	bool again = !(t->opts & TOE_TCB_FO_OPTION); /* it went again without */
 	bool data = t->opts & TOE_TCB_FASTOPEN;
 	struct toe_fast_path *p = place(f, tuple);
 
-	if (!cookie && !again && !is_for(p, tuple))
+	if (!cookie && !no_cookie && !again && !is_for(p, tuple))
 		return;
 	p = own(f, tuple);
 	p->mss = t->mss_peer;
 	if (cookie)
 		p->fo = syn_ack->fo;
 	if (again && !cookie && t->snd_una <= t->snd_first)
-		lost(f, p, data);
+		lost(f, p, data && !no_cookie);
 	else
 		p->lost = 0;
 }

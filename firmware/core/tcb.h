@@ -83,6 +83,8 @@ enum toe_tcb_opts {
 	TOE_TCB_UNTIL_ACK = 1 << 9, /* TOE_TCB_MORE ends when an ACK comes */
 	TOE_TCB_FO_ASKED = 1 << 10, /* an active open whose first SYN had the option */
 	TOE_TCB_TLP_AGAIN = 1 << 11, /* the probe out (tlp_end) was no new data */
+	/* or would have had it, if the application did not do without (TCP_FASTOPEN_NO_COOKIE) */
+	TOE_TCB_FO_NO_COOKIE = 1 << 12,
 };
 
 /* What bounds sending just now (tcp/limit.c). */

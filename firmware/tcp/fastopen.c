@@ -36,6 +36,7 @@ void toe_fo_active(struct toe_tcb *t, const struct toe_open *o, uint64_t now)
 	if (!(o->fast & TOE_FAST_OPTION))
 		return;
 	t->opts |= TOE_TCB_FO_OPTION | TOE_TCB_FO_ASKED;
+	t->opts |= o->fast & TOE_FAST_NO_COOKIE ? TOE_TCB_FO_NO_COOKIE : 0;
 	t->fo = o->fo;
 	if (!(o->fast & TOE_FAST_DATA))
 		return;

@@ -145,7 +145,7 @@ uint8_t toe_opts_syn(const struct toe_tcb *t, uint64_t now, uint8_t *opt)
 		toe_put32(opt + n, NOP << 24 | WSCALE << 16 | 3 << 8 | t->rcv_wscale);
 		n += 4;
 	}
-	if (t->opts & TOE_TCB_FO_OPTION)
+	if ((t->opts & (TOE_TCB_FO_OPTION | TOE_TCB_FO_NO_COOKIE)) == TOE_TCB_FO_OPTION)
 		n += put_fastopen(&t->fo, opt + n);
 	return n;
 }

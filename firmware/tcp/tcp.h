@@ -98,6 +98,7 @@ enum toe_fast {
 	TOE_FAST_OPTION = 1, /* the SYN or SYN-ACK carries the option, with toe_open.fo */
 	/* data in the SYN counts: its cookie is right, or ours is known, and the SYN waits for data */
 	TOE_FAST_DATA = 2,
+	TOE_FAST_NO_COOKIE = 4, /* active, with both: there is no need of the option itself */
 };
 
 /* How to begin: what the scheduler knows about the flow, and what its application wants. */
@@ -116,7 +117,7 @@ struct toe_open {
 	uint8_t no_ts; /* 1: timestamps are neither offered nor taken up (RFC 7323) */
 	uint8_t fast; /* enum toe_fast */
 	struct toe_fo_cookie fo;
-	uint16_t fo_mss; /* active, with TOE_FAST_DATA: the MSS option that came with the cookie */
+	uint16_t fo_mss; /* active, with TOE_FAST_DATA: the MSS option of the last SYN-ACK */
 };
 
 /*

@@ -89,6 +89,8 @@ enum {
 enum {
 	FASTOPEN_CLIENT = 0x1,
 	FASTOPEN_SERVER = 0x2,
+	FASTOPEN_CLIENT_NO_COOKIE = 0x4,
+	FASTOPEN_SERVER_NO_COOKIE = 0x200,
 	FASTOPEN_LISTENERS = 0x400, /* without TCP_FASTOPEN too */
 };
 
@@ -204,12 +206,22 @@ static int do_bind(void *u, int fd, const struct sockaddr *a, socklen_t len)
 	return CALL(toe_bind(fd, a, len));
 }
 
+/* What the sysctl says of all sockets. */
+static void no_cookie(int fd, unsigned flag)
+{
+	int on = 1;
+
+	if (sysctls.fastopen & flag)
+		toe_setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, &on, sizeof(on));
+}
+
 static int listen_fast(int fd, int backlog)
 {
 	const unsigned all = FASTOPEN_SERVER | FASTOPEN_LISTENERS;
 	socklen_t len = sizeof(int);
 	int had, err = toe_listen(fd, backlog);
 
+	no_cookie(fd, FASTOPEN_SERVER_NO_COOKIE);
 	if (err || (sysctls.fastopen & all) != all)
 		return err;
 	if (!toe_getsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN, &had, &len) && !had)
@@ -273,6 +285,14 @@ static ssize_t do_send(void *u, int fd, const void *b, size_t n, int flags)
 	return CALL(toe_send(fd, b, n, flags));
 }
 
+static ssize_t sendto_fast(int fd, const void *b, size_t n, int flags, const struct sockaddr *a,
+			   socklen_t len)
+{
+	if (flags & MSG_FASTOPEN)
+		no_cookie(fd, FASTOPEN_CLIENT_NO_COOKIE);
+	return call_sendto(fd, b, n, flags, a, len);
+}
+
 static ssize_t do_sendto(void *u, int fd, const void *b, size_t n, int flags,
 			 const struct sockaddr *a, socklen_t len)
 {
@@ -281,7 +301,7 @@ static ssize_t do_sendto(void *u, int fd, const void *b, size_t n, int flags,
 		errno = EOPNOTSUPP;
 		return -1;
 	}
-	return CALL(call_sendto(fd, b, n, flags, a, len));
+	return CALL(sendto_fast(fd, b, n, flags, a, len));
 }
 
 static ssize_t do_sendmsg(void *u, int fd, const struct msghdr *m, int flags)
