@@ -69,6 +69,7 @@ static void become_listener(struct tm_ctx *c, struct tm_sock *s, int fd, uint32_
 
 	tm_accept_drain(l);
 	l->opts = s->opt.so;
+	l->fo_keys = s->opt.fo_keys;
 	toe_store(&l->waiters, 0);
 	toe_store_release(&l->holders, tm_proc.bit);
 	s->listener = index;

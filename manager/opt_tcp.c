@@ -5,6 +5,7 @@
  */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string.h>
 
 #include "info.h"
 #include "option.h"
@@ -182,6 +183,33 @@ static int64_t get_fastopen_no_cookie(struct tm_sock *s)
 	return !!(s->opt.so.flags & TOE_SO_FASTOPEN_NO_COOKIE);
 }
 
+/*
+ * A listener's own key for cookies, and with as many bytes again one whose cookies are still taken:
+ * those that Linux makes with the same keys.
+ */
+static int set_fastopen_key(struct tm_sock *s, const void *value, socklen_t len)
+{
+	struct toe_fo_keys *k = &s->opt.fo_keys;
+
+	if ((len != TOE_FO_KEY && len != TOE_FO_KEYS * TOE_FO_KEY) ||
+	    (tm_kind(s) != TM_FRESH && tm_kind(s) != TM_LISTEN))
+		return -EINVAL;
+	memset(k, 0, sizeof(*k));
+	k->n = len / TOE_FO_KEY;
+	memcpy(k->key, value, len); /* little-endian */
+	tm_opt_inherit(s);
+	return 0;
+}
+
+static int get_fastopen_key(struct tm_sock *s, void *value, socklen_t *len)
+{
+	socklen_t n = s->opt.fo_keys.n * TOE_FO_KEY;
+
+	*len = *len < n ? *len : n;
+	memcpy(value, s->opt.fo_keys.key, *len);
+	return 0;
+}
+
 /* recvmsg tells what is left to read (TCP_CM_INQ). */
 static int set_inq(struct tm_sock *s, int64_t v)
 {
@@ -231,9 +259,11 @@ static const struct tm_opt rows[] = {
 	{ TCP_FASTOPEN_CONNECT, O_INT, .set = set_fastopen_connect, .get = get_fastopen_connect },
 	{ TCP_FASTOPEN_NO_COOKIE, O_INT, .set = set_fastopen_no_cookie,
 	  .get = get_fastopen_no_cookie },
+	{ TCP_FASTOPEN_KEY, O_RAW, .set_raw = set_fastopen_key, .get_raw = get_fastopen_key },
 	{ TCP_MAXSEG, O_INT, .set = set_maxseg, .get = get_maxseg },
 	{ TCP_INQ, O_INT, .set = set_inq, .get = get_inq },
 	{ TCP_CONGESTION, O_CC, .set = set_cc, .get = get_cc },
+	{ TCP_INFO, O_RAW, .get_raw = tm_tcp_info },
 };
 
 TM_OPT_LEVEL(tm_opt_tcp, IPPROTO_TCP, rows);

@@ -16,7 +16,10 @@ enum tm_opt_type {
 	O_LINGER,
 	O_FIELD, /* int, a field of tm_opts.so */
 	O_CC, /* the name of a congestion control */
+	O_RAW, /* bytes */
 };
+
+enum { TM_OPT_RAW = TOE_FO_KEYS * TOE_FO_KEY }; /* bytes of the longest that can be set */
 
 struct tm_opt {
 	int name;
@@ -24,6 +27,9 @@ struct tm_opt {
 	/* New value (int, microseconds, enum toe_cc_id); 0 or -errno. NULL: cannot be set. */
 	int (*set)(struct tm_sock *s, int64_t v);
 	int64_t (*get)(struct tm_sock *s);
+	/* The same for O_RAW; `len` in: room, out: what was written, as getsockopt(2). */
+	int (*set_raw)(struct tm_sock *s, const void *value, socklen_t len);
+	int (*get_raw)(struct tm_sock *s, void *value, socklen_t *len);
 	/* Or a field of opt.so: where it is, what it may be, and what 0 there stands for. */
 	struct {
 		uint8_t option; /* enum toe_option */

@@ -16,8 +16,13 @@
 
 void tm_opt_inherit(struct tm_sock *s)
 {
-	if (tm_kind(s) == TM_LISTEN)
-		toe_arena_listener(tm_proc.arena, s->listener)->opts = s->opt.so;
+	struct toe_listener *l;
+
+	if (tm_kind(s) != TM_LISTEN)
+		return;
+	l = toe_arena_listener(tm_proc.arena, s->listener);
+	l->opts = s->opt.so;
+	l->fo_keys = s->opt.fo_keys;
 }
 
 int tm_opt_tell(struct tm_sock *s, uint8_t option, uint64_t v)
@@ -151,19 +156,29 @@ static int parse(const struct tm_opt *o, const void *value, socklen_t len, int64
 	}
 }
 
+static int set_value(struct tm_sock *s, const struct tm_opt *o, const void *value, socklen_t len)
+{
+	int64_t v = 0;
+	int err;
+
+	if (o->type == O_RAW)
+		return o->set_raw(s, value, len);
+	err = parse(o, value, len, &v);
+	if (err)
+		return err;
+	return o->type == O_FIELD ? set_field(s, o, v) : o->set(s, v);
+}
+
 /* A connection, or a socket on its way to one. */
 static int set_toe(struct tm_sock *s, int level, int name, const void *value, socklen_t len)
 {
 	unsigned table;
 	const struct tm_opt *o = find(s, level, name, &table);
-	int64_t v;
 	int err;
 
-	if (!o || (!o->set && o->type != O_FIELD))
+	if (!o || (!o->set && !o->set_raw && o->type != O_FIELD))
 		return -ENOPROTOOPT;
-	err = parse(o, value, len, &v);
-	if (!err)
-		err = o->type == O_FIELD ? set_field(s, o, v) : o->set(s, v);
+	err = set_value(s, o, value, len);
 	if (!err)
 		s->opt.changed[table] |= 1u << (o - levels[table]->opt);
 	return err;
@@ -248,23 +263,28 @@ int toe_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 		return (int)tm_ret(err);
 	if (tm_is_kernel(s) && !(s && s->error))
 		return getsockopt(fd, level, name, value, len);
-	if (s && level == IPPROTO_TCP && name == TCP_INFO && (int)*len >= 0)
-		return (int)tm_ret(tm_tcp_info(s, value, len));
 	if (!o || (int)*len < 0)
 		return (int)tm_ret(o ? -EINVAL : -ENOPROTOOPT);
+	if (o->type == O_RAW)
+		return (int)tm_ret(o->get_raw(s, value, len));
 	give(o, value_of(s, o), value, len);
 	return 0;
 }
 
 static void to_kernel(struct tm_sock *s, int fd, int level, const struct tm_opt *o)
 {
-	char value[sizeof(struct timeval)];
+	char value[TM_OPT_RAW];
 	socklen_t len = sizeof(value);
-	int64_t v = value_of(s, o);
+	int64_t v;
 
-	if (o->type == O_BUF)
-		v /= 2; /* the kernel will double it */
-	give(o, v, value, &len);
+	if (o->type == O_RAW) {
+		o->get_raw(s, value, &len);
+	} else {
+		v = value_of(s, o);
+		if (o->type == O_BUF)
+			v /= 2; /* the kernel will double it */
+		give(o, v, value, &len);
+	}
 	setsockopt(fd, level, o->name, value, len);
 }
 

@@ -58,6 +58,7 @@ struct tm_opts {
 	uint8_t reuseaddr, reuseport,
 	    v6only; /* of the kernel socket beneath a listener, or told so */
 	struct toe_sock_opts so; /* those that the firmware honours */
+	struct toe_fo_keys fo_keys; /* TCP_FASTOPEN_KEY */
 };
 
 struct tm_sock {

@@ -129,6 +129,17 @@ struct toe_sock_opts {
 };
 _Static_assert(sizeof(struct toe_sock_opts) == TOE_CACHELINE, "one line");
 
+/*
+ * TCP_FASTOPEN_KEY: a listener's own keys for cookies, as two little-endian words each. Cookies are
+ * made with the first; those made with the second are taken. Written by the application.
+ */
+enum { TOE_FO_KEY = 16, TOE_FO_KEYS = 2 };
+struct toe_fo_keys {
+	uint32_t n; /* 0: toed's key is used */
+	uint32_t pad;
+	uint64_t key[TOE_FO_KEYS][2];
+};
+
 /* Entry: bit 63 valid, bits 48..55 context hinted, bits 32..47 generation, bits 0..31 flow id. */
 #define TOE_ACCEPT_VALID (1ull << 63)
 static inline uint64_t toe_accept_entry(uint32_t flow, uint16_t gen, unsigned ctx)
@@ -144,6 +155,7 @@ struct toe_listener {
 	uint32_t backlog; /* per listen(2), at most TOE_ACCEPT_RING */
 	/* what its connections inherit: the application's, for SYNs that come later */
 	struct toe_sock_opts opts __attribute__((aligned(TOE_CACHELINE)));
+	struct toe_fo_keys fo_keys;
 	struct {
 		struct toe_doorbell db;
 		uint64_t entry[TOE_ACCEPT_RING];

@@ -2,6 +2,8 @@
 #include "fastopen.h"
 
 #include "fpc.h"
+
+#include "../lib/flow_hash.h"
 #include "isn.h"
 
 enum {
@@ -14,18 +16,38 @@ enum {
 	LOST_MOST = 2,
 };
 
+static void make(struct toe_fo_cookie *c, uint64_t seal)
+{
+	c->len = sizeof(seal);
+	c->exp = 0;
+	memcpy(c->b, &seal, sizeof(seal));
+}
+
 void toe_fast_cookie(const uint64_t key[2], const struct toe_tuple *t, uint64_t period,
 		     struct toe_fo_cookie *c)
 {
-	uint64_t w[4], seal;
+	uint64_t w[4];
 
 	memcpy(w, t->raddr, 16);
 	w[2] = period;
 	w[3] = TOE_SECRET_FASTOPEN;
-	seal = toe_siphash(key, w, 4);
-	c->len = sizeof(seal);
-	c->exp = 0;
-	memcpy(c->b, &seal, sizeof(seal));
+	make(c, toe_siphash(key, w, 4));
+}
+
+void toe_fast_cookie_keyed(const uint64_t key[2], const struct toe_tuple *t,
+			   struct toe_fo_cookie *c)
+{
+	uint64_t w[4];
+
+	if (toe_addr_is_v4(t->laddr)) {
+		memcpy(w, t->raddr + 12, 4);
+		memcpy((uint8_t *)w + 4, t->laddr + 12, 4);
+		make(c, toe_siphash(key, w, 1));
+		return;
+	}
+	memcpy(w, t->raddr, 16);
+	memcpy(w + 2, t->laddr, 16);
+	make(c, toe_siphash(key, w, 4));
 }
 
 static bool same(const struct toe_fo_cookie *a, const struct toe_fo_cookie *b)
@@ -33,14 +55,31 @@ static bool same(const struct toe_fo_cookie *a, const struct toe_fo_cookie *b)
 	return a->len == b->len && !memcmp(a->b, b->b, a->len);
 }
 
-/* RFC 7413 4.2.2, 5.1. Who shows the cookie of the last period gets the new one beside. */
+/* The cookie that `t`'s peer is given, and the one before, which is taken too. False: there is none. */
+static bool cookies(const struct toe_fpc *f, const struct toe_fo_keys *k, const struct toe_tuple *t,
+		    struct toe_fo_cookie *now, struct toe_fo_cookie *before)
+{
+	uint64_t period = f->now >> TOE_FAST_PERIOD_LOG;
+
+	if (k->n) {
+		toe_fast_cookie_keyed(k->key[0], t, now);
+		toe_fast_cookie_keyed(k->key[1], t, before);
+		return k->n > 1;
+	}
+	toe_fast_cookie(f->ctrl->key, t, period, now);
+	toe_fast_cookie(f->ctrl->key, t, period - 1, before);
+	return period;
+}
+
+/* RFC 7413 4.2.2, 5.1. Who shows the cookie of the last period, or key, gets the new one beside. */
 void toe_fast_passive(const struct toe_fpc *f, const struct toe_rx *rx,
 		      const struct toe_endpoint *ep, struct toe_open *o)
 {
-	uint64_t period = f->now >> TOE_FAST_PERIOD_LOG;
 	bool asked = rx->seg.opts & TOE_SEG_FASTOPEN;
 	bool no_cookie = o->opts.flags & TOE_SO_FASTOPEN_NO_COOKIE;
 	struct toe_fo_cookie before;
+	struct toe_fo_keys keys;
+	bool two;
 
 	if (!o->opts.fastopen || !(asked || (no_cookie && rx->seg.len)) ||
 	    toe_fast_full(f, ep->app, ep->listener, o->opts.fastopen))
@@ -49,17 +88,17 @@ void toe_fast_passive(const struct toe_fpc *f, const struct toe_rx *rx,
 		o->fast = TOE_FAST_DATA;
 		return;
 	}
-	toe_fast_cookie(f->ctrl->key, &rx->tuple, period, &o->fo);
+	memcpy(&keys, &toe_arena_listener(toe_port_arena(f->port, ep->app), ep->listener)->fo_keys,
+	       sizeof(keys));
+	__asm__ volatile("" ::: "memory"); /* the application may write meanwhile */
+	two = cookies(f, &keys, &rx->tuple, &o->fo, &before);
 	o->fo.exp = rx->seg.fo.exp;
 	if (same(&rx->seg.fo, &o->fo)) {
 		o->fast = TOE_FAST_DATA;
 		return;
 	}
 	o->fast = TOE_FAST_OPTION;
-	if (!period)
-		return;
-	toe_fast_cookie(f->ctrl->key, &rx->tuple, period - 1, &before);
-	if (same(&rx->seg.fo, &before))
+	if (two && same(&rx->seg.fo, &before))
 		o->fast |= TOE_FAST_DATA;
 }
 

@@ -62,20 +62,21 @@ find "$tmp" -name '*.pkt' -print0 | xargs -0 perl -0777 -pi -e \
 	's/^([ \t]*[-+*0-9.~]*[ \t]*)%\{.*?\}%/$at = $1; $lines = $& =~ tr{\n}{}; ($at =~ m{[1-9]} ? "$at\x60true\x60" : "") . "\n" x $lines/smge; s/^\x60.*sysctl_restore.*\x60//mg; s/&>/>/g; s/^[^\n\x60]*\x60nstat[^\x60]*\x60//mg'
 
 declare -A cookies
-# The engine's own Fast Open cookie for an address, from the packet that a script is surprised by.
-learn_cookie() { # REMOTE_IP
-	[ -z "${cookies[$1]:-}" ] || return
+# The engine's Fast Open cookie for an address, its own or by a listener's key, from the packet that a script is surprised by.
+learn_cookie() { # REMOTE_IP KEY
+	[ -z "${cookies[$1$2]:-}" ] || return
 	cat > "$tmp/tcp/cookie.pkt" <<-END
 		--remote_ip=$1
 		0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
 		+0 bind(3, ..., ...) = 0
 		+0 setsockopt(3, IPPROTO_TCP, TCP_FASTOPEN, [1], 4) = 0
+		${2:+"+0 setsockopt(3, IPPROTO_TCP, TCP_FASTOPEN_KEY, \"$2\", 16) = 0"}
 		+0 listen(3, 1) = 0
 		+0 < S 0:0(0) win 1000 <mss 1000,FO,nop,nop>
 		+0 > S. 0:0(0) ack 1 <FO 0000000000000000,nop,nop>
 	END
 	packetdrill tcp/cookie.pkt
-	cookies[$1]=$(sed -n 's/^actual.*FO \([0-9a-f]\{16\}\).*/\1/p' "$tmp/log")
+	cookies[$1$2]=$(sed -n 's/^actual.*FO \([0-9a-f]\{16\}\).*/\1/p' "$tmp/log")
 }
 
 packetdrill() { # SCRIPT
@@ -92,12 +93,15 @@ packetdrill() { # SCRIPT
 
 # Linux' cookies, made with the key that the scripts set, become the engine's.
 run() { # SCRIPT
-	local remote
+	local remote key
 	if grep -q 'FO' "$tmp/$1"; then
 		remote=$(sed -n 's/^--remote_ip=//p' "$tmp/$1")
 		remote=${remote:-$remote_ip}
-		learn_cookie "$remote"
-		sed -i -E "s/TFO_COOKIE|3021b9d889017eeb|00abaaabe8e954c2|1313a2da994a0951|76d2c1c530f51f79/${cookies[$remote]}/" "$tmp/$1"
+		learn_cookie "$remote" ''
+		key=$(sed -n 's/^ *"\(\\.*\)", 16) = 0/\1/p' "$tmp/$1" | head -n 1)
+		learn_cookie "$remote" "$key"
+		sed -i -E "s/00abaaabe8e954c2/${cookies[$remote$key]}/
+			s/TFO_COOKIE|3021b9d889017eeb|1313a2da994a0951|76d2c1c530f51f79|93b7aa4f550f8a1a/${cookies[$remote]}/" "$tmp/$1"
 	fi
 	packetdrill "$1"
 }

@@ -29,6 +29,26 @@ static void cookie__belongs_to_an_address(void)
 	CU_ASSERT(memcmp(x.b, y.b, 8));
 }
 
+/* Those that Linux makes: SipHash-2-4 of the addresses as they are on the wire. */
+static void cookie__of_a_listeners_key(void)
+{
+	const uint8_t bytes[TOE_FO_KEY] = "0123456789abcdef";
+	struct toe_tuple a = from(2, 1), b = from(2, 1);
+	struct toe_fo_cookie c;
+	uint64_t k[2];
+
+	memcpy(k, bytes, sizeof(k));
+	toe_fast_cookie_keyed(k, &a, &c);
+	CU_ASSERT(c.len == 8 && !memcmp(c.b, "\xba\x9c\x4f\x91\xcc\x4e\x45\x94", 8));
+	b.laddr[15] = 9;
+	toe_fast_cookie_keyed(k, &b, &c);
+	CU_ASSERT(memcmp(c.b, "\xba\x9c\x4f\x91\xcc\x4e\x45\x94", 8));
+	memcpy(a.raddr, "\xfd\x3d\xfa\x7b\xd1\x7d\0\0\0\0\0\0\0\0\0\1", 16);
+	memcpy(a.laddr, "\xfd\x3d\x0a\x0b\x17\xd6\0\0\0\0\0\0\0\0\0\1", 16);
+	toe_fast_cookie_keyed(k, &a, &c);
+	CU_ASSERT(!memcmp(c.b, "\xb8\x9b\xd7\x45\x81\xa3\xed\xc7", 8));
+}
+
 static struct env passive(uint32_t len, uint8_t fast)
 {
 	struct env e = { .now = ENV_T0 };
@@ -350,8 +370,9 @@ UNIT_MAIN("fastopen", T(active__asks_for_a_cookie), T(active__data_with_the_syn)
 	  T(active__more_than_the_syn_takes), T(active__only_the_syn_acknowledged),
 	  T(active__a_part_acknowledged), T(active__lost), T(active__nothing_written),
 	  T(active__closed_with_data), T(active__refused), T(active__crossed_by_a_syn),
-	  T(cookie__belongs_to_an_address), T(passive__data_of_the_syn),
-	  T(passive__without_a_cookie), T(passive__more_than_the_window),
-	  T(passive__timeout_keeps_data_in_flight), T(passive__data_goes_again),
-	  T(passive__gives_up), T(passive__reset), T(passive__unread_data_resets),
-	  T(passive__unreachable_is_soft), T(passive__smaller_buffer_meanwhile))
+	  T(cookie__belongs_to_an_address), T(cookie__of_a_listeners_key),
+	  T(passive__data_of_the_syn), T(passive__without_a_cookie),
+	  T(passive__more_than_the_window), T(passive__timeout_keeps_data_in_flight),
+	  T(passive__data_goes_again), T(passive__gives_up), T(passive__reset),
+	  T(passive__unread_data_resets), T(passive__unreachable_is_soft),
+	  T(passive__smaller_buffer_meanwhile))
