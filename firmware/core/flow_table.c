@@ -197,6 +197,7 @@ void toe_flow_born(struct toe_fpc *f, struct toe_work *w)
 	if (!toe_addr_is_v4(e->tuple.laddr))
 		w->t->flow_label = toe_flow_label(f->ctrl->key, &e->tuple);
 	toe_host_birth(f, w);
+	toe_tcb_cold(w->t);
 	toe_cache_commit(s);
 	w->t = toe_cache_open(&f->cache, w->slot);
 	toe_store_release(&e->word, toe_ent_word(TOE_LIFE_LIVE, (uint8_t)f->id, gen, w->slot));

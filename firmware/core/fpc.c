@@ -10,6 +10,7 @@
 #include "fpc.h"
 
 #include "../lib/errno.h"
+#include "../wire/eth.h"
 
 enum { NH_POLL_US = 10000, RETRY_US = 1000 };
 
@@ -66,6 +67,7 @@ static struct toe_work *work_add(struct toe_fpc *f, uint32_t flow, uint32_t slot
 	w->flow = flow;
 	w->slot = slot;
 	w->act = 0;
+	w->cold = false;
 	w->t = toe_cache_open(&f->cache, slot);
 	w->e = &f->ent[flow];
 	w->arena = arena;
@@ -75,7 +77,7 @@ static struct toe_work *work_add(struct toe_fpc *f, uint32_t flow, uint32_t slot
 	return w;
 }
 
-struct toe_work *toe_fpc_open(struct toe_fpc *f, uint32_t flow)
+struct toe_work *toe_fpc_open_hot(struct toe_fpc *f, uint32_t flow)
 {
 	struct toe_flow_ent *e = &f->ent[flow];
 	uint32_t slot = e->loc;
@@ -99,16 +101,28 @@ struct toe_work *toe_fpc_open(struct toe_fpc *f, uint32_t flow)
 	return work_add(f, flow, slot, arena);
 }
 
+struct toe_work *toe_fpc_open(struct toe_fpc *f, uint32_t flow)
+{
+	struct toe_work *w = toe_fpc_open_hot(f, flow);
+
+	if (w)
+		w->cold = true;
+	return w;
+}
+
 /* The same for a flow that is about to be born: its TCB has no content yet. */
 struct toe_work *toe_fpc_open_new(struct toe_fpc *f, uint32_t flow, unsigned app)
 {
 	uint8_t *arena = toe_port_arena(f->port, app);
+	struct toe_work *w;
 
 	if (!arena)
 		return NULL;
 	if (f->nwork == TOE_BATCH_FLOWS)
 		toe_fpc_flush(f);
-	return work_add(f, flow, take_slot(f, flow), arena);
+	w = work_add(f, flow, take_slot(f, flow), arena);
+	w->cold = true;
+	return w;
 }
 
 static void count_acts(struct toe_fpc *f, uint32_t act)
@@ -140,7 +154,7 @@ static void count_acts(struct toe_fpc *f, uint32_t act)
  */
 static bool peer_moved(const struct toe_tcb *t, const struct toe_rx *rx)
 {
-	return memcmp(t->peer_mac, rx->eth + 6, 6) && toe_tcp_knows(t, &rx->seg);
+	return !toe_mac_equal(t->peer_mac, rx->eth + 6) && toe_tcp_knows(t, &rx->seg);
 }
 
 /* The last ACK of a handshake must come again: the accept queue has no room for it. */
@@ -161,7 +175,7 @@ static bool not_yet(struct toe_fpc *f, struct toe_work *w, const struct toe_rx *
 
 void toe_fpc_input(struct toe_fpc *f, uint32_t flow, struct toe_rx *rx)
 {
-	struct toe_work *w = toe_fpc_open(f, flow);
+	struct toe_work *w = toe_fpc_open_hot(f, flow);
 	struct toe_span span[TOE_MAX_SPANS];
 	struct toe_place to;
 	uint64_t had;
@@ -171,8 +185,11 @@ void toe_fpc_input(struct toe_fpc *f, uint32_t flow, struct toe_rx *rx)
 
 	if (!w)
 		return;
-	if (w->t->state == TOE_TCP_SYN_RECEIVED && not_yet(f, w, rx))
-		return;
+	if (w->t->state != TOE_TCP_ESTABLISHED) {
+		w->cold = true;
+		if (w->t->state == TOE_TCP_SYN_RECEIVED && not_yet(f, w, rx))
+			return;
+	}
 	n = rx->seg.len ? toe_tcp_place(w->t, &rx->seg, span) : 0;
 	to = (struct toe_place){ w->arena, w->t->rcv_ring, toe_arena_rx_off(flow), flow };
 	if (!toe_rx_store(rx, f->ctrl->dev[rx->dev].software, span, n, &to)) {
@@ -194,8 +211,10 @@ void toe_fpc_input(struct toe_fpc *f, uint32_t flow, struct toe_rx *rx)
 		toe_fast_learn(f, &w->e->tuple, w->t, &rx->seg);
 	if (act & TOE_ACT_RST)
 		toe_answer_reset(f, rx);
-	if (moved)
+	if (moved) {
+		w->cold = true;
 		memcpy(w->t->peer_mac, rx->eth + 6, 6);
+	}
 }
 
 /* First half of a flow's end of batch: output, commit, frames. */
@@ -220,6 +239,8 @@ static void settle(struct toe_fpc *f, struct toe_work *w)
 	toe_wheel_set(&f->wheel, i, toe_tcp_deadline(t));
 	if (t->pace_at)
 		toe_pacer_set(&f->pacer, i, t->pace_at);
+	if (w->cold)
+		toe_tcb_cold(t);
 	toe_cache_commit(&f->cache.slot[w->slot]);
 	f->cache.work[w->slot] = TOE_WORK_NONE;
 	f->cache.mark[w->slot] = TOE_SLOT_REF | (t->snd_una == t->snd_max ? TOE_SLOT_IDLE : 0);

@@ -52,6 +52,7 @@ struct toe_work {
 	uint32_t flow; /* id */
 	uint32_t slot;
 	uint32_t act; /* enum toe_act, enum toe_core_act */
+	bool cold; /* it may change what is cold in the TCB */
 	struct toe_tcb *t; /* working copy */
 	struct toe_flow_ent *e;
 	struct toe_flow_block *b;
@@ -284,6 +285,8 @@ void toe_big_trimmed(struct toe_fpc *f, uint32_t id);
  * ones.
  */
 struct toe_work *toe_fpc_open(struct toe_fpc *f, uint32_t flow);
+/* The same for who changes nothing cold, unless by calls of TCP, or sets toe_work.cold. */
+struct toe_work *toe_fpc_open_hot(struct toe_fpc *f, uint32_t flow);
 struct toe_work *toe_fpc_open_new(struct toe_fpc *f, uint32_t flow, unsigned app);
 void toe_fpc_flush(struct toe_fpc *f);
 void toe_fpc_pend(struct toe_fpc *f, uint32_t flow, unsigned what);

@@ -129,9 +129,10 @@ static void flow_command(struct toe_fpc *f, unsigned app, unsigned ctx, const st
 		toe_flow_abort(f, c->flow, ECONNABORTED, true);
 		return;
 	}
-	w = toe_fpc_open(f, c->flow);
+	w = toe_fpc_open_hot(f, c->flow);
 	if (!w)
 		return;
+	w->cold |= c->type != TOE_SW_SEND && c->type != TOE_SW_RECV;
 	switch (c->type) {
 	case TOE_SW_SEND:
 		carry(f, w, toe_tcp_send(w->t, c->pos, c->flags, f->now));

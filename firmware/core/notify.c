@@ -46,16 +46,17 @@ void toe_host_publish(struct toe_work *w)
 		flags |= TOE_FLOW_ERROR;
 	}
 	if (t->state >= TOE_TCP_ESTABLISHED || flags & (TOE_FLOW_ESTABLISHED | TOE_FLOW_EAGER)) {
-		if (d->rx_ring != t->rcv_ring || d->tx_ring != t->snd_ring)
+		if ((d->rx_ring ^ t->rcv_ring) | (d->tx_ring ^ t->snd_ring))
 			publish_rings(d, t);
-		toe_store(&d->rx_urg, t->rcv_up ? t->rcv_up - t->rcv_first : 0);
+		if (t->rcv_up | d->rx_urg)
+			toe_store(&d->rx_urg, t->rcv_up ? t->rcv_up - t->rcv_first : 0);
 		toe_store_release(&d->rx_end, toe_tcp_rx_end(t));
 		toe_store_release(&d->tx_una, toe_tcp_tx_una(t));
 		if (toe_tcp_eager(t))
 			toe_store_release(&d->tx_open, toe_tcp_eager_len(t));
-		else if (t->notsent_lowat || d->tx_burst)
+		else if (t->notsent_lowat | d->tx_burst)
 			publish_unsent(d, t);
-		if (d->rx_limit != t->rcv_size || d->tx_limit != t->snd_size)
+		if ((d->rx_limit ^ t->rcv_size) | (d->tx_limit ^ t->snd_size))
 			publish_limits(d, t);
 	}
 	if (d->state != t->state)

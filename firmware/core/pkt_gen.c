@@ -245,15 +245,20 @@ static void count_out(struct toe_fpc *f, const struct toe_out *o)
 }
 
 /* Link address of the next hop; the one last learned from the peer while the entry is not valid. */
-static const uint8_t *next_mac(struct toe_fpc *f, struct toe_tcb *t)
+static const uint8_t *next_mac(struct toe_fpc *f, struct toe_work *w)
 {
+	struct toe_tcb *t = w->t;
 	uint64_t nh;
 
 	if (t->nh >= TOE_MAX_NEXT_HOPS)
 		return t->peer_mac;
 	nh = toe_load(&f->ctrl->nh[t->nh]);
-	if ((nh >> 48 & 0xff) == TOE_NH_VALID)
-		memcpy(t->peer_mac, &nh, 6); /* first byte lowest; every target is little-endian */
+	/* First byte lowest; every target is little-endian. */
+	if ((nh >> 48 & 0xff) == TOE_NH_VALID &&
+	    !toe_mac_equal(t->peer_mac, (const uint8_t *)&nh)) {
+		w->cold = true;
+		memcpy(t->peer_mac, &nh, 6);
+	}
 	return t->peer_mac;
 }
 
@@ -270,13 +275,14 @@ static void follow_link(struct toe_fpc *f, struct toe_work *w)
 	if (w->t->link_mtu && (mtu < w->t->mtu_link || w->t->mtu_link == w->t->link_mtu))
 		w->act |= toe_tcp_link_mtu(w->t, mtu, f->now);
 	w->t->link_mtu = (uint16_t)mtu;
+	w->cold = true;
 }
 
 /* Everything the flow may send now, into frames that wait for the commit. */
 void toe_gen_output(struct toe_fpc *f, struct toe_work *w)
 {
 	struct toe_tcb *t = w->t;
-	struct path to = { &w->e->tuple, next_mac(f, t), t->flow_label, t->dev, t->tos, t->ttl };
+	struct path to = { &w->e->tuple, next_mac(f, w), t->flow_label, t->dev, t->tos, t->ttl };
 	struct toe_place from = { w->arena, t->snd_ring, toe_arena_tx_off(w->flow), w->flow };
 	struct toe_spare *s = &f->spare[t->dev];
 	struct toe_out o;

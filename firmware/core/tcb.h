@@ -169,7 +169,7 @@ struct toe_tcb {
 	uint32_t last_ack_sent; /* wire value, RFC 7323 4.3 */
 	uint32_t snd_wl1, snd_wl2; /* wire values, RFC 9293 3.10.7.4 */
 
-	/* Rare. */
+	/* What else changes when data and acknowledgements come as they should. */
 	uint32_t srtt_us, rttvar_us, rto_us; /* RFC 6298 */
 	uint32_t ssthresh;
 	/* The send map in numbers, bytes: pipe of RFC 6675 is what is neither. */
@@ -183,7 +183,6 @@ struct toe_tcb {
 	uint64_t app_limited; /* until so much is delivered, rates are the application's; 0 = no */
 	uint64_t
 	    rate; /* delivery rate at the last acknowledgement that told one, bytes per second */
-	uint64_t recover; /* snd_max when recovery began (RFC 6582) */
 	uint64_t rtt_seq; /* once this is acknowledged, the next sample for the RTO is due */
 	/* RACK (RFC 8985): what was sent last of all that has arrived. Low halves, wire numbers. */
 	uint32_t rack_at, rack_end, rack_rtt_us;
@@ -191,93 +190,54 @@ struct toe_tcb {
 	uint32_t min_rtt_us, min_rtt_next_us; /* of this window of time and the last; of this one */
 	uint32_t min_rtt_age_s; /* toe_age_s when it began */
 	uint8_t reordered; /* how often the path has been seen to reorder, at most 255 */
-	uint8_t reo_mult; /* quarters of min_rtt that a segment may be late */
-	uint8_t reo_persist; /* recoveries until reo_mult falls back */
+	uint8_t rexmits; /* consecutive timeouts without progress */
+	uint8_t burst; /* segments that left in a row at sent_at, at most 255 */
 	uint8_t sent_far; /* the send map is in the lists, not in sent_near */
-	uint64_t reo_at; /* deadline: what is late by then is lost */
-	uint64_t reo_round; /* snd_max when a D-SACK last widened reo_mult; 0 = may widen again */
-	uint64_t tlp_end; /* snd_max behind the loss probe that is out, 0 = none */
-	/* Proportional rate reduction (RFC 6937), bytes since recovery began. */
-	uint32_t prr_delivered, prr_out, prr_flight;
-	/* What a spurious recovery is undone to. */
-	uint32_t undo_cwnd, undo_ssthresh;
-	uint32_t undo_bytes; /* sent again and not yet told to be duplicates (RFC 3708) */
-	uint32_t undo_ts; /* timestamp of the first retransmission (RFC 3522), 0 = none yet */
 	uint32_t snd_small; /* wire number: end of the last segment sent shorter than the MSS */
-	uint64_t undo_una; /* snd_una when recovery began, 0 = nothing to undo */
-	uint64_t life_at; /* deadline of SYN give-up, FIN_WAIT_2; by state */
+	uint32_t max_snd_wnd;
 	uint64_t sent_at; /* last transmission of data: idle restart */
 	uint64_t rcv_at; /* last acceptable segment: keepalive */
 	/* For TCP_INFO: segments in all, with SYN; when data, or the handshake before it, came last, toe_data_age. */
 	uint32_t segs_in, segs_out, data_segs_in, data_segs_out;
 	uint32_t data_at;
-	uint32_t ooo_segs; /* that came out of order, and were not known */
-	uint64_t keep_at; /* deadline of keepalive */
-	uint64_t stall_at; /* nothing was acknowledged since, if snd_una still is ... */
-	uint64_t stall_una;
-	uint64_t snd_up; /* behind our urgent byte, with TOE_TCB_URGENT */
-	uint64_t rcv_up; /* behind the peer's, 0 = none (RFC 6093: the pointer points behind it) */
-	uint64_t quick_end; /* TOE_TCB_QUICKACK holds up to here */
-	uint64_t snd_first, rcv_first; /* sequence numbers of position 0 */
-	uint64_t rexmit_bytes; /* sent again, in all */
-	uint32_t rexmit_segs;
-	uint32_t notsent_lowat; /* TCP_NOTSENT_LOWAT, 0 = none */
-	uint64_t limit_at; /* since when sending is bounded by `limit`, and ... */
-	uint64_t limit_us[TOE_LIMITS - 1]; /* ... how long before it was by each, from PATH on */
-	/* Buffers (tcp/tune.c). Bytes; 0 in *_most: the application has set the size. */
+	uint32_t opts; /* enum toe_tcb_opts */
+	/* Buffers (tcp/tune.c), bytes. */
 	uint64_t rcv_ring, snd_ring; /* where they lie (toe_ring_*, abi/arena.h) */
 	uint32_t rcv_want, snd_want; /* limits to come to, as soon as rings hold as much */
-	uint32_t rcv_most, snd_most; /* up to where they are sized automatically */
 	uint64_t tune_at; /* begin of the round trip that is being measured ... */
 	uint64_t tune_read; /* ... and rcv_read then */
 	uint32_t tune_bytes; /* most that was read in a round trip so far */
 	uint32_t rcv_rtt_us; /* round trip as the receiver sees it, 0 = not known */
 	uint32_t rtt_mark; /* wire: from this rcv_nxt on it is measured again */
-	uint32_t max_snd_wnd;
-	uint32_t linger2_ms;
-	uint32_t opts; /* enum toe_tcb_opts */
-	uint32_t user_timeout_ms; /* TCP_USER_TIMEOUT, 0 = none */
-	uint16_t keep_idle_s, keep_intvl_s; /* TCP_KEEPIDLE, TCP_KEEPINTVL */
-	uint8_t keep_cnt; /* TCP_KEEPCNT */
-	uint8_t keep_probes; /* sent since the peer was last heard */
-	uint8_t tos, ttl; /* of the IP header, without ECN; ttl 0 = default */
-	uint8_t defer; /* SYN-ACK timeouts that data is waited for (TCP_DEFER_ACCEPT) */
-	uint8_t syn_max; /* retransmissions of our SYN or SYN-ACK, at most */
-	uint16_t maxseg; /* TCP_MAXSEG, 0 = not set */
-	uint16_t mss_peer; /* MSS option received */
-	uint16_t mtu; /* bytes of IP packet that the path takes, as far as is known (tcp/pmtu.c) */
-	uint16_t mtu_link; /* that the link and the route take */
-	uint16_t mtu_probe; /* size that is being tried, 0 = none */
-	uint16_t dsacks; /* that the peer has told, at most 65535 */
-	uint8_t ip_hdr; /* bytes of IP header */
-	uint8_t soft_error; /* errno that routers reported: why it timed out, if it does */
-	uint32_t probe_end; /* wire, end of the probe that is under way, 0 = none */
-	uint64_t mtu_at; /* deadline of the next try of a larger one */
-	uint64_t fin_at; /* sequence number of the peer's FIN, with TOE_TCB_FIN_OOO */
-	uint64_t oow_at; /* last answer to a segment without data outside the window */
-	/* wire, inside the ranges that segments went to, the last one first (RFC 2018 4) */
-	uint32_t sack_recent[TOE_SACK_RECENT];
-	uint8_t rexmits; /* consecutive timeouts without progress */
-	uint8_t ndsack; /* entries of dsack */
-	uint8_t burst; /* segments that left in a row at sent_at, at most 255 */
-	uint8_t burst_most; /* of so many with new data the last one says PSH; 0: they went again */
-	struct toe_range dsack[TOE_MAX_DSACK]; /* received twice and to be reported (RFC 2883) */
 	/* Without timestamps: since when a window is measured (rtt_mark), low half; 0 = not begun. */
 	uint32_t rtt_at;
-	union toe_cc_state cc_state; /* belongs to the congestion control */
-	uint64_t ecn_recover; /* ECE below this was answered: snd_max when cwnd was last reduced */
-	uint64_t pacing_rate; /* bytes per second */
-	uint64_t pace_ns; /* nanoseconds: at pacing_rate, what was sent has left by then */
-	uint64_t pace_at; /* deadline: output waits for its turn */
-	uint32_t pace_late_us; /* its turn came so much late: made up for in this burst */
+	uint64_t limit_at; /* since when sending is bounded by `limit`, and ... */
+	uint64_t limit_us[TOE_LIMITS - 1]; /* ... how long before it was by each, from PATH on */
 	uint32_t cwnd_full_at; /* when cwnd was last in full use: low half of the clock */
-	/* DCTCP: ACKs owed, each up to a segment with which marking began or ended (RFC 8257 3.2) */
-	uint32_t ce_edge[TOE_MAX_CE_EDGES];
-	uint8_t nce; /* how many */
-	uint8_t neor; /* entries of eor */
+	union toe_cc_state cc_state; /* belongs to the congestion control */
+	uint32_t notsent_lowat; /* TCP_NOTSENT_LOWAT, 0 = none */
+	uint32_t probe_end; /* wire, end of the MTU probe that is under way, 0 = none */
+	uint16_t mtu_probe; /* its size, while it is to be sent too; 0 = none */
+	uint8_t burst_most; /* of so many with new data the last one says PSH; 0: they went again */
 	uint8_t limit; /* enum toe_limit */
-	struct toe_fo_cookie fo; /* with TOE_TCB_FO_OPTION: ours to give, or the peer's to show */
+	uint8_t ndsack; /* entries of dsack */
+	uint8_t nce; /* of ce_edge */
+	uint8_t neor; /* of toe_eor() */
+	uint8_t cold_new; /* of this batch, from here on: see toe_tcb_cold */
 
+	/*
+	 * Cold: a batch that changes nothing here is spared copying it. First what every batch looks
+	 * at.
+	 */
+	uint64_t rcv_first
+	    __attribute__((aligned(TOE_CACHELINE))); /* sequence numbers of position 0 */
+	uint64_t snd_first;
+	uint64_t rcv_up; /* behind the peer's urgent byte, 0 = none (RFC 6093: points behind it) */
+	uint64_t life_at; /* deadline of SYN give-up, FIN_WAIT_2; by state */
+	uint64_t keep_at; /* deadline of keepalive */
+	uint64_t mtu_at; /* deadline of the next try of a larger MTU */
+	uint64_t reo_at; /* deadline: what is late by then is lost */
+	uint64_t pace_at; /* deadline: output waits for its turn */
 	/* Path and owner: the FPC's, TCP does not look. */
 	uint8_t peer_mac[6];
 	uint16_t nh; /* next hop entry, or TOE_NH_NONE: use peer_mac */
@@ -288,6 +248,53 @@ struct toe_tcb {
 	uint16_t link_mtu; /* of the link when it was last looked at */
 	uint32_t cookie;
 	uint32_t flow_label; /* of IPv6 packets */
+	uint8_t tos, ttl; /* of the IP header, without ECN; ttl 0 = default */
+	uint8_t ip_hdr; /* bytes of IP header */
+	uint32_t rcv_most, snd_most; /* buffers grow by themselves up to here; 0: they do not */
+	uint64_t pacing_rate; /* bytes per second */
+	uint64_t pace_ns; /* nanoseconds: at pacing_rate, what was sent has left by then */
+	uint32_t pace_late_us; /* its turn came so much late: made up for in this burst */
+	uint64_t tlp_end; /* snd_max behind the loss probe that is out, 0 = none */
+	uint64_t recover; /* snd_max when recovery began (RFC 6582) */
+	uint64_t reo_round; /* snd_max when a D-SACK last widened reo_mult; 0 = may widen again */
+	uint8_t reo_mult; /* quarters of min_rtt that a segment may be late */
+	uint8_t reo_persist; /* recoveries until reo_mult falls back */
+	uint8_t soft_error; /* errno that routers reported: why it timed out, if it does */
+	/* Proportional rate reduction (RFC 6937), bytes since recovery began. */
+	uint32_t prr_delivered, prr_out, prr_flight;
+	/* What a spurious recovery is undone to. */
+	uint32_t undo_cwnd, undo_ssthresh;
+	uint32_t undo_bytes; /* sent again and not yet told to be duplicates (RFC 3708) */
+	uint32_t undo_ts; /* timestamp of the first retransmission (RFC 3522), 0 = none yet */
+	uint64_t undo_una; /* snd_una when recovery began, 0 = nothing to undo */
+	uint64_t stall_at; /* nothing was acknowledged since, if snd_una still is ... */
+	uint64_t stall_una;
+	uint64_t snd_up; /* behind our urgent byte, with TOE_TCB_URGENT */
+	uint64_t quick_end; /* TOE_TCB_QUICKACK holds up to here */
+	uint64_t rexmit_bytes; /* sent again, in all */
+	uint32_t rexmit_segs;
+	uint32_t ooo_segs; /* that came out of order, and were not known */
+	uint32_t linger2_ms;
+	uint32_t user_timeout_ms; /* TCP_USER_TIMEOUT, 0 = none */
+	uint16_t keep_idle_s, keep_intvl_s; /* TCP_KEEPIDLE, TCP_KEEPINTVL */
+	uint8_t keep_cnt; /* TCP_KEEPCNT */
+	uint8_t keep_probes; /* sent since the peer was last heard */
+	uint8_t defer; /* SYN-ACK timeouts that data is waited for (TCP_DEFER_ACCEPT) */
+	uint8_t syn_max; /* retransmissions of our SYN or SYN-ACK, at most */
+	uint16_t maxseg; /* TCP_MAXSEG, 0 = not set */
+	uint16_t mss_peer; /* MSS option received */
+	uint16_t mtu; /* bytes of IP packet that the path takes, as far as is known (tcp/pmtu.c) */
+	uint16_t mtu_link; /* that the link and the route take */
+	uint16_t dsacks; /* that the peer has told, at most 65535 */
+	struct toe_fo_cookie fo; /* with TOE_TCB_FO_OPTION: ours to give, or the peer's to show */
+	uint64_t fin_at; /* sequence number of the peer's FIN, with TOE_TCB_FIN_OOO */
+	uint64_t oow_at; /* last answer to a segment without data outside the window */
+	uint64_t ecn_recover; /* ECE below this was answered: snd_max when cwnd was last reduced */
+	/* wire, inside the ranges that segments went to, the last one first (RFC 2018 4) */
+	uint32_t sack_recent[TOE_SACK_RECENT];
+	struct toe_range dsack[TOE_MAX_DSACK]; /* received twice and to be reported (RFC 2883) */
+	/* DCTCP: ACKs owed, each up to a segment with which marking began or ended (RFC 8257 3.2) */
+	uint32_t ce_edge[TOE_MAX_CE_EDGES];
 
 	struct toe_sent sent_near[TOE_NEAR_SENT]; /* the send map, while it is short */
 
@@ -317,6 +324,20 @@ struct toe_tcb_whole {
 };
 _Static_assert(__builtin_offsetof(struct toe_tcb_whole, lists) == sizeof(struct toe_tcb),
 	       "with t.lists = 0");
+
+/*
+ * The part of a TCB that few batches change lies behind the other. Before a batch changes anything
+ * there, it says so: else the next one may find what was there before the last commit. In the core
+ * every work does (toe_work.cold) but that of packets in order, and of TOE_SW_SEND and TOE_SW_RECV:
+ * on those ways TCP itself says it where they leave the short way. The simulator checks each commit
+ * (sim_poll).
+ */
+#define TOE_TCB_COLD __builtin_offsetof(struct toe_tcb, rcv_first)
+#define TOE_TCB_COLD_SIZE (__builtin_offsetof(struct toe_tcb, sent_near) - TOE_TCB_COLD)
+static inline void toe_tcb_cold(struct toe_tcb *t)
+{
+	t->cold_new = 1;
+}
 
 static inline struct toe_tcb_lists *toe_lists(const struct toe_tcb *t)
 {
@@ -349,6 +370,6 @@ enum { TOE_SPILL_HOLES = 5 };
 _Static_assert(TOE_TCB_HEAD + TOE_SPILL_HOLES * sizeof(struct toe_range) <= TOE_TCB_SIZE,
 	       "a spilled TCB fits its map value");
 _Static_assert(__builtin_offsetof(struct toe_tcb, rcv_nxt) == 64, "sending is one line");
-_Static_assert(__builtin_offsetof(struct toe_tcb, srtt_us) == 128, "the hot part is two lines");
+_Static_assert(__builtin_offsetof(struct toe_tcb, srtt_us) == 128, "so is receiving");
 
 #endif

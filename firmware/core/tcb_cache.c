@@ -8,13 +8,25 @@
 /* How far the hand looks for an idle victim before it takes what it has. */
 enum { SEARCH = 64 };
 
-void toe_tcb_copy(struct toe_tcb *dst, const struct toe_tcb *src)
+/*
+ * memcpy of a length that the compiler does not know: it would emit a string instruction, at twice the
+ * time.
+ */
+static inline void copy(void *dst, const void *src, size_t n)
 {
-	size_t n = offsetof(struct toe_tcb, sent_near);
-
-	/* A length that the compiler does not know: it would emit a string instruction, at twice the time. */
 	__asm__("" : "+r"(n));
 	memcpy(dst, src, n);
+}
+
+static void copy_cold(struct toe_tcb *dst, const struct toe_tcb *src)
+{
+	copy((uint8_t *)dst + TOE_TCB_COLD, (const uint8_t *)src + TOE_TCB_COLD, TOE_TCB_COLD_SIZE);
+}
+
+/* All but that. */
+static inline void copy_hot(struct toe_tcb *dst, const struct toe_tcb *src)
+{
+	copy(dst, src, TOE_TCB_COLD);
 	if (src->nholes)
 		memcpy(toe_ooo(dst), toe_ooo(src), src->nholes * sizeof(struct toe_range));
 	if (src->nsent)
@@ -22,6 +34,12 @@ void toe_tcb_copy(struct toe_tcb *dst, const struct toe_tcb *src)
 		       src->nsent * sizeof(struct toe_sent));
 	if (src->neor)
 		memcpy(toe_eor(dst), toe_eor(src), src->neor * sizeof(uint32_t));
+}
+
+void toe_tcb_copy(struct toe_tcb *dst, const struct toe_tcb *src)
+{
+	copy_cold(dst, src);
+	copy_hot(dst, src);
 }
 
 /* A spilled TCB: head, then what is kept of the holes. */
@@ -53,11 +71,24 @@ void toe_cache_init(struct toe_cache *c)
 	c->nfree = c->hand = 0;
 }
 
+/* Both copies of a slot that is taken learn where their lists lie. */
+static void join_lists(struct toe_cache *c, uint32_t slot)
+{
+	for (unsigned k = 0; k < 2; k++) {
+		struct toe_tcb *t = &c->slot[slot].copy[k];
+
+		t->lists = (int64_t)((uintptr_t)&c->lists[slot].copy[k] - (uintptr_t)(t + 1));
+	}
+}
+
 bool toe_cache_adopt(struct toe_cache *c, uint32_t slot, uint32_t flow)
 {
 	if (slot >= c->n || c->owner[slot] != TOE_FLOW_NONE || c->slot[slot].sel > 1)
 		return false;
 	c->owner[slot] = flow;
+	/* The predecessor may have ended while it changed the other copy. */
+	c->slot[slot].copy[c->slot[slot].sel].cold_new = 1;
+	join_lists(c, slot);
 	return true;
 }
 
@@ -73,22 +104,27 @@ const struct toe_tcb *toe_cache_committed(const struct toe_tcb_slot *s)
 	return &s->copy[toe_load_acquire(&s->sel) & 1];
 }
 
-/* The copy `k` of a slot, with its lists. */
-static struct toe_tcb *copy_of(struct toe_cache *c, uint32_t slot, uint32_t k)
-{
-	struct toe_tcb *t = &c->slot[slot].copy[k];
-
-	t->lists = (int64_t)((uintptr_t)&c->lists[slot].copy[k] - (uintptr_t)(t + 1));
-	return t;
-}
-
 struct toe_tcb *toe_cache_open(struct toe_cache *c, uint32_t slot)
 {
 	uint32_t sel = c->slot[slot].sel;
-	struct toe_tcb *t = copy_of(c, slot, !sel);
+	const struct toe_tcb *from = &c->slot[slot].copy[sel];
+	struct toe_tcb *t = &c->slot[slot].copy[!sel];
 
-	toe_tcb_copy(t, &c->slot[slot].copy[sel]);
+	copy_hot(t, from);
+	if (from->cold_new) {
+		copy_cold(t, from);
+		t->cold_new = 0;
+	}
 	return t;
+}
+
+bool toe_cache_sound(const struct toe_tcb_slot *s)
+{
+	const uint8_t *now = (const uint8_t *)&s->copy[s->sel],
+		      *other = (const uint8_t *)&s->copy[!s->sel];
+
+	return s->copy[s->sel].cold_new ||
+	       !memcmp(now + TOE_TCB_COLD, other + TOE_TCB_COLD, TOE_TCB_COLD_SIZE);
 }
 
 void toe_cache_commit(struct toe_tcb_slot *s)
@@ -150,6 +186,7 @@ uint32_t toe_cache_take(struct toe_cache *c, struct toe_flow_ent *ents, uint32_t
 	}
 	c->owner[slot] = flow;
 	c->mark[slot] = TOE_SLOT_REF;
+	join_lists(c, slot);
 	return slot;
 }
 
@@ -166,6 +203,7 @@ void toe_cache_promote(struct toe_cache *c, uint32_t slot, struct toe_flow_ent *
 	struct toe_tcb_slot *s = &c->slot[slot];
 
 	s->sel = 0;
-	toe_tcb_unpack(copy_of(c, slot, 0), e->tcb);
+	toe_tcb_unpack(&s->copy[0], e->tcb);
+	s->copy[0].cold_new = 1;
 	toe_store_release(&e->word, toe_ent_word(e->life, e->fpc, e->gen, slot));
 }

@@ -50,6 +50,8 @@ void toe_cache_promote(struct toe_cache *c, uint32_t slot, struct toe_flow_ent *
 const struct toe_tcb *toe_cache_committed(const struct toe_tcb_slot *s);
 struct toe_tcb *toe_cache_open(struct toe_cache *c, uint32_t slot);
 void toe_cache_commit(struct toe_tcb_slot *s);
+/* After a commit: nothing cold was changed without toe_tcb_cold. */
+bool toe_cache_sound(const struct toe_tcb_slot *s);
 
 /* Copy a TCB to one whose `lists` is set; of the lists only what is used. */
 void toe_tcb_copy(struct toe_tcb *dst, const struct toe_tcb *src);

@@ -82,9 +82,9 @@ union toe_cc_state {
 	struct toe_cubic cubic;
 	struct toe_dctcp dctcp;
 	struct toe_bbr bbr;
-	uint64_t word[14];
+	uint64_t word[13];
 };
 
-_Static_assert(sizeof(union toe_cc_state) == 112, "no algorithm needs more");
+_Static_assert(sizeof(union toe_cc_state) == 104, "no algorithm needs more");
 
 #endif

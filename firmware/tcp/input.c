@@ -288,6 +288,7 @@ uint32_t toe_tcp_input(struct toe_tcb *t, const struct toe_seg *seg, uint64_t no
 	t->data_segs_in += !!seg->len;
 	if (TOE_LIKELY(predicted(t, seg)))
 		return input_predicted(t, seg, now);
+	toe_tcb_cold(t);
 	switch (t->state) {
 	case TOE_TCP_CLOSED:
 		return t->flags & TOE_TCB_RST_OUT ? TOE_ACT_OUTPUT : TOE_ACT_RST;

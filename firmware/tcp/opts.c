@@ -89,7 +89,9 @@ bool toe_opts_parse(const uint8_t *opt, unsigned n, struct toe_seg *seg)
 	seg->opts = 0;
 	seg->nsack = 0;
 	if (TOE_LIKELY(n == TOE_TS_OPT_LEN && get32(opt) == 0x0101080a)) {
-		parse_one(opt + 2, 10, seg);
+		seg->tsval = get32(opt + 4);
+		seg->tsecr = get32(opt + 8);
+		seg->opts = TOE_SEG_TS;
 		return true;
 	}
 	for (unsigned i = 0; i < n && opt[i] != END; i += len) {

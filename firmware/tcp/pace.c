@@ -13,6 +13,7 @@ enum { LEAD_NS = 125000, LATE_US_MAX = 4000 };
 
 void toe_pace_set(struct toe_tcb *t, uint64_t rate)
 {
+	toe_tcb_cold(t);
 	t->pacing_rate = rate;
 	if (rate) {
 		t->flags |= TOE_TCB_PACED;
@@ -28,6 +29,7 @@ void toe_pace_charge(struct toe_tcb *t, uint32_t bytes, uint64_t now)
 	uint64_t ns = bytes * 1000000000ull / t->pacing_rate;
 	uint64_t credit;
 
+	toe_tcb_cold(t);
 	ns = toe_min64(ns, SEGMENT_NS_MAX);
 	credit = toe_max64(toe_max64(LEAD_NS, ns / 2), t->pace_late_us * 1000ull);
 	t->pace_ns = toe_max64(t->pace_ns, toe_max64(now * 1000, credit) - credit) + ns;
@@ -39,6 +41,7 @@ void toe_pace_charge(struct toe_tcb *t, uint32_t bytes, uint64_t now)
  */
 void toe_pace_due(struct toe_tcb *t, uint64_t now)
 {
+	toe_tcb_cold(t);
 	t->pace_late_us = (uint32_t)toe_min64(now - t->pace_at, LATE_US_MAX);
 	t->pace_at = 0;
 }
@@ -52,6 +55,7 @@ bool toe_pace_ahead(const struct toe_tcb *t, uint64_t now)
 /* Must the next segment wait? Then pace_at says until when. */
 bool toe_pace_holds(struct toe_tcb *t, uint64_t now)
 {
+	toe_tcb_cold(t);
 	t->pace_at = 0;
 	if (!toe_pace_ahead(t, now))
 		return false;

@@ -231,6 +231,7 @@ void toe_pmtu_acked(struct toe_tcb *t, uint64_t now)
 {
 	if (toe_seq_lt((uint32_t)t->snd_una, t->probe_end))
 		return;
+	toe_tcb_cold(t);
 	use(t, t->mtu_probe);
 	t->mtu_at = t->mtu < t->mtu_link ? now + NEXT_US : 0;
 }

@@ -262,6 +262,7 @@ const struct toe_range *toe_recv_range(const struct toe_tcb *t, uint32_t seq);
 /* From `seq` on ACKs go at once, for so many segments or until something is sent (tcp(7)). */
 static inline void toe_recv_quick(struct toe_tcb *t, uint64_t seq)
 {
+	toe_tcb_cold(t);
 	t->flags |= TOE_TCB_QUICKACK;
 	t->quick_end = seq + TOE_QUICK_SEGS * t->mss;
 }

@@ -67,7 +67,8 @@ int64_t toe_tcp_send(struct toe_tcb *t, uint64_t end, uint8_t send_flags, uint64
 		t->snd_end = t->snd_first + end;
 		if (TOE_UNLIKELY(send_flags & TOE_SEND_EOR) && end > had)
 			toe_record_end(t, t->snd_end);
-		if (send_flags & TOE_SEND_OOB && end > had) {
+		if (TOE_UNLIKELY(send_flags & TOE_SEND_OOB) && end > had) {
+			toe_tcb_cold(t);
 			t->snd_up = t->snd_end;
 			t->opts |= TOE_TCB_URGENT;
 		}
@@ -141,6 +142,7 @@ static void make_rare(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint64
 	if (t->flags & TOE_TCB_PACED)
 		toe_pace_charge(t, o->len, now);
 	if (o->rexmit) {
+		toe_tcb_cold(t);
 		t->rexmit_segs++;
 		t->rexmit_bytes += o->len;
 		if (t->probe_end)
@@ -222,8 +224,10 @@ static inline bool send_next(struct toe_tcb *t, uint64_t now, struct toe_out *o,
 		t->sacked = t->lost = t->nsent = 0;
 	toe_sent_add(t, (uint32_t)t->snd_nxt, now);
 	t->snd_max = t->snd_nxt;
-	if (TOE_UNLIKELY(t->flags & TOE_TCB_RECOVERY))
+	if (TOE_UNLIKELY(t->flags & TOE_TCB_RECOVERY)) {
+		toe_tcb_cold(t);
 		t->prr_out += len;
+	}
 	in_flight(t, now);
 	return true;
 }
@@ -383,8 +387,10 @@ static inline bool send_new(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 
 	if (TOE_UNLIKELY(t->neor))
 		len = toe_record_len(t, t->snd_nxt, len);
-	if (TOE_UNLIKELY(t->mtu_probe) && !t->nholes && !t->neor)
+	if (TOE_UNLIKELY(t->mtu_probe) && !t->nholes && !t->neor) {
+		toe_tcb_cold(t);
 		len = toe_pmtu_probe(t, len, toe_min64(left, may));
+	}
 	if (t->snd_nxt >= t->snd_end + !!(t->flags & TOE_TCB_FIN_QUEUED) ||
 	    !(len >= full(t) || may_send_short(t, len, len == left) || record_whole(t, len)))
 		return false;
@@ -641,24 +647,50 @@ static bool output_unsynchronized(struct toe_tcb *t, uint64_t now, struct toe_ou
 	return t->flags & TOE_TCB_ACK_NOW && send_ack(t, now, o);
 }
 
-bool toe_tcp_output(struct toe_tcb *t, uint64_t now, struct toe_out *o)
+/* New data, or an ACK. */
+static inline bool output_new(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 {
-	if (TOE_UNLIKELY(t->state < TOE_TCP_ESTABLISHED))
-		return output_unsynchronized(t, now, o);
-	if (TOE_UNLIKELY(t->nce))
-		return send_edge(t, now, o);
-	/* Duplicates count for the peer only as bare ACKs. */
-	if (TOE_UNLIKELY(t->dup_due))
-		return send_ack(t, now, o);
-	if (TOE_UNLIKELY(t->flags & TOE_TCB_PACED) && toe_pace_holds(t, now))
-		return t->flags & TOE_TCB_ACK_NOW && send_ack(t, now, o);
-	if (TOE_UNLIKELY(t->lost) && send_lost(t, now, o))
-		return true;
-	if (TOE_UNLIKELY(t->flags & TOE_TCB_LOSS_PROBE) && send_loss_probe(t, now, o))
-		return true;
-	if (TOE_UNLIKELY(t->flags & TOE_TCB_PROBE) && send_probe(t, now, o))
-		return true;
 	if (toe_send_pending(t) && send_data(t, now, o))
 		return true;
 	return t->flags & TOE_TCB_ACK_NOW && send_ack(t, now, o);
+}
+
+/* It is not yet the turn of data. */
+static inline bool paced(struct toe_tcb *t, uint64_t now)
+{
+	return TOE_UNLIKELY(t->flags & TOE_TCB_PACED) && toe_pace_holds(t, now);
+}
+
+/* What comes before that, in this order. */
+static bool output_rare(struct toe_tcb *t, uint64_t now, struct toe_out *o)
+{
+	toe_tcb_cold(t);
+	if (t->state < TOE_TCP_ESTABLISHED)
+		return output_unsynchronized(t, now, o);
+	if (t->nce)
+		return send_edge(t, now, o);
+	/* Duplicates count for the peer only as bare ACKs. */
+	if (t->dup_due)
+		return send_ack(t, now, o);
+	if (paced(t, now))
+		return t->flags & TOE_TCB_ACK_NOW && send_ack(t, now, o);
+	if (t->lost && send_lost(t, now, o))
+		return true;
+	if (t->flags & TOE_TCB_LOSS_PROBE && send_loss_probe(t, now, o))
+		return true;
+	if (t->flags & TOE_TCB_PROBE && send_probe(t, now, o))
+		return true;
+	return output_new(t, now, o);
+}
+
+bool toe_tcp_output(struct toe_tcb *t, uint64_t now, struct toe_out *o)
+{
+	const uint32_t probes = TOE_TCB_LOSS_PROBE | TOE_TCB_PROBE;
+
+	if (TOE_UNLIKELY(t->state < TOE_TCP_ESTABLISHED || t->flags & probes ||
+			 t->lost | t->nce | t->dup_due))
+		return output_rare(t, now, o);
+	if (paced(t, now))
+		return t->flags & TOE_TCB_ACK_NOW && send_ack(t, now, o);
+	return output_new(t, now, o);
 }

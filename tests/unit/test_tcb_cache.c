@@ -135,6 +135,43 @@ static void commit__flips_copies(void)
 	CU_ASSERT_EQUAL(toe_cache_committed(&slot[s])->snd_una, 5);
 }
 
+/* What is cold is copied after a batch that has changed it, and by then both have it. */
+static void open__copies_what_is_cold_when_it_is_new(void)
+{
+	uint32_t s;
+	struct toe_tcb *t;
+
+	set_up();
+	s = enter(3);
+	t = toe_cache_open(&c, s);
+	toe_tcb_cold(t);
+	t->user_timeout_ms = 7;
+	toe_cache_commit(&slot[s]);
+	for (unsigned i = 0; i < 3; i++) {
+		CU_ASSERT(toe_cache_sound(&slot[s]));
+		t = toe_cache_open(&c, s);
+		CU_ASSERT_EQUAL(t->user_timeout_ms, 7);
+		CU_ASSERT(!t->cold_new);
+		toe_cache_commit(&slot[s]);
+	}
+	toe_cache_open(&c, s)->user_timeout_ms = 8;
+	toe_cache_commit(&slot[s]);
+	CU_ASSERT(!toe_cache_sound(&slot[s]));
+}
+
+/* The predecessor may have been killed when it had changed the copy that was not committed. */
+static void adopt__trusts_the_committed_copy_alone(void)
+{
+	uint32_t s;
+
+	set_up();
+	s = enter(3);
+	toe_cache_open(&c, s)->user_timeout_ms = 9;
+	toe_cache_init(&c);
+	CU_ASSERT(toe_cache_adopt(&c, s, 3));
+	CU_ASSERT_EQUAL(toe_cache_open(&c, s)->user_timeout_ms, 0);
+}
+
 static void copy__head_and_used_lists(void)
 {
 	static struct toe_tcb_whole a, b;
@@ -170,4 +207,5 @@ static void adopt__refuses_what_cannot_be(void)
 UNIT_MAIN("tcb_cache", T(take__prefers_idle_victim), T(take__second_chance_for_used),
 	  T(take__none_when_all_pinned), T(promote__brings_the_spilled_tcb_back),
 	  T(spill__keeps_part_of_the_lists), T(commit__flips_copies), T(copy__head_and_used_lists),
+	  T(open__copies_what_is_cold_when_it_is_new), T(adopt__trusts_the_committed_copy_alone),
 	  T(adopt__refuses_what_cannot_be))

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include "kill.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -238,6 +239,24 @@ static bool has_work(struct toe_port *p, unsigned fpc)
 	       (due && due <= p->w->now + 1000);
 }
 
+enum { LOOKED_AT = 64 };
+
+/* TCBs as the batch left them; of a large cache some each time. */
+static void check_slots(const struct toe_fpc *f)
+{
+	const struct toe_cache *c = &f->cache;
+	uint32_t n = c->n < LOOKED_AT ? c->n : LOOKED_AT, first = (uint32_t)f->batch * n;
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t slot = (first + i) % c->n;
+
+		if (c->owner[slot] != TOE_FLOW_NONE && !toe_cache_sound(&c->slot[slot])) {
+			fprintf(stderr, "flow %u: toe_tcb_cold was forgotten\n", c->owner[slot]);
+			abort();
+		}
+	}
+}
+
 /* One batch, which may be the last of this life of the firmware. */
 static unsigned poll_one(struct toe_port *p, unsigned fpc)
 {
@@ -255,6 +274,7 @@ static unsigned poll_one(struct toe_port *p, unsigned fpc)
 	n = toe_fpc_poll(p->fpc[fpc]);
 	sim_kill_end(p);
 	p->can_crash = false;
+	check_slots(p->fpc[fpc]);
 	return n;
 }
 
