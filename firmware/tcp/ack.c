@@ -189,17 +189,18 @@ static void note_disorder(struct toe_tcb *t)
 		t->flags &= ~(uint32_t)TOE_TCB_REXMIT;
 }
 
-/* The long way. */
+/* The long way. An ACK that another has overtaken still tells what was SACKed (RFC 2018 5). */
 static uint32_t acknowledge(struct toe_tcb *t, const struct toe_seg *seg, uint64_t ack,
 			    uint64_t now)
 {
-	uint32_t acked = (uint32_t)(ack - t->snd_una), flight = toe_pipe(t), lost, act = 0;
+	uint32_t acked = ack > t->snd_una ? (uint32_t)(ack - t->snd_una) : 0;
+	uint32_t flight = toe_pipe(t), lost, act = 0;
 	struct toe_walk w = { .now = now };
 	bool sack = t->flags & TOE_TCB_SACK;
 
 	if (acked)
 		advance(t, seg, ack, &w);
-	else if (is_duplicate(t, seg))
+	else if (ack == t->snd_una && is_duplicate(t, seg))
 		duplicate(t, &w);
 	if (sack && seg->nsack)
 		toe_sack_input(t, seg, &w);
@@ -237,10 +238,11 @@ uint32_t toe_ack_input(struct toe_tcb *t, const struct toe_seg *seg, uint64_t ac
 	 */
 	if ((t->flags & TOE_TCB_PERSIST || !t->snd_wnd) && !(t->flags & TOE_TCB_CLOSED_BY_APP))
 		t->rexmits = 0;
-	if (ack < t->snd_una)
+	if (ack < t->snd_una && !seg->nsack)
 		return 0;
 	act = acknowledge(t, seg, ack, now);
-	toe_wnd_update(t, seg);
+	if (ack >= t->snd_una)
+		toe_wnd_update(t, seg);
 	if (toe_send_pending(t))
 		act |= TOE_ACT_OUTPUT;
 	if (t->flags & TOE_TCB_FIN_SENT && !(t->flags & TOE_TCB_FIN_ACKED) &&

@@ -83,6 +83,25 @@ static void sack__nonsense_is_ignored(void)
 	}
 }
 
+/* An ACK that another has overtaken tells nothing but its blocks: it is no duplicate, and no window. */
+static void sack__of_an_ack_that_was_overtaken(void)
+{
+	struct env e = sack_flight(10);
+	uint32_t wnd = e.t.snd_wnd;
+
+	env_in(&e, TOE_ACK, 0, 0, 4000);
+	sack(&e, 3000, 6000, 7000);
+	CU_ASSERT_EQUAL(e.t.sacked, 1000);
+	CU_ASSERT_EQUAL(toe_tcp_tx_una(&e.t), 4000);
+	CU_ASSERT_EQUAL(e.t.dupacks, 0);
+	CU_ASSERT_EQUAL(e.t.snd_wnd, wnd);
+	sack(&e, 3000, 3500, 3900);
+	CU_ASSERT_EQUAL(e.t.sacked, 1000);
+	env_in(&e, TOE_ACK, 0, 0, 3000);
+	CU_ASSERT_EQUAL(e.t.dupacks, 0);
+	CU_ASSERT(!toe_tcb_check(&e.t));
+}
+
 /* The peer forgot what it had SACKed: a timeout believes it (RFC 2018 8). */
 static void renege__everything_goes_again(void)
 {
@@ -173,5 +192,6 @@ static void trim__without_sack(void)
 
 UNIT_MAIN("sendmap", T(add__one_flight_is_one_range), T(sack__splits_and_joins),
 	  T(join__round_trips_stay_true), T(sack__nonsense_is_ignored),
-	  T(renege__everything_goes_again), T(trim__keeps_the_sums_right),
-	  T(lost__arrives_before_it_went_again), T(full__goes_on), T(trim__without_sack))
+	  T(sack__of_an_ack_that_was_overtaken), T(renege__everything_goes_again),
+	  T(trim__keeps_the_sums_right), T(lost__arrives_before_it_went_again), T(full__goes_on),
+	  T(trim__without_sack))
