@@ -210,6 +210,7 @@ static tm_cold ssize_t rx_wait(struct tm_ctx *c, struct tm_sock *s, int fd, stru
 	uint64_t deadline = 0;
 	ssize_t done = 0, r;
 	size_t want;
+	bool wait;
 	int err = 0;
 
 	if (flags & MSG_ERRQUEUE)
@@ -221,7 +222,10 @@ static tm_cold ssize_t rx_wait(struct tm_ctx *c, struct tm_sock *s, int fd, stru
 	if (flags & MSG_OOB)
 		return rx_oob(s, it, flags);
 	want = rx_want(s, it->left ? it->left : 1, flags);
-	if (flags & MSG_PEEK && !(flags & MSG_DONTWAIT) && !tm_has(s, TM_S_NONBLOCK))
+	wait = !(flags & MSG_DONTWAIT) && !tm_has(s, TM_S_NONBLOCK);
+	if (wait) /* else for ever: who waits to read is not going to write */
+		tm_tx_release(c, s);
+	if (flags & MSG_PEEK && wait)
 		err = peek_wait(c, s, fd, want);
 	if (err)
 		return err;
@@ -235,7 +239,7 @@ static tm_cold ssize_t rx_wait(struct tm_ctx *c, struct tm_sock *s, int fd, stru
 			return done;
 		if (r <= 0 && r != -EAGAIN)
 			return done ? done : r;
-		if (tm_has(s, TM_S_NONBLOCK) || flags & MSG_DONTWAIT) {
+		if (!wait) {
 			tm_glance(c);
 			return done ? done : -EAGAIN;
 		}

@@ -284,6 +284,20 @@ static ssize_t tx_eager(struct tm_ctx *c, struct tm_sock *s, int fd, struct tm_i
 	return err ? err : r;
 }
 
+bool tm_tx_release(struct tm_ctx *c, struct tm_sock *s)
+{
+	bool held;
+
+	if (tm_kind(s) != TM_FLOW || handshake_over(s))
+		return false;
+	tm_flow_lock(s);
+	held = tm_eager_space(s);
+	if (held)
+		tm_tx_commit(c, s, 0, false, false);
+	tm_flow_unlock(s);
+	return held;
+}
+
 /*
  * A write of nothing fails where any would. A SYN that waits for data (TCP Fast Open) waits no longer,
  * and the connection is an ordinary one in progress. 0 or -errno.
@@ -296,11 +310,7 @@ static tm_cold int tx_nothing(struct tm_ctx *c, struct tm_sock *s, int fd, int f
 
 	if (handshake_over(s))
 		return is_over(s) ? over(s) : 0;
-	tm_flow_lock(s);
-	held = tm_eager_space(s);
-	if (held)
-		tm_tx_commit(c, s, 0, false, false);
-	tm_flow_unlock(s);
+	held = tm_tx_release(c, s);
 	if (tm_has(s, TM_S_NONBLOCK) || flags & MSG_DONTWAIT)
 		return held ? -EINPROGRESS : -EAGAIN;
 	err = tm_sock_wait(c, s, fd, handshake_over, -1, deadline);

@@ -78,6 +78,8 @@ uint32_t tm_tx_room(struct tm_sock *s, int *err);
 void tm_tx_commit(struct tm_ctx *c, struct tm_sock *s, size_t n, bool more, bool want_space);
 /* The socket is no flow (yet): wait for one, or why not. 0 or -errno. */
 int tm_tx_begin(struct tm_ctx *c, struct tm_sock *s, int fd, int flags);
+/* A SYN that waits for data (TCP Fast Open) waits no longer. False: there is none. */
+bool tm_tx_release(struct tm_ctx *c, struct tm_sock *s);
 /* Wait for room after a full buffer. */
 int tm_tx_wait(struct tm_ctx *c, struct tm_sock *s, int fd, uint64_t deadline);
 /* EPIPE goes with a signal unless MSG_NOSIGNAL. */

@@ -78,7 +78,7 @@ enum toe_tcb_opts {
 	TOE_TCB_FASTOPEN = 1 << 4,
 	TOE_TCB_FO_OPTION = 1 << 5, /* our first SYN or SYN-ACK carries the option, with `fo` */
 	TOE_TCB_SYN_DUE = 1 << 6, /* it must leave again, with data behind it in flight */
-	TOE_TCB_SYN_HELD = 1 << 7, /* our SYN waits for data, until rto_at at most */
+	TOE_TCB_SYN_HELD = 1 << 7, /* our SYN waits for data, or a send of nothing */
 	TOE_TCB_UNFINISHED = 1 << 8, /* the last write said that it goes on: no PSH at its end */
 	TOE_TCB_UNTIL_ACK = 1 << 9, /* TOE_TCB_MORE ends when an ACK comes */
 	TOE_TCB_FO_ASKED = 1 << 10, /* an active open whose first SYN had the option */

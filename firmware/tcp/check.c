@@ -114,7 +114,6 @@ static const char *check_timers(const struct toe_tcb *t)
 	HOLDS(!(t->flags & TOE_TCB_PERSIST) || t->state == TOE_TCP_CLOSED || t->rto_at);
 	HOLDS(!(t->flags & TOE_TCB_PERSIST) || !(t->flags & TOE_TCB_TLP));
 	HOLDS(!(t->flags & TOE_TCB_ACK_DELAYED) || t->state == TOE_TCP_CLOSED || t->ack_at);
-	HOLDS(t->state != TOE_TCP_SYN_SENT || !(t->opts & TOE_TCB_SYN_HELD) || t->rto_at);
 	HOLDS(t->state != TOE_TCP_TIME_WAIT || t->life_at);
 	HOLDS(!(t->opts & TOE_TCB_KEEPALIVE) || t->state < TOE_TCP_ESTABLISHED ||
 	      t->state == TOE_TCP_TIME_WAIT || t->keep_at);

@@ -31,7 +31,7 @@ uint32_t toe_fo_passive(struct toe_tcb *t, const struct toe_open *o, const struc
 }
 
 /* RFC 7413 4.1.3: ask for a cookie, or show the one that is known and wait for data. */
-void toe_fo_active(struct toe_tcb *t, const struct toe_open *o, uint64_t now)
+void toe_fo_active(struct toe_tcb *t, const struct toe_open *o)
 {
 	if (!(o->fast & TOE_FAST_OPTION))
 		return;
@@ -42,16 +42,14 @@ void toe_fo_active(struct toe_tcb *t, const struct toe_open *o, uint64_t now)
 		return;
 	t->opts |= TOE_TCB_FASTOPEN | TOE_TCB_SYN_HELD;
 	t->mss_peer = (uint16_t)toe_max32(o->fo_mss, TOE_MSS_MIN);
-	t->rto_at = now + toe_rto(t);
 }
 
-/* The SYN waits no longer: there is data, an end of it, or none came in time. */
+/* The SYN waits no longer: there is data, or an end of it, or the application does not wait to write. */
 uint32_t toe_fo_release(struct toe_tcb *t)
 {
 	if (!(t->opts & TOE_TCB_SYN_HELD))
 		return 0;
 	t->opts &= ~(uint32_t)TOE_TCB_SYN_HELD;
-	t->rto_at = 0;
 	return TOE_ACT_OUTPUT;
 }
 

@@ -167,7 +167,7 @@ uint32_t toe_tcp_open_active(struct toe_tcb *t, const struct toe_open *o, uint64
 	if (o->ecn == TOE_ECN_ON || toe_cc(t)->wants_ecn)
 		t->flags |= TOE_TCB_ECN;
 	t->state = TOE_TCP_SYN_SENT;
-	toe_fo_active(t, o, now);
+	toe_fo_active(t, o);
 	return TOE_ACT_OUTPUT;
 }
 

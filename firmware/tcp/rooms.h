@@ -348,7 +348,7 @@ void toe_tune_rtt(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now);
 /* fastopen.c */
 uint32_t toe_fo_passive(struct toe_tcb *t, const struct toe_open *o, const struct toe_seg *syn,
 			uint64_t now);
-void toe_fo_active(struct toe_tcb *t, const struct toe_open *o, uint64_t now);
+void toe_fo_active(struct toe_tcb *t, const struct toe_open *o);
 uint32_t toe_fo_release(struct toe_tcb *t);
 uint32_t toe_fo_syn_len(const struct toe_tcb *t);
 void toe_fo_syn_due(struct toe_tcb *t);

@@ -3,7 +3,7 @@
  * Timers, each a deadline in the TCB:
  *
  *   rto_at   retransmission (RFC 6298); loss probe (RFC 8985 7.2) with TOE_TCB_TLP; persist (RFC
- *            9293 3.8.6.1) with TOE_TCB_PERSIST; end of waiting for data with TOE_TCB_SYN_HELD
+ *            9293 3.8.6.1) with TOE_TCB_PERSIST
  *   reo_at   reordering: what is late by then is lost (RFC 8985 6.2)
  *   ack_at   delayed ACK
  *   pace_at  data waits for the pacing rate (pace.c)
@@ -101,8 +101,6 @@ static uint32_t rto_fired(struct toe_tcb *t, uint64_t now)
 {
 	if (t->flags & TOE_TCB_TLP)
 		return toe_tlp_fired(t, now);
-	if (t->opts & TOE_TCB_SYN_HELD)
-		return toe_fo_release(t);
 	if (nothing_out(t)) {
 		t->rto_at = now + toe_rto(t); /* should a frame be missing */
 		return persist_timeout(t);

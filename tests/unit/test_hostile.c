@@ -526,9 +526,12 @@ static void peace(struct war *w)
 			break;
 		HOLDS(w, n < 400 && w->now - begun < 300000000);
 		settle(w);
-		/* Only the persist timer goes on from here, or that of a SYN which waits for data. */
-		if (t->opts & TOE_TCB_SYN_HELD ||
-		    (toe_send_pending(t) && t->snd_una == t->snd_max)) {
+		if (t->opts & TOE_TCB_SYN_HELD) { /* nothing but its application's */
+			HOLDS(w, toe_tcp_send(t, 0, 0, w->now) > 0);
+			settle(w);
+		}
+		/* Only the persist timer goes on from here. */
+		if (toe_send_pending(t) && t->snd_una == t->snd_max) {
 			HOLDS(w, toe_tcp_deadline(t));
 			pass(w, toe_tcp_deadline(t));
 		}
