@@ -88,6 +88,20 @@ void toe_fo_syn_due(struct toe_tcb *t)
 }
 
 /*
+ * Our SYN was too large for the path with its data: it goes again without, at once. That says nothing
+ * about paths that drop such SYNs in silence.
+ */
+uint32_t toe_fo_too_big(struct toe_tcb *t, uint64_t now)
+{
+	if (t->snd_max <= t->snd_first || toe_sent_first(t)->times > 1)
+		return 0;
+	t->opts &= ~(uint32_t)TOE_TCB_FO_ASKED;
+	toe_fo_syn_due(t);
+	t->rto_at = now + toe_rto(t);
+	return TOE_ACT_OUTPUT;
+}
+
+/*
  * The handshake took more than one SYN or SYN-ACK, or the peer did not want the SYN's data: what was
  * sent beside them is taken for lost, and goes again at once.
  */

@@ -215,14 +215,23 @@ uint32_t toe_fsm_established(struct toe_tcb *t, const struct toe_seg *seg, uint6
 	return TOE_ACT_ESTABLISHED | TOE_ACT_OUTPUT | toe_buf_wants(t);
 }
 
-/* RFC 9293 3.10.7.3. Data and FIN that come with the SYN are left for retransmission. */
+/* RFC 7323 3.2: a SYN-ACK echoes the timestamp of one of our SYNs, if it echoes any. */
+static bool echoes(const struct toe_tcb *t, const struct toe_seg *seg, uint64_t now)
+{
+	uint32_t first = toe_ts_now(t, t->first_sent_at);
+
+	return !(t->flags & TOE_TCB_TS) || !(seg->opts & TOE_SEG_TS) || !seg->tsecr ||
+	       seg->tsecr - first <= toe_ts_now(t, now) - first;
+}
+
+/* RFC 9293 3.10.7.3, but for data and FIN. */
 uint32_t toe_fsm_syn_sent(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now)
 {
 	uint64_t ack = toe_seq_expand(t->snd_una, seg->ack);
 	bool acks = seg->flags & TOE_ACK;
 	uint32_t act;
 
-	if (acks && (ack <= t->snd_una || ack > t->snd_max))
+	if (acks && (ack <= t->snd_una || ack > t->snd_max || !echoes(t, seg, now)))
 		return seg->flags & TOE_RST ? TOE_ACT_C_UNACCEPTABLE : TOE_ACT_RST;
 	if (seg->flags & TOE_RST)
 		return acks ? toe_fsm_fail(t, ECONNREFUSED) : TOE_ACT_C_UNACCEPTABLE;

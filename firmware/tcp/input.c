@@ -108,7 +108,7 @@ static bool syn_again(struct toe_tcb *t, struct toe_seg *seg, uint64_t seq, uint
 	    seq + 1 != t->rcv_first)
 		return false;
 	if (seg->flags & TOE_ACK) {
-		/* What came with the SYN is left for retransmission, as in SYN_SENT. */
+		/* What came with the SYN is left for retransmission: it did not count when that came. */
 		if (!toe_ecn_syn_ack(seg))
 			t->flags &= ~(uint32_t)TOE_TCB_ECN;
 		seg->flags &= (uint8_t) ~(TOE_SYN | TOE_FIN | TOE_ECE | TOE_CWR);
@@ -282,6 +282,22 @@ bool toe_tcp_knows(const struct toe_tcb *t, const struct toe_seg *seg)
 	}
 }
 
+/*
+ * RFC 9293 3.10.7.3. What comes with a SYN-ACK goes on as if it came behind it; with a SYN alone it is
+ * left for retransmission.
+ */
+static uint32_t input_syn_sent(struct toe_tcb *t, const struct toe_seg *in, uint64_t now)
+{
+	uint32_t act = toe_fsm_syn_sent(t, in, now);
+	struct toe_seg seg = *in;
+
+	if (!(act & TOE_ACT_ESTABLISHED))
+		return act;
+	seg.flags &= (uint8_t)~TOE_SYN;
+	seg.seq++;
+	return act | input_data(t, &seg, t->rcv_nxt, now);
+}
+
 uint32_t toe_tcp_input(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now)
 {
 	t->segs_in++;
@@ -293,7 +309,7 @@ uint32_t toe_tcp_input(struct toe_tcb *t, const struct toe_seg *seg, uint64_t no
 	case TOE_TCP_CLOSED:
 		return t->flags & TOE_TCB_RST_OUT ? TOE_ACT_OUTPUT : TOE_ACT_RST;
 	case TOE_TCP_SYN_SENT:
-		return toe_fsm_syn_sent(t, seg, now);
+		return input_syn_sent(t, seg, now);
 	case TOE_TCP_TIME_WAIT:
 		return input_time_wait(t, seg, now);
 	default:

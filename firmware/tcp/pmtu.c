@@ -117,6 +117,8 @@ uint32_t toe_tcp_too_big(struct toe_tcb *t, uint32_t seq, uint32_t mtu, uint32_t
 		return TOE_ACT_C_UNACCEPTABLE;
 	use(t, mtu);
 	t->mtu_at = now + RAISE_US;
+	if (t->state == TOE_TCP_SYN_SENT)
+		return toe_fo_too_big(t, now);
 	return t->state >= TOE_TCP_ESTABLISHED && !(t->flags & TOE_TCB_PERSIST) ? resend(t, now)
 										: 0;
 }

@@ -75,6 +75,14 @@ static unsigned missing(const struct toe_tcb *t, struct part p, struct part *m)
 	return n;
 }
 
+/* Bytes of what comes with a SYN-ACK that fit the window which our SYN has offered. */
+static uint32_t syn_part(const struct toe_tcb *t, const struct toe_seg *seg)
+{
+	if ((seg->flags & (TOE_SYN | TOE_ACK | TOE_RST)) != (TOE_SYN | TOE_ACK))
+		return 0;
+	return toe_min32(seg->len, toe_min32(t->rcv_size, UINT16_MAX));
+}
+
 unsigned toe_tcp_place(const struct toe_tcb *t, const struct toe_seg *seg,
 		       struct toe_span span[TOE_MAX_SPANS])
 {
@@ -82,6 +90,10 @@ unsigned toe_tcp_place(const struct toe_tcb *t, const struct toe_seg *seg,
 	struct part m[TOE_MAX_SPANS];
 	unsigned n;
 
+	if (TOE_UNLIKELY(t->state == TOE_TCP_SYN_SENT)) {
+		span[0] = (struct toe_span){ 0, 0, syn_part(t, seg) };
+		return span[0].len != 0;
+	}
 	if (!seg->len || seg->flags & (TOE_SYN | TOE_RST) || t->flags & TOE_TCB_CLOSED_BY_APP ||
 	    (t->state != TOE_TCP_SYN_RECEIVED && !toe_recv_can(t)))
 		return 0;

@@ -352,6 +352,7 @@ void toe_fo_active(struct toe_tcb *t, const struct toe_open *o);
 uint32_t toe_fo_release(struct toe_tcb *t);
 uint32_t toe_fo_syn_len(const struct toe_tcb *t);
 void toe_fo_syn_due(struct toe_tcb *t);
+uint32_t toe_fo_too_big(struct toe_tcb *t, uint64_t now);
 uint32_t toe_fo_established(struct toe_tcb *t);
 
 /* pmtu.c */

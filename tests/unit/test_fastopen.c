@@ -297,6 +297,43 @@ static void active__nothing_written(void)
 	CU_ASSERT(env_only_ack(&e, 0));
 }
 
+static void active__too_big(void)
+{
+	struct env e = active(TOE_FAST_OPTION | TOE_FAST_DATA);
+
+	env_write(&e, 600);
+	CU_ASSERT(e.n == 1 && e.o[0].len == 600);
+	e.now += 10000;
+	env_run(&e, toe_tcp_too_big(&e.t, ENV_ISN, 600, 672, e.now));
+	CU_ASSERT(e.n == 1 && e.o[0].flags == TOE_SYN && !e.o[0].len && e.o[0].opt_len == 20);
+	CU_ASSERT_EQUAL(toe_tcp_deadline(&e.t), e.now + TOE_RTO_INIT_US);
+	/* Once: what is lost now was not too large. */
+	env_run(&e, toe_tcp_too_big(&e.t, ENV_ISN, 580, 600, e.now));
+	CU_ASSERT_EQUAL(e.n, 0);
+	syn_ack(&e, 0);
+	CU_ASSERT(e.n == 2 && e.o[0].len == 540 && e.o[0].rexmit && e.o[1].len == 60);
+}
+
+/* What comes with a SYN-ACK lies where it belongs, as far as the window of our SYN goes. */
+static void active__data_with_the_syn_ack(void)
+{
+	struct env e = active(0);
+	struct toe_span span[TOE_MAX_SPANS];
+	struct toe_seg s = env_syn(&e);
+
+	e.t.rcv_size = e.t.rcv_want = 4096;
+	s.len = 5000;
+	CU_ASSERT_EQUAL(toe_tcp_place(&e.t, &s, span), 0); /* a SYN alone */
+	s.flags |= TOE_ACK;
+	s.ack = ENV_ISN + 1;
+	CU_ASSERT_EQUAL(toe_tcp_place(&e.t, &s, span), 1);
+	CU_ASSERT(span[0].pos == 0 && span[0].off == 0 && span[0].len == 4096);
+	env_run(&e, toe_tcp_input(&e.t, &s, e.now));
+	CU_ASSERT(e.act & TOE_ACT_RX && e.act & TOE_ACT_ESTABLISHED);
+	CU_ASSERT_EQUAL(toe_tcp_rx_end(&e.t), 4096);
+	CU_ASSERT(e.n == 1 && env_out_ack(&e, 0) == 4096);
+}
+
 static void active__closed_with_data(void)
 {
 	struct env e = active_sent(500);
@@ -371,9 +408,9 @@ static void passive__smaller_buffer_meanwhile(void)
 UNIT_MAIN("fastopen", T(active__asks_for_a_cookie), T(active__data_with_the_syn),
 	  T(active__more_than_the_syn_takes), T(active__only_the_syn_acknowledged),
 	  T(active__a_part_acknowledged), T(active__lost), T(active__nothing_written),
-	  T(active__closed_with_data), T(active__refused), T(active__crossed_by_a_syn),
-	  T(cookie__belongs_to_an_address), T(cookie__of_a_listeners_key),
-	  T(passive__data_of_the_syn), T(passive__without_a_cookie),
+	  T(active__too_big), T(active__data_with_the_syn_ack), T(active__closed_with_data),
+	  T(active__refused), T(active__crossed_by_a_syn), T(cookie__belongs_to_an_address),
+	  T(cookie__of_a_listeners_key), T(passive__data_of_the_syn), T(passive__without_a_cookie),
 	  T(passive__more_than_the_window), T(passive__timeout_keeps_data_in_flight),
 	  T(passive__data_goes_again), T(passive__gives_up), T(passive__reset),
 	  T(passive__unread_data_resets), T(passive__unreachable_is_soft),

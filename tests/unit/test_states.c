@@ -101,34 +101,6 @@ static void finish(struct model *m, bool error)
 	m->s.over = true;
 }
 
-/* 3.10.7.3 */
-static void rfc_syn_sent(struct model *m, const struct segment *g)
-{
-	bool acks = g->flags & TOE_ACK;
-
-	if (acks && (g->ack <= -1 || g->ack > m->snd_nxt)) {
-		m->s.reply = g->flags & TOE_RST ? NOTHING : RESET;
-		return;
-	}
-	if (g->flags & TOE_RST) {
-		if (acks)
-			finish(m, true);
-		return;
-	}
-	if (!(g->flags & TOE_SYN))
-		return;
-	m->s.rcv_nxt = 0; /* choice: what rides on the SYN is left for retransmission */
-	if (acks) {
-		m->s.snd_una = g->ack;
-		m->s.state = TOE_TCP_ESTABLISHED;
-		m->s.established = true;
-		m->s.reply = ACKED;
-	} else {
-		m->s.state = TOE_TCP_SYN_RECEIVED;
-		m->s.reply = SYN_ACK;
-	}
-}
-
 /*
  * 3.10.7.4, first check, table 6. Choice: at rcv_nxt, and at the right edge where a full window in
  * flight puts the peer's ACKs, what a segment says besides its text is heard, however little of
@@ -241,6 +213,39 @@ static void rfc_text(struct model *m, const struct segment *g)
 		m->s.rcv_nxt = end;
 	if (fin)
 		rfc_fin(m);
+}
+
+/* 3.10.7.3 */
+static void rfc_syn_sent(struct model *m, const struct segment *g)
+{
+	struct segment text = { .seq = 0 };
+	bool acks = g->flags & TOE_ACK;
+
+	if (acks && (g->ack <= -1 || g->ack > m->snd_nxt)) {
+		m->s.reply = g->flags & TOE_RST ? NOTHING : RESET;
+		return;
+	}
+	if (g->flags & TOE_RST) {
+		if (acks)
+			finish(m, true);
+		return;
+	}
+	if (!(g->flags & TOE_SYN))
+		return;
+	m->s.rcv_nxt = 0;
+	m->right = 65535; /* the window of a SYN */
+	if (acks) {
+		m->s.snd_una = g->ack;
+		m->s.state = TOE_TCP_ESTABLISHED;
+		m->s.established = true;
+		m->s.reply = ACKED;
+		text.flags = g->flags;
+		text.len = g->len;
+		rfc_text(m, &text);
+	} else { /* choice: what rides on a SYN alone is left for retransmission */
+		m->s.state = TOE_TCP_SYN_RECEIVED;
+		m->s.reply = SYN_ACK;
+	}
 }
 
 static void rfc(struct model *m, struct segment g)
