@@ -402,11 +402,23 @@ static inline bool send_new(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 	return true;
 }
 
+/*
+ * The pace would let more go, but the peer's window is full: what is measured until what is in flight now
+ * has arrived says as little about the path as if the application had written too little.
+ */
+static void note_window(struct toe_tcb *t)
+{
+	if (t->snd_nxt - t->snd_una + t->mss > t->snd_wnd && toe_pipe(t) + t->mss <= t->cwnd)
+		t->app_limited = toe_max64(t->delivered + toe_pipe(t), 1);
+}
+
 static bool send_data(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 {
 	restart_after_idle(t, now);
 	if (send_new(t, now, o))
 		return true;
+	if (t->flags & TOE_TCB_PACED)
+		note_window(t);
 	persist(t, now);
 	return false;
 }

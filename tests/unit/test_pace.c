@@ -150,6 +150,26 @@ static void output__whose_rate_it_is(void)
 	CU_ASSERT_EQUAL(e.t.app_limited, e.t.delivered + 2000);
 }
 
+/* What the peer's window bounds says nothing about the path; what cwnd bounds does. */
+static void rate__bounded_by_the_peers_window(void)
+{
+	struct env e = env_established();
+
+	toe_pace_set(&e.t, 1000000000);
+	e.t.cwnd = 10000;
+	env_ack_wnd(&e, 0, 0, 20000);
+	env_write(&e, 40000);
+	CU_ASSERT_EQUAL(e.n, 10);
+	e.t.app_limited = 0; /* the write came late */
+	env_run(&e, TOE_ACT_OUTPUT);
+	CU_ASSERT_EQUAL(e.t.app_limited, 0);
+	e.t.cwnd = 30000;
+	e.now += 1000;
+	env_run(&e, TOE_ACT_OUTPUT);
+	CU_ASSERT_EQUAL(e.t.snd_max - e.t.snd_una, 20000);
+	CU_ASSERT_EQUAL(e.t.app_limited, e.t.delivered + 20000);
+}
+
 UNIT_MAIN("pace", T(output__keeps_the_rate), T(output__bursts_are_short), T(output__late_timers),
 	  T(output__acks_are_not_paced), T(set__off_again), T(charge__extremes),
-	  T(output__whose_rate_it_is))
+	  T(output__whose_rate_it_is), T(rate__bounded_by_the_peers_window))
