@@ -132,7 +132,8 @@ static void flow_command(struct toe_fpc *f, unsigned app, unsigned ctx, const st
 	w = toe_fpc_open_hot(f, c->flow);
 	if (!w)
 		return;
-	w->cold |= c->type != TOE_SW_SEND && c->type != TOE_SW_RECV;
+	w->cold |= (c->type != TOE_SW_SEND && c->type != TOE_SW_RECV) ||
+		   w->t->state != TOE_TCP_ESTABLISHED;
 	switch (c->type) {
 	case TOE_SW_SEND:
 		carry(f, w, toe_tcp_send(w->t, c->pos, c->flags, f->now));
