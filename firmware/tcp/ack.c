@@ -194,7 +194,7 @@ static uint32_t acknowledge(struct toe_tcb *t, const struct toe_seg *seg, uint64
 			    uint64_t now)
 {
 	uint32_t acked = ack > t->snd_una ? (uint32_t)(ack - t->snd_una) : 0;
-	uint32_t flight = toe_pipe(t), lost, act = 0;
+	uint32_t flight = toe_pipe(t), known = t->lost_new, lost, act = 0;
 	struct toe_walk w = { .now = now };
 	bool sack = t->flags & TOE_TCB_SACK;
 
@@ -213,7 +213,7 @@ static uint32_t acknowledge(struct toe_tcb *t, const struct toe_seg *seg, uint64
 		toe_recovery_detect(t, acked, now);
 	else if (!t->nsent)
 		t->reo_at = 0;
-	lost = t->lost_new;
+	lost = t->lost_new - known; /* the reordering timer may have told of some */
 	if (w.delivered || lost)
 		sample(t, &w, is_ece(t, seg), acked, flight);
 	if (w.delivered || w.dsack || acked || lost || t->tlp_end)

@@ -51,6 +51,23 @@ static void prr__after_the_reordering_timer(void)
 	CU_ASSERT(e.n >= 1 && e.n <= 2);
 }
 
+/* What the reordering timer took for lost is no news with the next ACK, which is a safe one. */
+static void prr__safe_after_the_reordering_timer(void)
+{
+	struct env e = sack_flight(20);
+
+	e.t.reordered = 1;
+	e.t.snd_end = e.t.snd_max;
+	e.now += 20000;
+	sack(&e, 0, 3000, 20000);
+	env_timer(&e);
+	CU_ASSERT(e.t.flags & TOE_TCB_RECOVERY && e.t.lost == 2000);
+	CU_ASSERT_EQUAL(e.n, 1);
+	e.now += 20000;
+	sack(&e, 1000, 3000, 20000);
+	CU_ASSERT_EQUAL(e.n, 2); /* one for what has arrived, one more */
+}
+
 /* The buffer was full of what had arrived: nothing is in flight at the end, and much may leave. */
 static void recovery__ends_with_nothing_in_flight(void)
 {
@@ -100,5 +117,6 @@ static void recovery__halves_what_was_in_use(void)
 }
 
 UNIT_MAIN("prr", T(prr__glides_to_ssthresh), T(prr__never_bursts),
-	  T(prr__after_the_reordering_timer), T(recovery__ends_with_nothing_in_flight),
+	  T(prr__after_the_reordering_timer), T(prr__safe_after_the_reordering_timer),
+	  T(recovery__ends_with_nothing_in_flight),
 	  T(recovery__halves_the_window_of_before_the_batch), T(recovery__halves_what_was_in_use))
