@@ -238,7 +238,7 @@ static tm_cold ssize_t rx_wait(struct tm_ctx *c, struct tm_sock *s, int fd, stru
 		if (r > 0 && ((size_t)done >= want || flags & MSG_PEEK))
 			return done;
 		if (r <= 0 && r != -EAGAIN)
-			return done ? done : r;
+			return tm_part(s, done, r);
 		if (!wait) {
 			tm_glance(c);
 			return done ? done : -EAGAIN;

@@ -26,6 +26,15 @@ int tm_take_error(struct tm_sock *s)
 	return err;
 }
 
+ssize_t tm_part(struct tm_sock *s, ssize_t done, ssize_t r)
+{
+	if (!done)
+		return r;
+	if (r < 0 && tm_kind(s) == TM_FLOW && -r == (ssize_t)toe_load(&s->fb->dev.error))
+		tm_clear(s, TM_S_ERROR_TAKEN);
+	return done;
+}
+
 ssize_t tm_tx_error(ssize_t r, int flags)
 {
 	if (r == -EPIPE && !(flags & MSG_NOSIGNAL))
@@ -330,7 +339,7 @@ static tm_cold ssize_t tx_rest(struct tm_ctx *c, struct tm_sock *s, int fd, stru
 
 	do {
 		if (r < 0 && r != -EAGAIN)
-			return done ? done : tm_tx_error(r, flags);
+			return done ? tm_part(s, done, r) : tm_tx_error(r, flags);
 		done += r > 0 ? r : 0;
 		if (tm_has(s, TM_S_NONBLOCK) || flags & MSG_DONTWAIT) {
 			tm_glance(c);

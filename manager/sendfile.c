@@ -59,7 +59,7 @@ static ssize_t sendfile_toe(struct tm_sock *s, int fd, int in, off_t *off, size_
 			continue;
 		}
 		if (r != -EAGAIN)
-			return done || !r ? done : tm_tx_error(r, 0);
+			return done || !r ? tm_part(s, done, r) : tm_tx_error(r, 0);
 		if (tm_has(s, TM_S_NONBLOCK))
 			return done ? done : -EAGAIN;
 		if (!deadline && s->opt.sndtimeo_us)

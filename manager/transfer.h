@@ -82,6 +82,11 @@ int tm_tx_begin(struct tm_ctx *c, struct tm_sock *s, int fd, int flags);
 bool tm_tx_release(struct tm_ctx *c, struct tm_sock *s);
 /* Wait for room after a full buffer. */
 int tm_tx_wait(struct tm_ctx *c, struct tm_sock *s, int fd, uint64_t deadline);
+/*
+ * A call that did `done` bytes and then met `r`, 0 or -errno, says what it did; an error of the flow
+ * that it took is left to the next call. With nothing done, r.
+ */
+ssize_t tm_part(struct tm_sock *s, ssize_t done, ssize_t r);
 /* EPIPE goes with a signal unless MSG_NOSIGNAL. */
 ssize_t tm_tx_error(ssize_t r, int flags);
 
