@@ -34,7 +34,7 @@ static bool eager(struct tm_sock *s)
 		(TOE_FLOW_ESTABLISHED | TOE_FLOW_EAGER | TOE_FLOW_ERROR)) == TOE_FLOW_EAGER;
 }
 
-/* Such a SYN waits for data no longer: by a write, perhaps of nothing, or because none came. */
+/* Such a SYN waits for data no longer; it may have left without any. */
 static bool syn_released(struct tm_sock *s)
 {
 	return toe_load(&s->fb->app.tx_end) || !tm_eager_space(s);
