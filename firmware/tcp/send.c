@@ -403,12 +403,15 @@ static inline bool send_new(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 }
 
 /*
- * The pace would let more go, but the peer's window is full: what is measured until what is in flight now
- * has arrived says as little about the path as if the application had written too little.
+ * The pace would let more go, but a hole at its left edge keeps the peer's window as it is: what lies behind
+ * it cannot be read. What is measured until what is in flight now has arrived says as little about the path
+ * as if the application had written too little. A window that is full without that is the peer's choice, and
+ * its bound as good as the path's.
  */
 static void note_window(struct toe_tcb *t)
 {
-	if (t->snd_nxt - t->snd_una + t->mss > t->snd_wnd && toe_pipe(t) + t->mss <= t->cwnd)
+	if (t->sacked && t->snd_nxt - t->snd_una + t->mss > t->snd_wnd &&
+	    toe_pipe(t) + t->mss <= t->cwnd)
 		t->app_limited = toe_max64(t->delivered + toe_pipe(t), 1);
 }
 

@@ -150,26 +150,35 @@ static void output__whose_rate_it_is(void)
 	CU_ASSERT_EQUAL(e.t.app_limited, e.t.delivered + 2000);
 }
 
-/* What the peer's window bounds says nothing about the path; what cwnd bounds does. */
-static void rate__bounded_by_the_peers_window(void)
+/* A hole keeps the peer's window shut: what it bounds says nothing about the path. */
+static void rate__bounded_by_a_hole(void)
 {
 	struct env e = env_established();
+	struct toe_seg seg;
 
+	e.t.flags |= TOE_TCB_SACK;
+	e.t.srtt_us = e.t.min_rtt_us = e.t.min_rtt_next_us = 20000;
+	e.t.reordered = 1; /* what is late is not lost */
 	toe_pace_set(&e.t, 1000000000);
 	e.t.cwnd = 10000;
 	env_ack_wnd(&e, 0, 0, 20000);
 	env_write(&e, 40000);
 	CU_ASSERT_EQUAL(e.n, 10);
 	e.t.app_limited = 0; /* the write came late */
-	env_run(&e, TOE_ACT_OUTPUT);
-	CU_ASSERT_EQUAL(e.t.app_limited, 0);
 	e.t.cwnd = 30000;
 	e.now += 1000;
 	env_run(&e, TOE_ACT_OUTPUT);
 	CU_ASSERT_EQUAL(e.t.snd_max - e.t.snd_una, 20000);
-	CU_ASSERT_EQUAL(e.t.app_limited, e.t.delivered + 20000);
+	CU_ASSERT_EQUAL(e.t.app_limited, 0); /* it is full, and that is all */
+	seg = env_seg(&e, TOE_ACK, 0, 0, 0);
+	seg.wnd = 20000;
+	seg.opts |= TOE_SEG_SACK;
+	seg.nsack = 1;
+	seg.sack[0] = (struct toe_range){ seg.ack + 1000, seg.ack + 2000 };
+	env_run(&e, toe_tcp_input(&e.t, &seg, e.now));
+	CU_ASSERT_EQUAL(e.t.app_limited, e.t.delivered + 19000);
 }
 
 UNIT_MAIN("pace", T(output__keeps_the_rate), T(output__bursts_are_short), T(output__late_timers),
 	  T(output__acks_are_not_paced), T(set__off_again), T(charge__extremes),
-	  T(output__whose_rate_it_is), T(rate__bounded_by_the_peers_window))
+	  T(output__whose_rate_it_is), T(rate__bounded_by_a_hole))
