@@ -3,8 +3,11 @@
  * Options of IP and IPv6: a connection has one value for both, in the headers of the family that it
  * speaks.
  */
+#define _GNU_SOURCE
 #include <netinet/in.h>
+#include <string.h>
 
+#include "info.h"
 #include "option.h"
 
 enum { TTL_DEFAULT = 64 };
@@ -53,15 +56,60 @@ static int64_t get_v6only(struct tm_sock *s)
 	return s->opt.v6only;
 }
 
+static int set_pmtudisc(struct tm_sock *s, int64_t v)
+{
+	if (v < 0 || v >= TOE_PMTUDISC_COUNT)
+		return -EINVAL;
+	s->opt.so.pmtudisc = (uint8_t)(1 + v);
+	return tm_opt_tell(s, TOE_OPT_PMTUDISC, (uint64_t)v);
+}
+
+static int64_t get_pmtudisc(struct tm_sock *s)
+{
+	return s->opt.so.pmtudisc ? s->opt.so.pmtudisc - 1 : TOE_PMTUDISC_WANT;
+}
+
+/* ip(7): what is known of the path's, of a connection. */
+static int get_mtu(struct tm_sock *s, void *value, socklen_t *len)
+{
+	struct toe_flow_info info;
+	int err = tm_kind(s) == TM_FLOW ? tm_flow_info(s, &info) : -ENOTCONN, mtu;
+
+	if (err)
+		return err;
+	mtu = (int)info.mtu;
+	*len = *len < sizeof(mtu) ? *len : sizeof(mtu);
+	memcpy(value, &mtu, *len);
+	return 0;
+}
+
+/* The kernel socket's matter, like the address that it is bound to. */
+static int set_freebind(struct tm_sock *s, int64_t v)
+{
+	s->opt.freebind = v != 0;
+	return 0;
+}
+
+static int64_t get_freebind(struct tm_sock *s)
+{
+	return s->opt.freebind;
+}
+
 static const struct tm_opt rows[] = {
 	{ IP_TOS, O_BYTE, .set = set_tos, .get = get_tos },
 	{ IP_TTL, O_BYTE, .set = set_ttl, .get = get_ttl },
+	{ IP_MTU_DISCOVER, O_BYTE, .set = set_pmtudisc, .get = get_pmtudisc },
+	{ IP_MTU, O_RAW, .get_raw = get_mtu },
+	{ IP_FREEBIND, O_BYTE, .set = set_freebind, .get = get_freebind },
 };
 
 static const struct tm_opt rows6[] = {
 	{ IPV6_TCLASS, O_INT, .set = set_tclass, .get = get_tos },
 	{ IPV6_V6ONLY, O_INT, .set = set_v6only, .get = get_v6only },
 	{ IPV6_UNICAST_HOPS, O_INT, .set = set_ttl, .get = get_ttl },
+	{ IPV6_MTU_DISCOVER, O_INT, .set = set_pmtudisc, .get = get_pmtudisc },
+	{ IPV6_MTU, O_RAW, .get_raw = get_mtu },
+	{ IPV6_FREEBIND, O_INT, .set = set_freebind, .get = get_freebind },
 };
 
 TM_OPT_LEVEL(tm_opt_ip, IPPROTO_IP, rows);

@@ -79,9 +79,9 @@ static int parse_cc(const void *value, socklen_t len, int64_t *v)
 static const struct {
 	int level, name;
 } of_bind[] = {
-	{ SOL_SOCKET, SO_REUSEADDR },
-	{ SOL_SOCKET, SO_REUSEPORT },
-	{ IPPROTO_IPV6, IPV6_V6ONLY },
+	{ SOL_SOCKET, SO_REUSEADDR },    { SOL_SOCKET, SO_REUSEPORT },
+	{ IPPROTO_IPV6, IPV6_V6ONLY },   { IPPROTO_IP, IP_FREEBIND },
+	{ IPPROTO_IPV6, IPV6_FREEBIND },
 };
 
 static const struct tm_opt_level *const levels[TM_OPT_LEVELS] = { &tm_opt_socket, &tm_opt_tcp,

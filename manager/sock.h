@@ -55,6 +55,7 @@ struct tm_opts {
 	uint8_t oobinline; /* SO_OOBINLINE */
 	uint8_t delack; /* TCP_QUICKACK was switched off */
 	uint8_t inq; /* TCP_INQ */
+	uint8_t freebind; /* IP_FREEBIND */
 	uint8_t reuseaddr, reuseport,
 	    v6only; /* of the kernel socket beneath a listener, or told so */
 	struct toe_sock_opts so; /* those that the firmware honours */

@@ -125,7 +125,9 @@ struct toe_sock_opts {
 	int32_t linger2_ms; /* TCP_LINGER2; -1: no FIN_WAIT_2 after close */
 	uint32_t fastopen; /* TCP_FASTOPEN: how many may be on their way, 0 = off */
 	uint32_t notsent_lowat; /* TCP_NOTSENT_LOWAT: bytes, 0 = none */
-	uint32_t spare[6];
+	uint8_t pmtudisc; /* IP_MTU_DISCOVER: 1 + enum toe_pmtudisc, 0 = default */
+	uint8_t pad[3];
+	uint32_t spare[5];
 };
 _Static_assert(sizeof(struct toe_sock_opts) == TOE_CACHELINE, "one line");
 

@@ -81,6 +81,18 @@ enum toe_option {
 	TOE_OPT_TOS = 15, /* pos = the byte in the IP header */
 	TOE_OPT_TTL = 16, /* pos = hops, 0 = default */
 	TOE_OPT_NOTSENT_LOWAT = 17, /* pos = bytes, 0 = none */
+	TOE_OPT_PMTUDISC = 18, /* pos = enum toe_pmtudisc */
+};
+
+/* IP_MTU_DISCOVER, IPV6_MTU_DISCOVER: is the path's MTU heeded, may routers fragment? Linux' numbers. */
+enum toe_pmtudisc {
+	TOE_PMTUDISC_DONT, /* no; IPv4: yes */
+	TOE_PMTUDISC_WANT, /* yes; no: the default */
+	TOE_PMTUDISC_DO, /* the same */
+	TOE_PMTUDISC_PROBE, /* no; no */
+	TOE_PMTUDISC_INTERFACE, /* no; no */
+	TOE_PMTUDISC_OMIT, /* no; IPv4: yes */
+	TOE_PMTUDISC_COUNT
 };
 
 /* Congestion controls, for toe_ctrl, sockets and TCBs. */

@@ -19,6 +19,7 @@ struct path {
 	uint32_t label; /* IPv6 flow label */
 	uint8_t dev;
 	uint8_t tos, ttl; /* IP_TOS, IP_TTL; ttl 0 = default */
+	bool fragment; /* IPv4: routers may (IP_MTU_DISCOVER) */
 };
 
 static uint8_t *put_eth(struct toe_fpc *f, uint8_t *p, const struct path *to, uint16_t type)
@@ -52,7 +53,7 @@ static uint64_t put_v4(struct toe_fpc *f, uint8_t *p, const struct path *to, uin
 	ip->tos = to->tos | ecn;
 	ip->len = toe_be16((uint16_t)(sizeof(*ip) + tcp_len));
 	ip->id = toe_be16(f->ip_id++);
-	ip->frag = toe_be16(TOE_IP_DF);
+	ip->frag = to->fragment ? 0 : toe_be16(TOE_IP_DF);
 	ip->ttl = to->ttl ? to->ttl : TOE_IP_TTL;
 	ip->proto = TOE_IP_TCP;
 	ip->check = 0;
@@ -282,7 +283,15 @@ static void follow_link(struct toe_fpc *f, struct toe_work *w)
 void toe_gen_output(struct toe_fpc *f, struct toe_work *w)
 {
 	struct toe_tcb *t = w->t;
-	struct path to = { &w->e->tuple, next_mac(f, w), t->flow_label, t->dev, t->tos, t->ttl };
+	struct path to = {
+		.t = &w->e->tuple,
+		.mac = next_mac(f, w),
+		.label = t->flow_label,
+		.dev = t->dev,
+		.tos = t->tos,
+		.ttl = t->ttl,
+		.fragment = t->opts & TOE_TCB_FRAGMENT,
+	};
 	struct toe_place from = { w->arena, t->snd_ring, toe_arena_tx_off(w->flow), w->flow };
 	struct toe_spare *s = &f->spare[t->dev];
 	struct toe_out o;
@@ -325,7 +334,7 @@ void toe_gen_transmit(struct toe_fpc *f)
 
 void toe_gen_reply(struct toe_fpc *f, const struct toe_rx *rx, const struct toe_out *o)
 {
-	struct path to = { &rx->tuple, rx->eth + 6, 0, rx->dev, 0, 0 };
+	struct path to = { .t = &rx->tuple, .mac = rx->eth + 6, .dev = rx->dev };
 	struct toe_spare *s = &f->spare[rx->dev];
 	struct toe_frame fr;
 

@@ -85,6 +85,8 @@ enum toe_tcb_opts {
 	TOE_TCB_TLP_AGAIN = 1 << 11, /* the probe out (tlp_end) was no new data */
 	/* or would have had it, if the application did not do without (TCP_FASTOPEN_NO_COOKIE) */
 	TOE_TCB_FO_NO_COOKIE = 1 << 12,
+	TOE_TCB_NO_PMTU = 1 << 13, /* what the path takes is not asked (IP_MTU_DISCOVER) */
+	TOE_TCB_FRAGMENT = 1 << 14, /* IPv4: routers may fragment */
 };
 
 /* What bounds sending just now (tcp/limit.c). */

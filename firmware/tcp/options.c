@@ -61,6 +61,8 @@ void toe_tcp_options(struct toe_tcb *t, const struct toe_sock_opts *o)
 	t->notsent_lowat = o->notsent_lowat;
 	set_linger2(t, o->linger2_ms);
 	set_maxseg(t, o->maxseg);
+	if (o->pmtudisc)
+		toe_pmtu_choose(t, o->pmtudisc - 1);
 }
 
 /* tcp(7): what waits by now goes, though corked; what is written from now on waits again. */
@@ -124,6 +126,11 @@ int64_t toe_tcp_option(struct toe_tcb *t, uint8_t option, uint64_t value, uint64
 	case TOE_OPT_TTL:
 		t->ttl = (uint8_t)value;
 		return 0;
+	case TOE_OPT_PMTUDISC:
+		if (value >= TOE_PMTUDISC_COUNT)
+			return -EINVAL;
+		toe_pmtu_choose(t, (enum toe_pmtudisc)value);
+		return TOE_ACT_OUTPUT;
 	case TOE_OPT_NOTSENT_LOWAT:
 		t->notsent_lowat = (uint32_t)toe_min64(value, UINT32_MAX);
 		return toe_tcp_space(t);

@@ -83,6 +83,23 @@ static void use(struct toe_tcb *t, uint32_t mtu)
 }
 
 /*
+ * IP_MTU_DISCOVER. Who does without discovery sends what the link takes: routers may fragment that, or
+ * somebody else knows the path. IPv6's do not fragment, nor do we, so there DONT and OMIT are WANT.
+ */
+void toe_pmtu_choose(struct toe_tcb *t, enum toe_pmtudisc how)
+{
+	bool fragment = how == TOE_PMTUDISC_DONT || how == TOE_PMTUDISC_OMIT, v4 = t->ip_hdr == 20;
+	bool fixed = fragment ? v4 : how == TOE_PMTUDISC_PROBE || how == TOE_PMTUDISC_INTERFACE;
+
+	t->opts &= ~(uint32_t)(TOE_TCB_NO_PMTU | TOE_TCB_FRAGMENT);
+	if (!fixed)
+		return;
+	t->opts |= TOE_TCB_NO_PMTU | (fragment ? TOE_TCB_FRAGMENT : 0);
+	t->mtu_at = 0;
+	use(t, t->mtu_link);
+}
+
+/*
  * What is under way was too large for the path, which says nothing about its load: all goes again,
  * with cwnd as it is.
  */
@@ -103,7 +120,7 @@ static bool under_way(const struct toe_tcb *t, uint32_t seq)
 uint32_t toe_tcp_too_big(struct toe_tcb *t, uint32_t seq, uint32_t mtu, uint32_t quoted,
 			 uint64_t now)
 {
-	if (!under_way(t, seq) || t->state < TOE_TCP_SYN_SENT)
+	if (!under_way(t, seq) || t->state < TOE_TCP_SYN_SENT || t->opts & TOE_TCB_NO_PMTU)
 		return TOE_ACT_C_UNACCEPTABLE;
 	if (!mtu || mtu >= quoted) /* routers older than RFC 1191 say nothing */
 		mtu = below(toe_min32(quoted, t->mtu));
@@ -181,6 +198,8 @@ void toe_pmtu_timeout(struct toe_tcb *t, uint64_t now)
 
 	if (t->rexmits == 1)
 		t->soft_error = 0; /* of an earlier trouble */
+	if (t->opts & TOE_TCB_NO_PMTU)
+		return;
 	if (t->rexmits >= HOLE_REXMITS && mtu < segment_size(t)) {
 		/* One large step first: what is common is a tunnel. */
 		if (mtu > LEAST_V6 && t->rexmits == HOLE_REXMITS)

@@ -356,6 +356,7 @@ uint32_t toe_fo_too_big(struct toe_tcb *t, uint64_t now);
 uint32_t toe_fo_established(struct toe_tcb *t);
 
 /* pmtu.c */
+void toe_pmtu_choose(struct toe_tcb *t, enum toe_pmtudisc how);
 void toe_pmtu_begin(struct toe_tcb *t, uint64_t now);
 void toe_pmtu_timeout(struct toe_tcb *t, uint64_t now);
 void toe_pmtu_timer(struct toe_tcb *t);

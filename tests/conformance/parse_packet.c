@@ -147,8 +147,10 @@ static void parse_ip(struct packet_spec *p)
 			p->ecn = i;
 	if (parse_accept("ttl"))
 		p->ttl = (int)parse_number();
+	if (parse_accept("nodf"))
+		p->nodf = true;
 	if (!parse_accept("]") && !parse_accept(")"))
-		parse_error("noecn, ect0, ect1, ce or ttl N");
+		parse_error("noecn, ect0, ect1, ce, ttl N or nodf");
 }
 
 void parse_packet(struct packet_spec *p, bool v6)

@@ -91,6 +91,7 @@ static const char *see(const struct script *s, const uint8_t *ip, size_t len, st
 		return "TCP checksum";
 	k->ecn = v6 ? ip[1] >> 4 & 3 : ip[1] & 3;
 	k->ttl = ip[v6 ? 7 : 8];
+	k->nodf = !v6 && !(ip[6] & 0x40);
 	k->sport = get16(t);
 	k->dport = get16(t + 2);
 	k->seq = get32(t + 4);
@@ -210,6 +211,8 @@ const char *wire_text(const struct script *s, const uint8_t *buf, size_t len)
 	say("> ");
 	if (k.ecn)
 		say("[%s] ", ecn_names[k.ecn]);
+	if (k.nodf)
+		say("[nodf] ");
 	if (k.sport != LOCAL_PORT || k.dport != REMOTE_PORT)
 		say("%u > %u ", k.sport, k.dport);
 	say_flags(k.flags);
@@ -229,6 +232,8 @@ const char *wire_spec_text(const struct packet_spec *p)
 	say("%s ", p->out ? ">" : "<");
 	if (p->ecn >= 0)
 		say("[%s] ", ecn_names[p->ecn]);
+	if (p->nodf)
+		say("[nodf] ");
 	if (p->sport)
 		say("%u > %u ", p->sport, p->dport);
 	say_flags(p->flags);
@@ -336,6 +341,8 @@ const char *wire_compare(const struct script *s, const struct packet_spec *p, co
 		return "ECN field";
 	if (p->ttl >= 0 && k.ttl != p->ttl)
 		return "TTL";
+	if (k.nodf != p->nodf)
+		return "DF";
 	bad = compare_opts(s, c, p, &k);
 	return bad ? bad : compare_payload(s, c, &k);
 }

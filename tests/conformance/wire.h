@@ -26,6 +26,7 @@ struct conn {
 /* A TCP packet that was taken apart. */
 struct seen {
 	uint8_t ecn, ttl;
+	bool nodf;
 	uint16_t sport, dport;
 	uint8_t flags;
 	uint32_t seq, ack, len;

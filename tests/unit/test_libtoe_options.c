@@ -209,6 +209,28 @@ static void options__of_bind(void)
 	fake_step();
 }
 
+/* ip(7): how the path's MTU is found, and what is known of it. */
+static void options__of_the_path(void)
+{
+	int fresh = toe_socket(AF_INET, SOCK_STREAM, 0), v;
+	socklen_t len = sizeof(v);
+	uint8_t byte = IP_PMTUDISC_DONT;
+	uint32_t flow;
+	int fd = fake_pair(&flow, 0);
+
+	CU_ASSERT_EQUAL(get_int(fresh, IPPROTO_IP, IP_MTU_DISCOVER), IP_PMTUDISC_WANT);
+	CU_ASSERT_EQUAL(toe_setsockopt(fresh, IPPROTO_IP, IP_MTU_DISCOVER, &byte, 1), 0);
+	CU_ASSERT_EQUAL(get_int(fresh, IPPROTO_IP, IP_MTU_DISCOVER), IP_PMTUDISC_DONT);
+	CU_ASSERT_EQUAL(set_int(fresh, IPPROTO_IP, IP_MTU_DISCOVER, 6), EINVAL);
+	CU_ASSERT_EQUAL(err(toe_getsockopt(fresh, IPPROTO_IP, IP_MTU, &v, &len)), ENOTCONN);
+	CU_ASSERT_EQUAL(set_int(fresh, IPPROTO_IP, IP_MTU, 1400), ENOPROTOOPT);
+	CU_ASSERT_EQUAL(set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE), 0);
+	fake_step();
+	CU_ASSERT_EQUAL(fake.flow[flow].option[TOE_OPT_PMTUDISC], TOE_PMTUDISC_PROBE);
+	toe_close(fresh);
+	toe_close(fd);
+}
+
 /* What was set goes to the kernel's socket when the connection is its. */
 static void options__follow_to_the_kernel(void)
 {
@@ -227,4 +249,4 @@ static void options__follow_to_the_kernel(void)
 
 FAKE_MAIN("libtoe_options", T(options__of_a_connection), T(options__before_connect),
 	  T(options__congestion), T(options__of_ip), T(options__time_limits), T(options__of_bind),
-	  T(options__follow_to_the_kernel))
+	  T(options__of_the_path), T(options__follow_to_the_kernel))

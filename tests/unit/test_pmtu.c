@@ -313,10 +313,44 @@ static void link_mtu__larger_in_recovery(void)
 	CU_ASSERT(e.t.ssthresh >= 2 * 1460);
 }
 
+/* IP_MTU_DISCOVER: who does without discovery believes no router, and no timeout. */
+static void choose__no_discovery(void)
+{
+	struct env e = sending();
+
+	too_big(&e, 1000, 640);
+	CU_ASSERT_EQUAL(e.t.mss, 600);
+	env_run(&e, (uint32_t)toe_tcp_option(&e.t, TOE_OPT_PMTUDISC, TOE_PMTUDISC_PROBE, e.now));
+	CU_ASSERT_EQUAL(e.t.mss, ENV_MSS);
+	CU_ASSERT_EQUAL(e.t.mtu_at, 0);
+	CU_ASSERT_FALSE(e.t.opts & TOE_TCB_FRAGMENT);
+	too_big(&e, 1000, 640);
+	CU_ASSERT(e.act & TOE_ACT_C_UNACCEPTABLE);
+	for (unsigned i = 0; i < 6; i++)
+		env_timer(&e);
+	CU_ASSERT_EQUAL(e.t.mss, ENV_MSS);
+	CU_ASSERT(toe_tcp_option(&e.t, TOE_OPT_PMTUDISC, TOE_PMTUDISC_WANT, e.now) >= 0);
+	too_big(&e, 0, 640);
+	CU_ASSERT_EQUAL(e.t.mss, 600);
+	CU_ASSERT_EQUAL(toe_tcp_option(&e.t, TOE_OPT_PMTUDISC, TOE_PMTUDISC_COUNT, e.now), -EINVAL);
+}
+
+/* Routers may fragment what IPv4 sends; nobody does so for IPv6. */
+static void choose__dont(void)
+{
+	struct env e = sending();
+
+	CU_ASSERT(toe_tcp_option(&e.t, TOE_OPT_PMTUDISC, TOE_PMTUDISC_DONT, e.now) >= 0);
+	CU_ASSERT(e.t.opts & TOE_TCB_FRAGMENT && e.t.opts & TOE_TCB_NO_PMTU);
+	e.t.ip_hdr = 40;
+	CU_ASSERT(toe_tcp_option(&e.t, TOE_OPT_PMTUDISC, TOE_PMTUDISC_DONT, e.now) >= 0);
+	CU_ASSERT_FALSE(e.t.opts & (TOE_TCB_FRAGMENT | TOE_TCB_NO_PMTU));
+}
+
 UNIT_MAIN("pmtu", T(too_big__resends_at_once), T(too_big__outside_the_window),
 	  T(too_big__not_below_the_least), T(too_big__without_a_size), T(too_big__larger),
 	  T(probe__arrives), T(probe__is_lost), T(timeout__black_hole), T(timeout__short_segments),
 	  T(unreachable__ends_a_connect), T(unreachable__is_soft_later), T(unreachable__is_over),
 	  T(unreachable__half_open), T(link_mtu__both_ways), T(probe__maxseg_meanwhile),
 	  T(timeout__small_mss), T(probe__link_shrinks_meanwhile), T(probe__link_shrinks_before),
-	  T(link_mtu__larger_in_recovery))
+	  T(link_mtu__larger_in_recovery), T(choose__no_discovery), T(choose__dont))
