@@ -141,17 +141,17 @@ static bool rx_ready(struct tm_sock *s)
 	       tm_has(s, TM_S_SHUT_RD);
 }
 
-/* Reading has come to the urgent byte. */
-static bool at_mark(const struct tm_sock *s)
+bool tm_rx_at_mark(const struct tm_sock *s)
 {
-	return toe_load(&s->fb->dev.rx_urg) && tm_urg_at(s) == toe_load(&s->fb->app.rx_read);
+	return tm_kind(s) == TM_FLOW && toe_load(&s->fb->dev.rx_urg) &&
+	       tm_urg_at(s) == toe_load(&s->fb->app.rx_read);
 }
 
 /* As much as is asked for lies there, or all before the urgent byte; or no more will come. */
 static bool peek_ready(struct tm_sock *s)
 {
 	uint8_t fl = toe_load_acquire(&s->fb->dev.flags);
-	bool mark = at_mark(s), hole = mark && !s->opt.oobinline;
+	bool mark = tm_rx_at_mark(s), hole = mark && !s->opt.oobinline;
 
 	return tm_rx_avail(s) >= peek_goal + hole || (!mark && tm_urg_at(s) != UINT64_MAX) ||
 	       fl & (TOE_FLOW_ERROR | TOE_FLOW_RX_FIN | TOE_FLOW_CLOSED) || tm_has(s, TM_S_SHUT_RD);
@@ -230,7 +230,7 @@ static tm_cold ssize_t rx_wait(struct tm_ctx *c, struct tm_sock *s, int fd, stru
 	if (err)
 		return err;
 	for (;;) {
-		if (done && at_mark(s)) /* MSG_WAITALL ends there, too */
+		if (done && tm_rx_at_mark(s)) /* MSG_WAITALL ends there, too */
 			return done;
 		r = rx_look(c, s, it, flags);
 		if (r > 0)

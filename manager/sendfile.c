@@ -18,11 +18,7 @@ static ssize_t fill(struct tm_sock *s, int in, off_t *off, uint32_t n, uint64_t 
 	return r;
 }
 
-/*
- * One piece of the file into the buffer: up to its wrap, or to its end. Bytes, 0 at end of file,
- * -errno.
- */
-static ssize_t file_some(struct tm_ctx *c, struct tm_sock *s, int in, off_t *off, size_t left)
+ssize_t tm_tx_file(struct tm_ctx *c, struct tm_sock *s, int in, off_t *off, size_t left, bool more)
 {
 	uint32_t room;
 	ssize_t r;
@@ -34,7 +30,7 @@ static ssize_t file_some(struct tm_ctx *c, struct tm_sock *s, int in, off_t *off
 			toe_load(&s->fb->app.tx_end))
 		 : err;
 	if (r > 0)
-		tm_tx_commit(c, s, (size_t)r, false, (size_t)r < left && (size_t)r == room);
+		tm_tx_commit(c, s, (size_t)r, more, (size_t)r < left && (size_t)r == room);
 	else if (r == -EAGAIN)
 		tm_tx_commit(c, s, 0, false, true);
 	tm_flow_unlock(s);
@@ -53,7 +49,7 @@ static ssize_t sendfile_toe(struct tm_sock *s, int fd, int in, off_t *off, size_
 	if (err)
 		return tm_tx_error(err, 0);
 	while ((size_t)done < count) {
-		r = file_some(c, s, in, off, count - (size_t)done);
+		r = tm_tx_file(c, s, in, off, count - (size_t)done, false);
 		if (r > 0) {
 			done += r;
 			continue;

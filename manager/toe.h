@@ -48,6 +48,8 @@ ssize_t toe_writev(int fd, const struct iovec *iov, int n);
 ssize_t toe_sendmsg(int fd, const struct msghdr *msg, int flags);
 ssize_t toe_recvmsg(int fd, struct msghdr *msg, int flags);
 ssize_t toe_sendfile(int out_fd, int in_fd, off_t *offset, size_t count);
+ssize_t toe_splice(int fd_in, off_t *off_in, int fd_out, off_t *off_out, size_t len,
+		   unsigned flags);
 int toe_shutdown(int fd, int how);
 int toe_close(int fd);
 int toe_getsockopt(int fd, int level, int name, void *value, socklen_t *len);

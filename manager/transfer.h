@@ -87,6 +87,13 @@ int tm_tx_wait(struct tm_ctx *c, struct tm_sock *s, int fd, uint64_t deadline);
  * that it took is left to the next call. With nothing done, r.
  */
 ssize_t tm_part(struct tm_sock *s, ssize_t done, ssize_t r);
+/*
+ * One piece of a file, from *off or, if that is NULL, where it stands, into the send buffer: up to its
+ * wrap, or to the file's end. `more`: more follows (MSG_MORE). Bytes, 0 at the end, -errno.
+ */
+ssize_t tm_tx_file(struct tm_ctx *c, struct tm_sock *s, int in, off_t *off, size_t left, bool more);
+/* Reading has come to an urgent byte. */
+bool tm_rx_at_mark(const struct tm_sock *s);
 /* EPIPE goes with a signal unless MSG_NOSIGNAL. */
 ssize_t tm_tx_error(ssize_t r, int flags);
 

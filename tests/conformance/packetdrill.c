@@ -382,10 +382,12 @@ static int do_pipe(void *u, int fd[2])
 	return pipe(fd);
 }
 
+/* The offsets are what a script says in their place: NULL is 0. */
 static int do_splice(void *u, int in, loff_t *in_off, int out, loff_t *out_off, size_t n,
 		     unsigned int flags)
 {
-	return CALL((int)splice(in, in_off, out, out_off, n, flags));
+	return CALL(
+	    (int)toe_splice(in, *in_off ? in_off : NULL, out, *out_off ? out_off : NULL, n, flags));
 }
 
 /* libtoe's own calls come here too. */

@@ -323,6 +323,68 @@ static void sendfile__reads_into_the_buffer(void)
 	toe_close(fd);
 }
 
+static void splice__from_a_socket(void)
+{
+	static uint8_t buf[10000], got[10000];
+	int p[2], fd;
+	uint32_t flow;
+	off_t off = 0;
+
+	fill(buf, 0, sizeof(buf));
+	CU_ASSERT_EQUAL(pipe(p), 0);
+	fd = fake_pair(&flow, SOCK_NONBLOCK);
+	CU_ASSERT_EQUAL(toe_splice(fd, NULL, p[1], NULL, 100, 0), -1);
+	CU_ASSERT_EQUAL(errno, EAGAIN);
+	fake_peer_send(flow, buf, sizeof(buf));
+	CU_ASSERT_EQUAL(toe_splice(fd, NULL, p[1], NULL, 9000, 0), 9000);
+	CU_ASSERT_EQUAL(read(p[0], got, sizeof(got)), 9000);
+	CU_ASSERT(is_pattern(got, 0, 9000));
+	CU_ASSERT_EQUAL(toe_splice(fd, NULL, p[1], NULL, 9000, 0), 1000); /* what is there */
+	CU_ASSERT_EQUAL(read(p[0], got, sizeof(got)), 1000);
+	CU_ASSERT(is_pattern(got, 9000, 1000));
+	/* A full pipe takes nothing, and nothing is lost. */
+	fcntl(p[1], F_SETPIPE_SZ, 4096);
+	fake_peer_send(flow, buf, sizeof(buf));
+	CU_ASSERT_EQUAL(toe_splice(fd, NULL, p[1], NULL, 9000, 0), 4096);
+	CU_ASSERT_EQUAL(toe_splice(fd, NULL, p[1], NULL, 9000, SPLICE_F_NONBLOCK), -1);
+	CU_ASSERT_EQUAL(errno, EAGAIN);
+	CU_ASSERT_EQUAL(read(p[0], got, sizeof(got)), 4096);
+	CU_ASSERT_EQUAL(toe_splice(fd, NULL, p[1], NULL, 100, 0), 100);
+	CU_ASSERT_EQUAL(read(p[0], got, sizeof(got)), 100);
+	CU_ASSERT(is_pattern(got, 4096, 100));
+	CU_ASSERT_EQUAL(toe_splice(fd, &off, p[1], NULL, 100, 0), -1);
+	CU_ASSERT_EQUAL(errno, ESPIPE);
+	CU_ASSERT_EQUAL(toe_splice(fd, NULL, fd, NULL, 100, 0), -1);
+	CU_ASSERT_EQUAL(errno, EINVAL);
+	close(p[0]);
+	close(p[1]);
+	toe_close(fd);
+}
+
+static void splice__to_a_socket(void)
+{
+	static uint8_t buf[60000], sent[60000];
+	int p[2], fd;
+	uint32_t flow;
+
+	fill(buf, 0, sizeof(buf));
+	CU_ASSERT_EQUAL(pipe(p), 0);
+	fd = fake_pair(&flow, SOCK_NONBLOCK);
+	CU_ASSERT_EQUAL(toe_splice(p[0], NULL, fd, NULL, 100, SPLICE_F_NONBLOCK), -1);
+	CU_ASSERT_EQUAL(errno, EAGAIN);
+	CU_ASSERT_EQUAL(write(p[1], buf, sizeof(buf)), sizeof(buf));
+	CU_ASSERT_EQUAL(toe_splice(p[0], NULL, fd, NULL, 1 << 20, SPLICE_F_MORE), sizeof(buf));
+	fake_step();
+	CU_ASSERT_EQUAL(fake.flow[flow].send_flags, TOE_SEND_MORE);
+	fake_sent(flow, 0, sent, sizeof(sent));
+	CU_ASSERT(is_pattern(sent, 0, sizeof(sent)));
+	close(p[1]);
+	CU_ASSERT_EQUAL(toe_splice(p[0], NULL, fd, NULL, 100, 0),
+			0); /* nobody will write any more */
+	close(p[0]);
+	toe_close(fd);
+}
+
 static void *unstick(void *arg)
 {
 	usleep(30000);
@@ -621,5 +683,5 @@ FAKE_MAIN("libtoe_transfer", T(vector__null_is_a_bad_address), T(inq__tells_what
 	  T(send__after_shutdown_is_a_broken_pipe), T(recv__peek_trunc_waitall),
 	  T(recv__tells_seldom), T(send__full_buffer), T(send__takes_the_space_that_is_told_of),
 	  T(send__blocks_until_there_is_room), T(recv__blocks_and_times_out),
-	  T(vector__scatter_gather), T(sendfile__reads_into_the_buffer), T(push__full_ring),
-	  T(transfer__two_threads))
+	  T(vector__scatter_gather), T(sendfile__reads_into_the_buffer), T(splice__from_a_socket),
+	  T(splice__to_a_socket), T(push__full_ring), T(transfer__two_threads))
