@@ -180,6 +180,20 @@ static int64_t get_linger(struct tm_sock *s)
 	return s->opt.linger_s;
 }
 
+/* Sends with MSG_ZEROCOPY tell when they are done with what they send: at once (errqueue.c). */
+static int set_zerocopy(struct tm_sock *s, int64_t v)
+{
+	if (v < 0 || v > 1)
+		return -EINVAL;
+	s->opt.zerocopy = (uint8_t)v;
+	return 0;
+}
+
+static int64_t get_zerocopy(struct tm_sock *s)
+{
+	return s->opt.zerocopy;
+}
+
 static const struct tm_opt rows[] = {
 	{ SO_ERROR, O_INT, .get = get_error },
 	{ SO_TYPE, O_INT, .get = get_type },
@@ -197,6 +211,7 @@ static const struct tm_opt rows[] = {
 	{ SO_OOBINLINE, O_INT, .set = set_oobinline, .get = get_oobinline },
 	{ SO_REUSEADDR, O_INT, .set = set_reuseaddr, .get = get_reuseaddr },
 	{ SO_REUSEPORT, O_INT, .set = set_reuseport, .get = get_reuseport },
+	{ SO_ZEROCOPY, O_INT, .set = set_zerocopy, .get = get_zerocopy },
 	{ SO_BROADCAST, O_INT, .set = set_nothing, .get = get_zero }, /* means nothing on TCP */
 	{ SO_DONTROUTE, O_INT, .set = set_off_only, .get = get_zero },
 };

@@ -16,7 +16,7 @@ static inline uint32_t poll_rx(struct tm_sock *s)
 	return ev;
 }
 
-/* Before both directions are open, and when one of them is no more. */
+/* Before both directions are open, when one of them is no more, and with an error queue. */
 static tm_cold uint32_t poll_edges(struct tm_sock *s, uint8_t fl)
 {
 	bool over = fl & (TOE_FLOW_ERROR | TOE_FLOW_CLOSED);
@@ -33,7 +33,7 @@ static tm_cold uint32_t poll_edges(struct tm_sock *s, uint8_t fl)
 	ev |= poll_rx(s);
 	if (wr || (fl & TOE_FLOW_ESTABLISHED ? tm_writable(s) : tm_eager_space(s)))
 		ev |= EPOLLOUT | EPOLLWRNORM;
-	if (fl & TOE_FLOW_ERROR && !tm_has(s, TM_S_ERROR_TAKEN))
+	if ((fl & TOE_FLOW_ERROR && !tm_has(s, TM_S_ERROR_TAKEN)) || tm_has(s, TM_S_ERRQUEUE))
 		ev |= EPOLLERR;
 	return ev;
 }
@@ -43,7 +43,7 @@ static uint32_t poll_flow(struct tm_sock *s)
 	uint8_t fl = toe_load_acquire(&s->fb->dev.flags);
 
 	if (tm_unlikely((fl | TOE_FLOW_EAGER) != (TOE_FLOW_ESTABLISHED | TOE_FLOW_EAGER) ||
-			tm_has(s, TM_S_SHUT_RD | TM_S_SHUT_WR)))
+			tm_has(s, TM_S_SHUT_RD | TM_S_SHUT_WR | TM_S_ERRQUEUE)))
 		return poll_edges(s, fl);
 	return poll_rx(s) | (tm_writable(s) ? EPOLLOUT | EPOLLWRNORM : 0);
 }

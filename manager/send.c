@@ -403,5 +403,6 @@ ssize_t toe_send(int fd, const void *buf, size_t len, int flags)
 	struct iovec iov = { (void *)buf, len };
 	struct tm_iter it = { &iov, 0, len };
 
-	return tm_is_kernel(s) ? send(fd, buf, len, flags) : tm_ret(tm_tx(s, fd, &it, flags));
+	return tm_is_kernel(s) ? send(fd, buf, len, flags)
+			       : tm_ret(tm_tx_end(s, flags, tm_tx(s, fd, &it, flags)));
 }

@@ -42,6 +42,7 @@ enum tm_sock_flags {
 	TM_S_ORPHAN = 2048, /* closed while connecting: abort the flow when it is known */
 	TM_S_BOUND = 4096, /* bind was called */
 	TM_S_ANY_PORT = 8192, /* with port 0 */
+	TM_S_ERRQUEUE = 16384, /* something lies in the error queue */
 };
 
 enum { TM_OPT_LEVELS = 4 }; /* tables of options (option.h) */
@@ -56,6 +57,7 @@ struct tm_opts {
 	uint8_t delack; /* TCP_QUICKACK was switched off */
 	uint8_t inq; /* TCP_INQ */
 	uint8_t freebind; /* IP_FREEBIND */
+	uint8_t zerocopy; /* SO_ZEROCOPY */
 	uint8_t reuseaddr, reuseport,
 	    v6only; /* of the kernel socket beneath a listener, or told so */
 	struct toe_sock_opts so; /* those that the firmware honours */
@@ -86,6 +88,7 @@ struct tm_sock {
 	uint32_t refs; /* descriptors of this process */
 	uint32_t serial; /* life of the object: part of a connect's cookie */
 	uint64_t oob_taken; /* rx_urg of the urgent byte that MSG_OOB has read */
+	uint32_t copies, copies_told; /* sends with MSG_ZEROCOPY; those that were told of */
 	int32_t error; /* errno of a connect that failed before it had a flow */
 	struct tm_opts opt;
 	uint16_t family;

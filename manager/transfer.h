@@ -94,6 +94,20 @@ ssize_t tm_part(struct tm_sock *s, ssize_t done, ssize_t r);
 ssize_t tm_tx_file(struct tm_ctx *c, struct tm_sock *s, int in, off_t *off, size_t left, bool more);
 /* Reading has come to an urgent byte. */
 bool tm_rx_at_mark(const struct tm_sock *s);
+/* The one control message of `msg`, which has `room` bytes for them; or MSG_CTRUNC. */
+void tm_put_cmsg(struct msghdr *msg, size_t room, int level, int type, const void *data, size_t n);
+/* A send with MSG_ZEROCOPY is done; recvmsg with MSG_ERRQUEUE tells: 0, or -EAGAIN. */
+void tm_copied(struct tm_sock *s);
+int tm_rx_errqueue(struct tm_sock *s, struct msghdr *msg);
+
+/* What a send has made, on its way to the caller. */
+static inline ssize_t tm_tx_end(struct tm_sock *s, int flags, ssize_t r)
+{
+	if (tm_unlikely(flags & MSG_ZEROCOPY) && r > 0 && s->opt.zerocopy)
+		tm_copied(s);
+	return r;
+}
+
 /* EPIPE goes with a signal unless MSG_NOSIGNAL. */
 ssize_t tm_tx_error(ssize_t r, int flags);
 

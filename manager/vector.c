@@ -78,7 +78,7 @@ static ssize_t sock_writev(struct tm_sock *s, int fd, const struct iovec *iov, s
 	struct tm_iter it;
 	int err = tm_iter_init(&it, iov, n);
 
-	return tm_ret(err ? err : tm_tx(s, fd, &it, flags));
+	return tm_ret(err ? err : tm_tx_end(s, flags, tm_tx(s, fd, &it, flags)));
 }
 
 static ssize_t sock_readv(struct tm_sock *s, int fd, const struct iovec *iov, size_t n, int flags)
@@ -111,14 +111,14 @@ ssize_t toe_readv(int fd, const struct iovec *iov, int n)
 
 /*
  * Control messages mean nothing on a TCP connection without their options; none are sent, and only
- * TCP_INQ's is returned.
+ * TCP_INQ's and SO_ZEROCOPY's are returned.
  */
 ssize_t toe_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
 	struct tm_sock *s = tm_sock_of(fd);
 
 	if (flags & MSG_FASTOPEN && s && (tm_kind(s) == TM_FRESH || !tm_is_kernel(s)))
-		return tm_ret(tm_tx_connect(s, fd, msg, flags));
+		return tm_ret(tm_tx_end(s, flags, tm_tx_connect(s, fd, msg, flags)));
 	return tm_is_kernel(s) ? sendmsg(fd, msg, flags)
 			       : sock_writev(s, fd, msg->msg_iov, msg->msg_iovlen, flags);
 }
@@ -129,20 +129,11 @@ ssize_t toe_sendmsg(int fd, const struct msghdr *msg, int flags)
  */
 static void tell_inq(struct tm_sock *s, struct msghdr *msg, size_t room)
 {
-	struct cmsghdr *c = msg->msg_control;
 	int inq = (int)tm_rx_avail(s);
 
-	if (room < CMSG_LEN(sizeof(inq))) {
-		msg->msg_flags |= MSG_CTRUNC;
-		return;
-	}
 	if (!inq && toe_load_acquire(&s->fb->dev.flags) & TOE_FLOW_RX_FIN)
 		inq = 1;
-	c->cmsg_level = IPPROTO_TCP;
-	c->cmsg_type = TCP_CM_INQ;
-	c->cmsg_len = CMSG_LEN(sizeof(inq));
-	memcpy(CMSG_DATA(c), &inq, sizeof(inq));
-	msg->msg_controllen = room < CMSG_SPACE(sizeof(inq)) ? room : CMSG_SPACE(sizeof(inq));
+	tm_put_cmsg(msg, room, IPPROTO_TCP, TCP_CM_INQ, &inq, sizeof(inq));
 }
 
 ssize_t toe_recvmsg(int fd, struct msghdr *msg, int flags)
@@ -153,6 +144,8 @@ ssize_t toe_recvmsg(int fd, struct msghdr *msg, int flags)
 
 	if (tm_is_kernel(s))
 		return recvmsg(fd, msg, flags);
+	if (tm_unlikely(flags & MSG_ERRQUEUE) && tm_kind(s) == TM_FLOW)
+		return tm_ret(tm_rx_errqueue(s, msg));
 	r = sock_readv(s, fd, msg->msg_iov, msg->msg_iovlen, flags);
 	if (r >= 0) {
 		msg->msg_namelen = 0;

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <time.h>
 
+#include <linux/errqueue.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -385,6 +386,54 @@ static void splice__to_a_socket(void)
 	toe_close(fd);
 }
 
+/* What the error queue says of sends with MSG_ZEROCOPY: their numbers, 1 + the last << 8; or -errno. */
+static int64_t told(int fd, bool room)
+{
+	char ctl[CMSG_SPACE(sizeof(struct sock_extended_err) + sizeof(struct sockaddr_in))];
+	struct msghdr m = { .msg_control = ctl, .msg_controllen = room ? sizeof(ctl) : 0 };
+	struct sock_extended_err e;
+
+	if (toe_recvmsg(fd, &m, MSG_ERRQUEUE))
+		return -errno;
+	CU_ASSERT_EQUAL(m.msg_flags, room ? MSG_ERRQUEUE : MSG_ERRQUEUE | MSG_CTRUNC);
+	if (!room)
+		return 0;
+	CU_ASSERT_EQUAL(CMSG_FIRSTHDR(&m)->cmsg_level, IPPROTO_IP);
+	CU_ASSERT_EQUAL(CMSG_FIRSTHDR(&m)->cmsg_type, IP_RECVERR);
+	memcpy(&e, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(e));
+	CU_ASSERT(!e.ee_errno && e.ee_origin == SO_EE_ORIGIN_ZEROCOPY &&
+		  e.ee_code == SO_EE_CODE_ZEROCOPY_COPIED);
+	return (int64_t)e.ee_info | (int64_t)(e.ee_data + 1) << 8;
+}
+
+static void zerocopy__tells_that_it_has_copied(void)
+{
+	int one = 1, ep = toe_epoll_create1(0), fd;
+	struct epoll_event ev = { .events = EPOLLET }, got;
+	uint32_t flow;
+
+	fd = fake_pair(&flow, SOCK_NONBLOCK);
+	CU_ASSERT_EQUAL(toe_epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev), 0);
+	CU_ASSERT_EQUAL(toe_send(fd, "ab", 2, MSG_ZEROCOPY), 2); /* not asked for */
+	CU_ASSERT_EQUAL(told(fd, true), -EAGAIN);
+	CU_ASSERT_EQUAL(toe_setsockopt(fd, SOL_SOCKET, SO_ZEROCOPY, &one, sizeof(one)), 0);
+	CU_ASSERT_EQUAL(toe_epoll_wait(ep, &got, 1, 0), 0);
+	CU_ASSERT_EQUAL(toe_send(fd, "ab", 2, MSG_ZEROCOPY), 2);
+	CU_ASSERT_EQUAL(toe_send(fd, "ab", 2, 0), 2);
+	CU_ASSERT_EQUAL(toe_send(fd, "ab", 2, MSG_ZEROCOPY), 2);
+	CU_ASSERT_EQUAL(toe_epoll_wait(ep, &got, 1, 0), 1);
+	CU_ASSERT_EQUAL(got.events, EPOLLERR);
+	CU_ASSERT_EQUAL(toe_epoll_wait(ep, &got, 1, 0), 0);
+	CU_ASSERT_EQUAL(told(fd, true), 0 | 2 << 8);
+	CU_ASSERT_EQUAL(told(fd, true), -EAGAIN);
+	CU_ASSERT_EQUAL(toe_send(fd, "ab", 2, MSG_ZEROCOPY), 2);
+	CU_ASSERT_EQUAL(told(fd, true), 2 | 3 << 8);
+	CU_ASSERT_EQUAL(toe_send(fd, "ab", 2, MSG_ZEROCOPY), 2);
+	CU_ASSERT_EQUAL(told(fd, false), 0);
+	toe_close(fd);
+	toe_close(ep);
+}
+
 static void *unstick(void *arg)
 {
 	usleep(30000);
@@ -684,4 +733,5 @@ FAKE_MAIN("libtoe_transfer", T(vector__null_is_a_bad_address), T(inq__tells_what
 	  T(recv__tells_seldom), T(send__full_buffer), T(send__takes_the_space_that_is_told_of),
 	  T(send__blocks_until_there_is_room), T(recv__blocks_and_times_out),
 	  T(vector__scatter_gather), T(sendfile__reads_into_the_buffer), T(splice__from_a_socket),
-	  T(splice__to_a_socket), T(push__full_ring), T(transfer__two_threads))
+	  T(splice__to_a_socket), T(zerocopy__tells_that_it_has_copied), T(push__full_ring),
+	  T(transfer__two_threads))
