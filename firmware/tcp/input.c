@@ -227,6 +227,16 @@ static uint32_t input_time_wait(struct toe_tcb *t, const struct toe_seg *seg, ui
 	return 0;
 }
 
+/*
+ * Both ends opened, and this was the peer's SYN-ACK: its SYN is known, so it is answered as what comes
+ * twice is. The peer may be without ours, which this ACK then stands for.
+ */
+static uint32_t crossed(struct toe_tcb *t)
+{
+	toe_recv_twice(t, t->rcv_first - 1, t->rcv_first);
+	return toe_ack_now(t);
+}
+
 static uint32_t input_synchronized(struct toe_tcb *t, const struct toe_seg *in, uint64_t now)
 {
 	struct toe_seg seg = *in;
@@ -247,9 +257,10 @@ static uint32_t input_synchronized(struct toe_tcb *t, const struct toe_seg *in, 
 		return TOE_ACT_C_UNACCEPTABLE | challenge(t, now);
 	if (!(seg.flags & TOE_ACK))
 		return 0;
-	if (input_ack(t, &seg, now, &act))
-		act |= input_data(t, &seg, seq, now);
-	return act;
+	if (!input_ack(t, &seg, now, &act))
+		return act;
+	act |= input_data(t, &seg, seq, now);
+	return act | (TOE_UNLIKELY(in->flags & TOE_SYN) ? crossed(t) : 0);
 }
 
 /* RFC 5961 5.2, and for the peer's number as much in both directions. */

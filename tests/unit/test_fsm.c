@@ -50,6 +50,7 @@ static void open__simultaneous(void)
 	s.ack = ENV_ISN + 1;
 	env_run(&e, toe_tcp_input(&e.t, &s, e.now));
 	CU_ASSERT_EQUAL(e.t.state, TOE_TCP_ESTABLISHED);
+	CU_ASSERT_TRUE(env_only_ack(&e, 0)); /* its SYN is no news (3.10.7.4, first check) */
 }
 
 /* RFC 7323 2.2: the window of a SYN-ACK is not scaled, whichever state it meets. */

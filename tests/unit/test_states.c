@@ -250,6 +250,8 @@ static void rfc_syn_sent(struct model *m, const struct segment *g)
 
 static void rfc(struct model *m, struct segment g)
 {
+	bool crossed = false;
+
 	if (m->s.state == TOE_TCP_SYN_SENT) {
 		rfc_syn_sent(m, &g);
 		return;
@@ -266,6 +268,7 @@ static void rfc(struct model *m, struct segment g)
 			return;
 		}
 		g = (struct segment){ TOE_ACK, 0, g.ack, 0 };
+		crossed = true; /* 3.10.7.4, first check: its SYN is no news, and answered */
 	}
 	if (!rfc_acceptable(m, &g)) {
 		m->s.reply = g.flags & TOE_RST ? NOTHING : ACKED;
@@ -277,6 +280,8 @@ static void rfc(struct model *m, struct segment g)
 		m->s.reply = ACKED;
 	} else if (g.flags & TOE_ACK && rfc_ack(m, &g)) {
 		rfc_text(m, &g);
+		if (crossed)
+			m->s.reply = ACKED;
 	}
 }
 
