@@ -123,6 +123,22 @@ static int bind_patiently(int fd, const struct device *d, unsigned queue)
 	return err;
 }
 
+/* toe-fw, and each that follows it, maps the rings of sockets that are bound. */
+static int can_map_bound(int fd)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	void *m = mmap(NULL, page, PROT_READ, MAP_SHARED, fd, XDP_PGOFF_RX_RING);
+	int err = errno;
+
+	if (m != MAP_FAILED) {
+		munmap(m, page);
+		return 0;
+	}
+	say("AF_XDP rings cannot be handed to toe-fw (%s): Linux 6.4 or later is needed",
+	    strerror(err));
+	return -err;
+}
+
 /* `with`: socket to share the UMEM with, -1 for the device's first. */
 static int make_socket(struct toed *t, struct device *d, struct xsk *x, int with)
 {
@@ -148,6 +164,9 @@ static int make_socket(struct toed *t, struct device *d, struct xsk *x, int with
 				  : "");
 		return err;
 	}
+	err = can_map_bound(fd);
+	if (err)
+		return err;
 	/* Before Linux 6.17 there is no such option, and the firmware calls more often. */
 	setsockopt(fd, SOL_XDP, XDP_MAX_TX_SKB_BUDGET, &budget, sizeof(budget));
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &sndbuf, sizeof(sndbuf));
