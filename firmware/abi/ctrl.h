@@ -82,6 +82,7 @@ enum toe_admin_cmd {
 	TOE_ADM_APP_GONE = 130,
 	TOE_ADM_LISTENER_GONE = 131, /* flow = listener, pos = app: reset what nobody accepted */
 	TOE_ADM_RESET_ALL = 132, /* reset every flow (SIGTERM); answered in toe_ctrl.reset_done */
+	TOE_ADM_RESET = 133, /* flow, gen: reset it and tell its holders (its interface has gone) */
 };
 
 struct toe_admin_ring {

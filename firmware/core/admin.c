@@ -124,11 +124,11 @@ static bool reset_all(struct toe_fpc *f)
 	return true;
 }
 
-static void abort_flow(struct toe_fpc *f, const struct toe_cmd *c)
+static void abort_flow(struct toe_fpc *f, const struct toe_cmd *c, bool by_app)
 {
 	if (toe_owns(f, c->flow) && f->ent[c->flow].life == TOE_LIFE_LIVE &&
 	    f->ent[c->flow].gen == c->gen)
-		toe_flow_abort(f, c->flow, ECONNRESET, true);
+		toe_flow_abort(f, c->flow, ECONNRESET, by_app);
 }
 
 /* False: not finished, the command stays where it is. */
@@ -136,7 +136,10 @@ static bool command(struct toe_fpc *f, const struct toe_cmd *c)
 {
 	switch (c->type) {
 	case TOE_ADM_ABORT:
-		abort_flow(f, c);
+		abort_flow(f, c, true);
+		return true;
+	case TOE_ADM_RESET:
+		abort_flow(f, c, false);
 		return true;
 	case TOE_ADM_APP_GONE:
 		return app_gone(f, c->flow);

@@ -40,6 +40,19 @@ def transfer(c, bed, what, amount, **kw):
     c.check(ok, f"{what} {amount} B{' (TOE connects)' if kw.get('stack') == 'toe' else ''}: {text}")
 
 
+def names(bed, addr, port=PORT, stack="linux"):
+    """Words of `client names`: own LOCAL PORT PEER PORT, then the server's."""
+    side = bed.client if stack == "linux" else bed.server
+    r = side.run(build(f"tests/apps/client_{stack}"), "names", addr, port, 0, timeout=20)
+    return (r.stdout.split() if r.returncode == 0 else []) + 8 * ["?"]
+
+
+def link_local(side, dev=DEV):
+    """The link-local address of the side's device."""
+    out = side.run("ip", "-6", "-o", "addr", "show", "dev", dev, "scope", "link").stdout
+    return out.split()[3].split("/")[0]
+
+
 def ask(bed, line, port=PORT):
     """One command line to a server, answer as text (raises OSError on a reset)."""
     with bed.client.connect(port) as s:

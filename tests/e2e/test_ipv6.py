@@ -4,28 +4,15 @@
 import socket
 
 from lib import (CLIENT, CLIENT6, DEV, KIB, MIB, PORT, SERVER, SERVER6, Testbed, build, client, counter, flows,
-                 start_server, test_main, transfer, wait_for)
+                 link_local, names, start_server, test_main, transfer, wait_for)
 
 
 def ip(side, *args):
     side.run("ip", *args, check=True)
 
 
-def link_local(side):
-    """The link-local address of the side's device."""
-    out = side.run("ip", "-6", "-o", "addr", "show", "dev", DEV, "scope", "link").stdout
-    return out.split()[3].split("/")[0]
-
-
 def ifindex(side):
     return side.run("cat", f"/sys/class/net/{DEV}/ifindex").stdout.strip()
-
-
-def names(bed, addr, port=PORT, stack="linux"):
-    """Words of `client names`: own LOCAL PORT PEER PORT, then the server's."""
-    side = bed.client if stack == "linux" else bed.server
-    r = side.run(build(f"tests/apps/client_{stack}"), "names", addr, port, 0, timeout=20)
-    return (r.stdout.split() if r.returncode == 0 else []) + 8 * ["?"]
 
 
 def on_toe(bed, n):

@@ -367,10 +367,28 @@ static void admin__reset_all(void)
 	env_down(&e);
 }
 
+/* Of the two commands that reset one flow, ABORT is for those that nobody holds any more. */
+static void admin__reset_is_told(void)
+{
+	for (unsigned type = 0; type < 2; type++) {
+		struct toe_cmd c = { .type = type ? TOE_ADM_RESET : TOE_ADM_ABORT };
+
+		env_up(&e);
+		env_connection(&e);
+		c.flow = e.sa->conn[0].flow;
+		c.gen = e.s->ent[c.flow].gen;
+		sim_admin(e.s, 0, &c);
+		env_pass(&e, 200, true);
+		CU_ASSERT_EQUAL(e.ca->conn[0].error, 104);
+		CU_ASSERT_EQUAL(e.sa->conn[0].error, type ? 104 : 0);
+		env_down(&e);
+	}
+}
+
 UNIT_MAIN("scheduler", T(syn__no_endpoint_is_refused), T(syn__endpoint_without_listen_is_refused),
 	  T(syn__address_that_comes_back), T(syn__from_no_host), T(syn__beyond_the_backlog),
 	  T(syn__no_flow_id_left), T(connect__waits_for_the_next_hop), T(connect__next_hop_fails),
 	  T(index__full), T(connect__others_wait_for_another_next_hop),
 	  T(connect__context_after_a_restart), T(time_wait__reused_by_syn), T(listener__closed),
 	  T(admin__app_gone), T(admin__app_gone_twice), T(admin__sweep_without_an_owner),
-	  T(admin__reset_all))
+	  T(admin__reset_all), T(admin__reset_is_told))

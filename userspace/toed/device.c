@@ -291,7 +291,7 @@ void device_reset_flows(struct toed *t, unsigned dev, const uint16_t *vlan)
 
 		if (e.life == TOE_LIFE_LIVE && u->dev == dev && (!vlan || u->vlan == *vlan) &&
 		    e.fpc < t->nfpcs)
-			admin_send(t, e.fpc, TOE_ADM_ABORT, id, e.gen, 0);
+			admin_send(t, e.fpc, TOE_ADM_RESET, id, e.gen, 0);
 	}
 	admin_flush(t);
 }
