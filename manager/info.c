@@ -67,7 +67,8 @@ static void fill_small(const struct toe_flow_info *i, struct tcp_info *o)
 	o->tcpi_options = (i->options & TOE_INFO_TS ? TCPI_OPT_TIMESTAMPS : 0) |
 			  (i->options & TOE_INFO_SACK ? TCPI_OPT_SACK : 0) |
 			  (i->options & TOE_INFO_WSCALE ? TCPI_OPT_WSCALE : 0) |
-			  (i->options & TOE_INFO_ECN ? TCPI_OPT_ECN : 0);
+			  (i->options & TOE_INFO_ECN ? TCPI_OPT_ECN : 0) |
+			  (i->options & TOE_INFO_SYN_DATA ? TCPI_OPT_SYN_DATA : 0);
 	o->tcpi_snd_wscale = i->snd_wscale & 15;
 	o->tcpi_rcv_wscale = i->rcv_wscale & 15;
 	o->tcpi_delivery_rate_app_limited = !!(i->options & TOE_INFO_APP_LIMITED);

@@ -40,7 +40,8 @@ enum toe_info_options {
 	TOE_INFO_SACK = 2,
 	TOE_INFO_WSCALE = 4,
 	TOE_INFO_ECN = 8,
-	TOE_INFO_APP_LIMITED = 16 /* delivery_rate is the application's */
+	TOE_INFO_APP_LIMITED = 16, /* delivery_rate is the application's */
+	TOE_INFO_SYN_DATA = 32, /* data of the SYN counted (RFC 7413) */
 };
 enum toe_info_recovery { TOE_INFO_OPEN, TOE_INFO_DISORDER, TOE_INFO_RECOVERY, TOE_INFO_LOSS };
 

@@ -244,6 +244,7 @@ uint32_t toe_fsm_syn_sent(struct toe_tcb *t, const struct toe_seg *seg, uint64_t
 		act = toe_fsm_established(t, seg, now);
 		t->ecn_recover = ack; /* the SYN-ACK's ECE is no echo */
 		act |= toe_ack_advance(t, seg, ack, now) | toe_ack_now(t);
+		t->opts |= ack > t->snd_first ? TOE_TCB_SYN_DATA : 0;
 		/* More than the SYN had room for waits: an answer that takes the ACK along (RFC 7413). */
 		if (t->snd_una == t->snd_max && toe_send_pending(t))
 			t->flags &= ~(uint32_t)TOE_TCB_FRESH;
