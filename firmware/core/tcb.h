@@ -194,7 +194,7 @@ struct toe_tcb {
 	uint32_t min_rtt_age_s; /* toe_age_s when it began */
 	uint8_t reordered; /* how often the path has been seen to reorder, at most 255 */
 	uint8_t rexmits; /* consecutive timeouts without progress */
-	uint8_t burst; /* segments that left in a row at sent_at, at most 255 */
+	uint8_t burst; /* segments with new data that left in a row at sent_at */
 	uint8_t sent_far; /* the send map is in the lists, not in sent_near */
 	uint32_t snd_small; /* wire number: end of the last segment sent shorter than the MSS */
 	uint32_t max_snd_wnd;
@@ -221,7 +221,7 @@ struct toe_tcb {
 	uint32_t notsent_lowat; /* TCP_NOTSENT_LOWAT, 0 = none */
 	uint32_t probe_end; /* wire, end of the MTU probe that is under way, 0 = none */
 	uint16_t mtu_probe; /* its size, while it is to be sent too; 0 = none */
-	uint8_t burst_most; /* of so many with new data the last one says PSH; 0: they went again */
+	uint8_t burst_most; /* with so many in a row the last one says PSH (tcp/push.c) */
 	uint8_t limit; /* enum toe_limit */
 	uint8_t ndsack; /* entries of dsack */
 	uint8_t nce; /* of ce_edge */

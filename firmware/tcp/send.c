@@ -189,6 +189,7 @@ static void make_again(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint6
 {
 	make_data(t, now, o, seq, len);
 	o->rexmit = 1;
+	t->burst = 0;
 	if (o->flags & TOE_FIN && !fin) {
 		o->flags &= (uint8_t)~TOE_FIN;
 		if (t->snd_max <= t->snd_end)
@@ -395,7 +396,7 @@ static inline bool send_new(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 	    !(len >= full(t) || may_send_short(t, len, len == left) || record_whole(t, len)))
 		return false;
 	send_next(t, now, o, len);
-	if (!on || !t->burst_most || len == left)
+	if (!on || len == left)
 		t->burst = 0;
 	if (len < left)
 		push(t, may, o);
@@ -475,8 +476,8 @@ static bool send_again(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint3
 		       uint32_t len)
 {
 	uint64_t seq = toe_seq_expand(t->snd_una, from), right = t->snd_una + t->snd_wnd;
-	bool fin, on = t->sent_at == now && !t->burst_most;
 	uint32_t bytes;
+	bool fin;
 
 	len = toe_min32(len, full(t));
 	if (TOE_UNLIKELY(t->neor))
@@ -488,10 +489,7 @@ static bool send_again(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint3
 	fin = seq + len > t->snd_end;
 	bytes = len - fin;
 	make_again(t, now, o, seq, bytes, fin);
-	t->burst = on ? t->burst + (t->burst < UINT8_MAX) : 1;
-	t->burst_most = 0;
-	if (toe_sent_again(t, from, len, now) && t->burst > 1)
-		o->flags |= TOE_PSH; /* the peer has what follows */
+	toe_sent_again(t, from, len, now);
 	toe_undo_resent(t, len, now);
 	if (t->flags & TOE_TCB_RECOVERY)
 		t->prr_out += len;

@@ -310,21 +310,20 @@ static void close_tail(struct toe_tcb *t)
 	toe_sent_last(t)->flags |= TOE_SENT_CLOSED;
 }
 
-bool toe_sent_again(struct toe_tcb *t, uint32_t from, uint32_t len, uint64_t now)
+void toe_sent_again(struct toe_tcb *t, uint32_t from, uint32_t len, uint64_t now)
 {
 	unsigned i = find(t, from);
 	struct toe_sent *e = nth(t, i);
 	uint32_t end = from + len;
-	bool room, fills;
+	bool room;
 
 	if (i && is(e, TOE_SENT_LOST) && from == start(t, i) && joins_again(t, e - 1, now)) {
-		fills = end == e->end && i + 1u < t->nsent && is(e + 1, TOE_SENT_SACKED);
 		t->lost -= len;
 		e[-1].end = end;
 		if (end == e->end)
 			take_out(t, i, 1);
 		close_tail(t);
-		return fills;
+		return;
 	}
 	/* Without room the whole range counts as sent again. */
 	room = make_room(t, 2);
@@ -338,7 +337,6 @@ bool toe_sent_again(struct toe_tcb *t, uint32_t from, uint32_t len, uint64_t now
 	toe_sent_stamp(t, e, now);
 	e->times += e->times < UINT8_MAX;
 	close_tail(t);
-	return false;
 }
 
 /* Any two neighbours become one; what is in doubt is in flight, but what is lost stays lost. */

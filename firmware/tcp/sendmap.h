@@ -179,10 +179,7 @@ void toe_sent_find_all(struct toe_tcb *t);
 /* Where the first lost range begins and how long it is; false: nothing is lost. */
 bool toe_sent_lost(const struct toe_tcb *t, uint32_t *from, uint32_t *len);
 
-/*
- * [from, from + len), inside one range, leaves again. True: with what left again just before it this
- * fills a gap that the peer has told of.
- */
-bool toe_sent_again(struct toe_tcb *t, uint32_t from, uint32_t len, uint64_t now);
+/* [from, from + len), inside one range, leaves again. */
+void toe_sent_again(struct toe_tcb *t, uint32_t from, uint32_t len, uint64_t now);
 
 #endif
