@@ -73,7 +73,8 @@ static inline void sample(struct toe_tcb *t, const struct toe_walk *w, bool ece,
 {
 	const struct toe_sent *n = &w->newest;
 	struct toe_ack_sample s = { .now = w->now,
-				    .acked = acked,
+				    .acked =
+					t->reordered > 1 ? acked : toe_min32(acked, w->delivered),
 				    .delivered = w->delivered,
 				    .lost = t->lost_new,
 				    .flight = flight,
@@ -189,14 +190,23 @@ static void note_disorder(struct toe_tcb *t)
 		t->flags &= ~(uint32_t)TOE_TCB_REXMIT;
 }
 
-/* The long way. An ACK that another has overtaken still tells what was SACKed (RFC 2018 5). */
+/* Is cwnd now the recovery's? */
+static bool recovers(const struct toe_tcb *t)
+{
+	return t->flags & TOE_TCB_RECOVERY && !toe_cc(t)->own_recovery;
+}
+
+/*
+ * The long way. The ACK that ends a recovery counts as the first behind it. One that another has
+ * overtaken still tells what was SACKed (RFC 2018 5).
+ */
 static uint32_t acknowledge(struct toe_tcb *t, const struct toe_seg *seg, uint64_t ack,
 			    uint64_t now)
 {
 	uint32_t acked = ack > t->snd_una ? (uint32_t)(ack - t->snd_una) : 0;
 	uint32_t flight = toe_pipe(t), known = t->lost_new, lost, act = 0;
 	struct toe_walk w = { .now = now };
-	bool sack = t->flags & TOE_TCB_SACK;
+	bool sack = t->flags & TOE_TCB_SACK, over;
 
 	if (acked)
 		advance(t, seg, ack, &w);
@@ -214,9 +224,12 @@ static uint32_t acknowledge(struct toe_tcb *t, const struct toe_seg *seg, uint64
 	else if (!t->nsent)
 		t->reo_at = 0;
 	lost = t->lost_new - known; /* the reordering timer may have told of some */
+	over = recovers(t) && t->snd_una >= t->recover;
+	if (over)
+		act = toe_recovery_ack(t, seg, &w, acked, lost, now);
 	if (w.delivered || lost)
 		sample(t, &w, is_ece(t, seg), acked, flight);
-	if (w.delivered || w.dsack || acked || lost || t->tlp_end)
+	if (!over && (w.delivered || w.dsack || acked || lost || t->tlp_end))
 		act = toe_recovery_ack(t, seg, &w, acked, lost, now);
 	if (acked) {
 		if (t->flags & TOE_TCB_PERSIST) /* it was the window's, not the path's */

@@ -13,7 +13,11 @@
 /* What one acknowledgement told. Bytes; a rate or a time that is not known is 0. */
 struct toe_ack_sample {
 	uint64_t now;
-	uint32_t acked; /* snd_una moved by so much */
+	/*
+	 * snd_una moved by so much, and it is news: what had been SACKed lets no window grow, but on a
+	 * path that was seen to reorder more than once, where a SACK is no sign of loss.
+	 */
+	uint32_t acked;
 	uint32_t delivered; /* newly known to have arrived: acknowledged or SACKed */
 	uint32_t lost; /* newly counted as lost */
 	uint32_t flight; /* outstanding before this acknowledgement: pipe of RFC 6675 */

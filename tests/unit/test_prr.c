@@ -116,7 +116,40 @@ static void recovery__halves_what_was_in_use(void)
 	CU_ASSERT_EQUAL(e.t.ssthresh, 10000);
 }
 
+/* What the ACK that ends it tells of is acknowledged after it (RFC 5681 3.1). */
+static void recovery__last_ack_lets_the_window_grow(void)
+{
+	struct env e = sack_flight(10);
+	uint64_t end;
+
+	e.now += 20000;
+	sack(&e, 0, 1000, 10000);
+	CU_ASSERT(e.t.flags & TOE_TCB_RECOVERY);
+	end = e.t.snd_max - e.t.snd_first;
+	env_in(&e, TOE_ACK, 0, 0, (uint32_t)end);
+	CU_ASSERT_FALSE(e.t.flags & TOE_TCB_RECOVERY);
+	CU_ASSERT_EQUAL(e.t.cwnd, e.t.ssthresh + 1000);
+}
+
+/* What was SACKed has been told before; but where SACKs are often no sign of loss it counts now. */
+static void ack__counts_what_is_news(void)
+{
+	for (unsigned reorders = 0; reorders < 2; reorders++) {
+		struct env e = sack_flight(10);
+		uint32_t cwnd = e.t.cwnd;
+
+		e.t.ssthresh = 1 << 30;
+		e.t.reordered = reorders ? 2 : 0;
+		e.now += 20000;
+		sack(&e, 0, 1000, 3000);
+		CU_ASSERT_EQUAL(e.t.cwnd, cwnd);
+		env_in(&e, TOE_ACK, 0, 0, 3000);
+		CU_ASSERT_EQUAL(e.t.cwnd, cwnd + (reorders ? 3000 : 1000));
+	}
+}
+
 UNIT_MAIN("prr", T(prr__glides_to_ssthresh), T(prr__never_bursts),
 	  T(prr__after_the_reordering_timer), T(prr__safe_after_the_reordering_timer),
 	  T(recovery__ends_with_nothing_in_flight),
-	  T(recovery__halves_the_window_of_before_the_batch), T(recovery__halves_what_was_in_use))
+	  T(recovery__halves_the_window_of_before_the_batch), T(recovery__halves_what_was_in_use),
+	  T(recovery__last_ack_lets_the_window_grow), T(ack__counts_what_is_news))
