@@ -53,7 +53,7 @@ done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }' | while read -r file; do
 done > "$first/modules"
 cat > "$first/command" <<- EOF
 	cd ${PWD@Q} && export PATH=${PATH@Q} HOME=/root
-	ip link set lo up
+	ip link set lo up; ulimit -n 65536
 	${@@Q}
 	echo \$? > /dev/ttyS1
 	exec busybox poweroff -f
@@ -73,7 +73,7 @@ cat > "$first/init" <<- EOF
 	stty -opost < /root/dev/ttyS0
 	cp /command /root/run/command
 	# The process that this shell is: the kernel looks for modprobe under its root.
-	exec chroot /root /bin/bash /run/command < /root/dev/null
+	exec switch_root /root /bin/bash /run/command < /root/dev/null
 EOF
 chmod +x "$first/init"
 (cd "$first" && find . | cpio -o -H newc --quiet | gzip -1) > "$tmp/initramfs"
