@@ -122,7 +122,8 @@ static ssize_t rx_some(struct tm_ctx *c, struct tm_sock *s, struct tm_iter *it, 
 	if (tm_likely(!(flags & MSG_TRUNC))) {
 		if (tm_unlikely(!tm_iter_valid(it)))
 			return -EFAULT;
-		rx_copy(s, it, read, n);
+		if (tm_likely(n)) /* else there may be no piece */
+			rx_copy(s, it, read, n);
 	} else {
 		it->left -= n;
 	}

@@ -279,7 +279,7 @@ static void vector__scatter_gather(void)
 	char a[4], b[3], c[8];
 	struct iovec out[4] = { { "ab", 2 }, { "", 0 }, { "cdefg", 5 }, { "h", 1 } };
 	struct iovec in[3] = { { a, 4 }, { b, 3 }, { c, 8 } };
-	struct msghdr m = { .msg_iov = in, .msg_iovlen = 3 };
+	struct msghdr m = { .msg_iov = in, .msg_iovlen = 3 }, none = { 0 };
 	uint32_t flow;
 	char sent[8];
 	int fd = fake_pair(&flow, SOCK_NONBLOCK);
@@ -289,6 +289,7 @@ static void vector__scatter_gather(void)
 	fake_sent(flow, 0, sent, 8);
 	CU_ASSERT(!memcmp(sent, "abcdefgh", 8));
 	fake_peer_send(flow, "ABCDEFGHI", 9);
+	CU_ASSERT_EQUAL(toe_recvmsg(fd, &none, 0), 0); /* there is something, and no place for it */
 	CU_ASSERT_EQUAL(toe_recvmsg(fd, &m, 0), 9);
 	CU_ASSERT(!memcmp(a, "ABCD", 4) && !memcmp(b, "EFG", 3) && !memcmp(c, "HI", 2));
 	CU_ASSERT_EQUAL(toe_readv(fd, in, 3), -1);
