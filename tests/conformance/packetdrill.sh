@@ -32,7 +32,7 @@ if [ $family = 4 ]; then
 else
 	remote_ip=fd3d:fa7b:d17d::1
 	address=(--ip_version=ipv6 --mtu=1520 --local_ip=fd3d:0a0b:17d6::1 --gateway_ip=fd3d:0a0b:17d6:8888::1
-		--remote_ip="$remote_ip"
+		--remote_ip="$remote_ip" -D CODE=address_unreachable
 		-D CMSG_LEVEL_IP=SOL_IPV6 -D CMSG_TYPE_RECVERR=IPV6_RECVERR)
 	flags=local=fd3d:0a0b:17d6::1,mtu=1520
 fi
