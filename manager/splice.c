@@ -13,19 +13,28 @@
 #include "toe.h"
 #include "transfer.h"
 
-static bool is_pipe(int fd)
+/* O_NONBLOCK of a pipe, if this is the end of it that is asked for: O_RDONLY, O_WRONLY; or -errno. */
+static int pipe_mode(int fd, int end)
 {
+	int fl = fcntl(fd, F_GETFL);
 	struct stat st;
 
-	return !fstat(fd, &st) && S_ISFIFO(st.st_mode);
+	if (fl < 0 || ((fl & O_ACCMODE) != end && (fl & O_ACCMODE) != O_RDWR))
+		return -EBADF;
+	return !fstat(fd, &st) && S_ISFIFO(st.st_mode) ? fl & O_NONBLOCK : -EINVAL;
 }
 
-/* Until the pipe can be read or written, if it is to be waited for. 1: it can; -EAGAIN, -errno. */
+/*
+ * Until the pipe can be read or written, if it is to be waited for. 1: it can; -EAGAIN, -errno, -EPIPE
+ * when nobody reads it.
+ */
 static int pipe_wait(int pipe, short events, bool wait)
 {
 	struct pollfd p = { .fd = pipe, .events = events };
 	int r = (int)tm_sys(poll(&p, 1, wait ? -1 : 0));
 
+	if (r > 0 && p.revents & POLLERR)
+		return -EPIPE;
 	return r ? r : -EAGAIN;
 }
 
@@ -96,16 +105,17 @@ static ssize_t tx_pipe(struct tm_sock *s, int fd, int pipe, size_t len, unsigned
 ssize_t toe_splice(int fd_in, off_t *off_in, int fd_out, off_t *off_out, size_t len, unsigned flags)
 {
 	struct tm_sock *in = tm_sock_of(fd_in), *out = tm_sock_of(fd_out);
-	int pipe = tm_is_kernel(in) ? fd_in : fd_out;
+	bool rx = !tm_is_kernel(in);
+	ssize_t r;
 
-	if (tm_is_kernel(in) && tm_is_kernel(out))
+	if (!rx && tm_is_kernel(out))
 		return splice(fd_in, off_in, fd_out, off_out, len, flags);
 	if (off_in || off_out)
 		return tm_ret(-ESPIPE);
-	if (!is_pipe(pipe))
-		return tm_ret(-EINVAL);
-	if (!len)
-		return 0;
-	return tm_ret(pipe == fd_out ? rx_pipe(in, fd_in, pipe, len, flags & SPLICE_F_NONBLOCK)
-				     : tm_tx_error(tx_pipe(out, fd_out, pipe, len, flags), 0));
+	r = rx ? pipe_mode(fd_out, O_WRONLY) : pipe_mode(fd_in, O_RDONLY);
+	if (r < 0 || !len)
+		return tm_ret(r < 0 ? r : 0);
+	r = rx ? rx_pipe(in, fd_in, fd_out, len, r || flags & SPLICE_F_NONBLOCK)
+	       : tx_pipe(out, fd_out, fd_in, len, flags);
+	return tm_ret(tm_tx_error(r, 0));
 }

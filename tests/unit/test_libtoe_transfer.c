@@ -363,6 +363,36 @@ static void splice__from_a_socket(void)
 	toe_close(fd);
 }
 
+/* What cannot be waited for, or never comes, is not waited for: the alarm ends who does. */
+static void splice__does_not_wait_in_vain(void)
+{
+	uint8_t buf[5000] = { 0 };
+	uint32_t flow;
+	int p[2], fd = fake_pair(&flow, 0);
+
+	alarm(10);
+	signal(SIGPIPE, on_sigpipe);
+	sigpipes = 0;
+	CU_ASSERT_EQUAL(pipe2(p, O_NONBLOCK), 0);
+	fcntl(p[1], F_SETPIPE_SZ, 4096);
+	fake_peer_send(flow, buf, sizeof(buf));
+	CU_ASSERT_EQUAL(toe_splice(fd, NULL, p[1], NULL, sizeof(buf), 0), 4096);
+	CU_ASSERT_EQUAL(toe_splice(fd, NULL, p[1], NULL, 100, 0), -1); /* full */
+	CU_ASSERT_EQUAL(errno, EAGAIN);
+	CU_ASSERT_EQUAL(toe_splice(fd, NULL, p[0], NULL, 100, 0), -1); /* the wrong end */
+	CU_ASSERT_EQUAL(errno, EBADF);
+	CU_ASSERT_EQUAL(toe_splice(p[1], NULL, fd, NULL, 100, 0), -1);
+	CU_ASSERT_EQUAL(errno, EBADF);
+	CU_ASSERT_EQUAL(toe_recv(fd, buf, sizeof(buf), 0), 904);
+	close(p[0]);
+	CU_ASSERT_EQUAL(toe_splice(fd, NULL, p[1], NULL, 100, 0), -1); /* nobody reads */
+	CU_ASSERT_EQUAL(errno, EPIPE);
+	CU_ASSERT_EQUAL(sigpipes, 1);
+	alarm(0);
+	close(p[1]);
+	toe_close(fd);
+}
+
 static void splice__to_a_socket(void)
 {
 	static uint8_t buf[60000], sent[60000];
@@ -734,5 +764,5 @@ FAKE_MAIN("libtoe_transfer", T(vector__null_is_a_bad_address), T(inq__tells_what
 	  T(recv__tells_seldom), T(send__full_buffer), T(send__takes_the_space_that_is_told_of),
 	  T(send__blocks_until_there_is_room), T(recv__blocks_and_times_out),
 	  T(vector__scatter_gather), T(sendfile__reads_into_the_buffer), T(splice__from_a_socket),
-	  T(splice__to_a_socket), T(zerocopy__tells_that_it_has_copied), T(push__full_ring),
-	  T(transfer__two_threads))
+	  T(splice__does_not_wait_in_vain), T(splice__to_a_socket),
+	  T(zerocopy__tells_that_it_has_copied), T(push__full_ring), T(transfer__two_threads))
