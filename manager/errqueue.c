@@ -47,14 +47,17 @@ int tm_rx_errqueue(struct tm_sock *s, struct msghdr *msg)
 	bool v6 = s->family == AF_INET6;
 	size_t n = sizeof(e.ee) + (v6 ? sizeof(e.offender) : sizeof(struct sockaddr_in));
 	size_t room = msg->msg_controllen;
-	uint32_t copies;
+	uint32_t told = toe_load_acquire(&s->copies_told), copies;
 
 	tm_clear(s, TM_S_ERRQUEUE); /* before the number is read: who adds sets it again */
-	copies = toe_load_acquire(&s->copies);
-	e.ee.ee_info = __atomic_exchange_n(&s->copies_told, copies, __ATOMIC_ACQ_REL);
+	do { /* several threads may ask: each number is told once */
+		copies = toe_load_acquire(&s->copies);
+		if (told == copies)
+			return -EAGAIN;
+	} while (!__atomic_compare_exchange_n(&s->copies_told, &told, copies, false,
+					      __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
+	e.ee.ee_info = told;
 	e.ee.ee_data = copies - 1;
-	if (e.ee.ee_info == copies)
-		return -EAGAIN;
 	msg->msg_namelen = 0;
 	msg->msg_flags = MSG_ERRQUEUE;
 	tm_put_cmsg(msg, room, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVERR : IP_RECVERR, &e,
