@@ -73,15 +73,22 @@ static bool assigned(void *s)
 	return tm_kind(s) != TM_CONNECT;
 }
 
-/*
- * The FPC answers at once which flow it is, to the thread that connects. If others may wait for the
- * socket, that thread must not leave before it knows: it may never look again.
- */
-static void await_flow(struct tm_ctx *c, struct tm_sock *s)
+void tm_connect_await(struct tm_ctx *c, struct tm_sock *s)
 {
 	tm_flush(c);
-	if (!__libc_single_threaded)
-		tm_wait(c, assigned, s, -1, tm_now_us() + ASSIGN_US);
+	tm_wait(c, assigned, s, -1, tm_now_us() + ASSIGN_US);
+}
+
+/*
+ * If others may wait for the socket, the thread that connects must not leave before it knows the flow:
+ * it may never look again.
+ */
+static void let_go(struct tm_ctx *c, struct tm_sock *s)
+{
+	if (__libc_single_threaded)
+		tm_flush(c);
+	else
+		tm_connect_await(c, s);
 }
 
 static int connect_wait(struct tm_ctx *c, struct tm_sock *s, int fd, bool nonblock,
@@ -91,7 +98,7 @@ static int connect_wait(struct tm_ctx *c, struct tm_sock *s, int fd, bool nonblo
 	int err;
 
 	if (!connect_done(s) && nonblock) {
-		await_flow(c, s);
+		let_go(c, s);
 		if (!connect_done(s))
 			return err_nonblock;
 	} else if (!connect_done(s)) {

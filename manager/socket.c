@@ -287,11 +287,15 @@ int toe_shutdown(int fd, int how)
 		return (int)tm_ret(-EINVAL);
 	if (tm_kind(s) == TM_EPOLL)
 		return (int)tm_ret(-ENOTSOCK);
-	if (tm_kind(s) != TM_FLOW || tm_ended(s))
+	if (tm_kind(s) == TM_FRESH)
 		return (int)tm_ret(-ENOTCONN);
 	c = tm_ctx_get(&err);
 	if (!c)
 		return (int)tm_ret(err);
+	if (tm_kind(s) == TM_CONNECT)
+		tm_connect_await(c, s);
+	if (tm_kind(s) != TM_FLOW || tm_ended(s))
+		return (int)tm_ret(-ENOTCONN);
 	if (!tm_connect_give_up(s))
 		shut(c, s, how);
 	tm_ep_event(s, ~0u, c);

@@ -9,6 +9,7 @@
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/single_threaded.h>
 #include <sys/wait.h>
 
 #include "libtoe_calls.h"
@@ -259,6 +260,26 @@ static void linger__waits(void)
 	CU_ASSERT(fake.flow[flow].closed && !fake.flow[flow].aborted);
 }
 
+/* With one thread connect does not wait for the FPC's answer, so shutdown does. */
+static void shutdown__right_after_connect(void)
+{
+	unsigned before = fake.count[TOE_SW_ABORT];
+	char single = __libc_single_threaded;
+	int fd = toe_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	CU_ASSERT_EQUAL(err(toe_shutdown(fd, SHUT_RDWR)), ENOTCONN);
+	fake_start();
+	__libc_single_threaded = true; /* but for the firmware's */
+	CU_ASSERT_EQUAL(do_connect(fd, "192.0.2.2", 80), EINPROGRESS);
+	CU_ASSERT_EQUAL(toe_shutdown(fd, SHUT_RDWR), 0);
+	CU_ASSERT_EQUAL(so_error(fd), ECONNRESET);
+	__libc_single_threaded = single;
+	fake_stop();
+	fake_step();
+	CU_ASSERT_EQUAL(fake.count[TOE_SW_ABORT], before + 1);
+	toe_close(fd);
+}
+
 /* There is nothing to wait for while the handshake is not over. */
 static void linger__not_while_connecting(void)
 {
@@ -412,5 +433,6 @@ static void fork__child_exits(void)
 FAKE_MAIN("libtoe_socket", T(connect__nonblocking), T(connect__refused), T(connect__blocking),
 	  T(connect__orphan), T(connect__through_the_kernel), T(socket__others_are_the_kernels),
 
-	  T(info__many_threads), T(linger__waits), T(linger__not_while_connecting),
-	  T(control__flags_and_counts), T(fork__last_one_closes), T(fork__child_exits))
+	  T(info__many_threads), T(linger__waits), T(shutdown__right_after_connect),
+	  T(linger__not_while_connecting), T(control__flags_and_counts), T(fork__last_one_closes),
+	  T(fork__child_exits))
