@@ -110,10 +110,11 @@ struct toe_tcb *toe_cache_open(struct toe_cache *c, uint32_t slot)
 	const struct toe_tcb *from = &c->slot[slot].copy[sel];
 	struct toe_tcb *t = &c->slot[slot].copy[!sel];
 
-	copy_hot(t, from);
 	if (from->cold_new) {
-		copy_cold(t, from);
+		toe_tcb_copy(t, from);
 		t->cold_new = 0;
+	} else {
+		copy_hot(t, from);
 	}
 	return t;
 }
