@@ -42,21 +42,28 @@ static void sample(struct toe_hystart *h, uint32_t rtt)
 		h->samples++;
 }
 
-/* The least round trip of this part exceeds `base`, that of others, by an eighth, 4 to 16 ms. */
-static bool delay_grows(const struct toe_hystart *h, uint32_t base)
+/* By how much a round trip above `base` says that a queue stands: an eighth, 4 to 16 ms. */
+static uint32_t threshold(uint32_t base)
 {
-	uint32_t thresh;
-
-	if (h->samples < N_RTT_SAMPLE || h->this_rtt == UINT32_MAX || base == UINT32_MAX)
-		return false;
-	thresh = toe_max32(MIN_RTT_THRESH_US, toe_min32(base / MIN_RTT_DIVISOR, MAX_RTT_THRESH_US));
-	return h->this_rtt >= base + thresh;
+	return toe_max32(MIN_RTT_THRESH_US, toe_min32(base / MIN_RTT_DIVISOR, MAX_RTT_THRESH_US));
 }
 
-/* In CSS: did the round trip grow only for a moment? */
+/* Does the least round trip of this part exceed `base`, that of others, by that? */
+static bool delay_grows(const struct toe_hystart *h, uint32_t base)
+{
+	return h->samples >= N_RTT_SAMPLE && h->this_rtt != UINT32_MAX && base != UINT32_MAX &&
+	       h->this_rtt >= base + threshold(base);
+}
+
+/*
+ * In CSS: did the round trip grow only for a moment? Then it is half the way back. Not at once when it
+ * is less than when CSS began (RFC 9406 4.2): that was a part of the round, and where a window leaves in
+ * bursts others have less of a queue.
+ */
 static bool false_alarm(const struct toe_hystart *h)
 {
-	return h->samples >= N_RTT_SAMPLE && h->this_rtt < h->css_rtt;
+	return h->samples >= N_RTT_SAMPLE && h->this_rtt < h->css_rtt &&
+	       h->this_rtt < h->least_rtt + threshold(h->least_rtt) / 2;
 }
 
 static void grow(const struct toe_hystart *h, struct toe_tcb *t, uint32_t acked)
