@@ -176,6 +176,8 @@ static int set_toe(struct tm_sock *s, int level, int name, const void *value, so
 	const struct tm_opt *o = find(s, level, name, &table);
 	int err;
 
+	if (!value && len)
+		return -EFAULT;
 	if (!o || (!o->set && !o->set_raw && o->type != O_FIELD))
 		return -ENOPROTOOPT;
 	err = set_value(s, o, value, len);
@@ -263,8 +265,12 @@ int toe_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 		return (int)tm_ret(err);
 	if (tm_is_kernel(s) && !(s && s->error))
 		return getsockopt(fd, level, name, value, len);
-	if (!o || (int)*len < 0)
-		return (int)tm_ret(o ? -EINVAL : -ENOPROTOOPT);
+	if (!o)
+		return (int)tm_ret(-ENOPROTOOPT);
+	if (!len || (!value && *len))
+		return (int)tm_ret(-EFAULT);
+	if ((int)*len < 0)
+		return (int)tm_ret(-EINVAL);
 	if (o->type == O_RAW)
 		return (int)tm_ret(o->get_raw(s, value, len));
 	give(o, value_of(s, o), value, len);

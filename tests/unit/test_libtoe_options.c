@@ -247,6 +247,30 @@ static void options__follow_to_the_kernel(void)
 	toe_close(fd);
 }
 
+/* As the kernel: what points nowhere is EFAULT, on a fresh socket, a listener and a connection. */
+static void options__without_a_value(void)
+{
+	socklen_t len = sizeof(int), none = 0;
+	uint32_t flow;
+	int fds[3] = { toe_socket(AF_INET, SOCK_STREAM, 0), fake_listener(), fake_pair(&flow, 0) },
+	    v;
+
+	for (unsigned i = 0; i < 3; i++) {
+		CU_ASSERT_EQUAL(err(toe_setsockopt(fds[i], IPPROTO_TCP, TCP_NODELAY, NULL, len)),
+				EFAULT);
+		CU_ASSERT_EQUAL(err(toe_setsockopt(fds[i], IPPROTO_TCP, TCP_CONGESTION, NULL, 4)),
+				EFAULT);
+		CU_ASSERT_EQUAL(err(toe_setsockopt(fds[i], IPPROTO_TCP, TCP_NODELAY, NULL, 0)),
+				EINVAL);
+		CU_ASSERT_EQUAL(err(toe_getsockopt(fds[i], IPPROTO_TCP, TCP_NODELAY, NULL, &len)),
+				EFAULT);
+		CU_ASSERT_EQUAL(err(toe_getsockopt(fds[i], IPPROTO_TCP, TCP_NODELAY, &v, NULL)),
+				EFAULT);
+		CU_ASSERT_EQUAL(toe_getsockopt(fds[i], IPPROTO_TCP, TCP_NODELAY, NULL, &none), 0);
+		toe_close(fds[i]);
+	}
+}
+
 FAKE_MAIN("libtoe_options", T(options__of_a_connection), T(options__before_connect),
 	  T(options__congestion), T(options__of_ip), T(options__time_limits), T(options__of_bind),
-	  T(options__of_the_path), T(options__follow_to_the_kernel))
+	  T(options__of_the_path), T(options__follow_to_the_kernel), T(options__without_a_value))
