@@ -269,8 +269,8 @@ int toe_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 		return (int)tm_ret(-ENOPROTOOPT);
 	if (!len || (!value && *len))
 		return (int)tm_ret(-EFAULT);
-	if ((int)*len < 0)
-		return (int)tm_ret(-EINVAL);
+	if ((int)*len <= 0) /* no room: nothing to give */
+		return (int)tm_ret(*len ? -EINVAL : 0);
 	if (o->type == O_RAW)
 		return (int)tm_ret(o->get_raw(s, value, len));
 	give(o, value_of(s, o), value, len);
