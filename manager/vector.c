@@ -99,7 +99,6 @@ ssize_t toe_writev(int fd, const struct iovec *iov, int n)
 ssize_t toe_readv(int fd, const struct iovec *iov, int n)
 {
 	struct tm_sock *s = tm_sock_of(fd);
-
 	struct tm_iter it;
 	int err;
 
