@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the rooms of TCP tell each other. A segment goes: input.c (order of RFC 9293 3.10.7.4) ->
- * ack.c -> recv.c -> fsm.c; whatever must leave is only marked in the TCB, and send.c makes it.
+ * ack.c -> recv.c -> fsm.c; whatever must leave is only marked in the TCB, and output.c finds it there.
  */
 #ifndef TOE_TCP_ROOMS_H
 #define TOE_TCP_ROOMS_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* firmware/tcp/ecn.c and its places in input.c, fsm.c and send.c. */
+/* firmware/tcp/ecn.c and its places in input.c, fsm.c, segment.c and output.c. */
 #include "tcp_env.h"
 
 enum { NEGOTIATION = TOE_ECE | TOE_CWR };

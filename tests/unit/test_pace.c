@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* firmware/tcp/pace.c and its place in send.c. */
+/* firmware/tcp/pace.c and its place in output.c. */
 #include "tcp_env.h"
 
 /* An established connection with much to send, and nothing but its pace to hold it back. */

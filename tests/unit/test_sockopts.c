@@ -244,8 +244,18 @@ static void defer_accept__is_no_loss(void)
 	CU_ASSERT_EQUAL(e.t.cwnd, toe_cc_initial_window(&e.t));
 }
 
+static void toe_tcp_option__unknown(void)
+{
+	struct env e = env_established();
+
+	CU_ASSERT_EQUAL(toe_tcp_option(&e.t, 99, 1, e.now), -ENOPROTOOPT);
+	CU_ASSERT_EQUAL(toe_tcp_option(&e.t, 0, 1, e.now), -ENOPROTOOPT);
+	CU_ASSERT_EQUAL(toe_tcp_option(&e.t, TOE_OPT_LINGER2, 5000, e.now), 0);
+	CU_ASSERT_EQUAL(e.t.linger2_ms, 5000);
+}
+
 UNIT_MAIN("sockopts", T(options__defaults), T(options__nonsense_is_clamped),
-	  T(options__maxseg_bounds_both_ways), T(info__of_a_connection), T(info__counts),
-	  T(cork__has_a_ceiling), T(quickack__is_not_for_good), T(urgent__sent),
+	  T(options__maxseg_bounds_both_ways), T(toe_tcp_option__unknown), T(info__of_a_connection),
+	  T(info__counts), T(cork__has_a_ceiling), T(quickack__is_not_for_good), T(urgent__sent),
 	  T(urgent__received), T(defer_accept__data_makes_the_connection),
 	  T(defer_accept__until_the_time_is_over), T(defer_accept__is_no_loss))
