@@ -14,7 +14,7 @@
 #include "toe.h"
 #include "transfer.h"
 
-enum { ASSIGN_US = 50000 }; /* an FPC that takes longer is not waited for */
+enum { ASSIGN_US = 1000000 }; /* an FPC that takes longer is not waited for */
 
 static bool connect_done(struct tm_sock *s)
 {
@@ -242,6 +242,7 @@ struct tm_sock *tm_connect_assigned(struct tm_ctx *c, unsigned fpc, const struct
 /* connect on a socket that has begun or finished one. */
 static int connect_again(struct tm_ctx *c, struct tm_sock *s, int fd)
 {
+	tm_connect_look(s);
 	if (tm_kind(s) == TM_LISTEN || tm_has(s, TM_S_CONNECTED))
 		return -EISCONN;
 	if (eager(s))
@@ -257,10 +258,13 @@ static int disconnect(struct tm_sock *s)
 	if (tm_kind(s) != TM_FLOW)
 		return -EOPNOTSUPP;
 	tm_big_lock();
+	/* As Linux: for who still waits, or SO_ERROR. */
+	s->error = tm_ended(s) ? tm_take_error(s) : ECONNRESET;
 	tm_flow_end(s, true);
 	toe_store_release(&s->kind, TM_FRESH);
 	tm_clear(s, TM_S_CONNECTED | TM_S_SHUT_RD | TM_S_SHUT_WR);
 	tm_big_unlock();
+	tm_ep_event(s, ~0u, tm_self);
 	return 0;
 }
 
@@ -335,6 +339,7 @@ static int connect_first(struct tm_sock *s, int fd, const struct msghdr *msg, in
 
 	if (addr && msg->msg_namelen >= sizeof(sa_family_t) && addr->sa_family == AF_UNSPEC)
 		return -EOPNOTSUPP;
+	tm_connect_look(s);
 	if (tm_kind(s) != TM_FRESH && !connect_done(s))
 		return -EALREADY;
 	if (tm_kind(s) != TM_FRESH && eager(s))

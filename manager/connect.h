@@ -11,6 +11,16 @@ struct tm_sock *tm_connect_assigned(struct tm_ctx *c, unsigned fpc, const struct
 void tm_connect_await(struct tm_ctx *c, struct tm_sock *s);
 
 /*
+ * The FPC's answer to a connect may lie unread in our ring: who asks what became of it, without waiting,
+ * sees it. No lock held.
+ */
+static inline void tm_connect_look(const struct tm_sock *s)
+{
+	if (tm_unlikely(tm_kind(s) == TM_CONNECT) && tm_self)
+		tm_ctx_poll(tm_self);
+}
+
+/*
  * shutdown(2) on a socket whose handshake is not done: the attempt is over, as in Linux, and the error
  * (ECONNRESET) is for who waits for it, or for SO_ERROR. False: there is none.
  */

@@ -10,7 +10,7 @@
 
 #include <linux/sockios.h>
 
-#include "ctx.h"
+#include "connect.h"
 #include "info.h"
 #include "toe.h"
 
@@ -131,6 +131,7 @@ int toe_ioctl(int fd, unsigned long request, ...)
 		return tm_has(s, TM_S_KERNEL) && tm_kind(s) != TM_LISTEN ? ioctl(fd, request, arg)
 									 : 0;
 	}
+	tm_connect_look(s);
 	if (request == FIOCLEX || request == FIONCLEX || tm_kind(s) != TM_FLOW)
 		return ioctl(fd, request, arg);
 	return (int)tm_ret(flow_ioctl(s, request, arg));

@@ -272,9 +272,11 @@ static int mod(struct tm_ep *ep, struct tm_sock *s, int fd, const struct epoll_e
 {
 	struct tm_watch *w = find(s, ep, fd);
 
+	if (ev->events & EPOLLEXCLUSIVE)
+		return -EINVAL;
 	if (!w)
 		return -ENOENT;
-	if ((ev->events | w->events) & EPOLLEXCLUSIVE)
+	if (w->events & EPOLLEXCLUSIVE)
 		return -EINVAL;
 	tm_spin_lock(&ep->lock);
 	toe_store(&w->events, ev->events & ~TM_SPENT);

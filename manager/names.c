@@ -5,7 +5,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include "ctx.h"
+#include "connect.h"
 #include "toe.h"
 
 static const uint8_t v4_prefix[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
@@ -93,6 +93,7 @@ int toe_getpeername(int fd, struct sockaddr *addr, socklen_t *len)
 
 	if (!s || tm_has(s, TM_S_KERNEL) || tm_kind(s) == TM_EPOLL)
 		return getpeername(fd, addr, len);
+	tm_connect_look(s);
 	fl = tm_kind(s) == TM_FLOW ? toe_load_acquire(&s->fb->dev.flags) : 0;
 	if (!(fl & TOE_FLOW_ESTABLISHED) || tm_ended(s))
 		return (int)tm_ret(-ENOTCONN);

@@ -28,10 +28,14 @@ void tm_opt_inherit(struct tm_sock *s)
 int tm_opt_tell(struct tm_sock *s, uint8_t option, uint64_t v)
 {
 	int err = 0;
-	struct tm_ctx *c = tm_kind(s) == TM_FLOW ? tm_ctx_get(&err) : NULL;
+	struct tm_ctx *c = NULL;
 
+	if (tm_kind(s) == TM_FLOW || tm_kind(s) == TM_CONNECT)
+		c = tm_ctx_get(&err);
+	if (c && tm_kind(s) == TM_CONNECT) /* what it was opened with is out already */
+		tm_connect_await(c, s);
 	tm_opt_inherit(s);
-	if (c)
+	if (c && tm_kind(s) == TM_FLOW)
 		tm_push_flow(c, s, TOE_SW_OPTION, option, v);
 	return err;
 }
@@ -87,7 +91,10 @@ static const struct {
 static const struct tm_opt_level *const levels[TM_OPT_LEVELS] = { &tm_opt_socket, &tm_opt_tcp,
 								  &tm_opt_ip, &tm_opt_ipv6 };
 
-/* The row of an option, and in which table; NULL: a connection of this family has it not. */
+/*
+ * The row of an option, and in which table; NULL: a connection of this family has it not. *table stays
+ * when not even the level is known.
+ */
 static const struct tm_opt *find(const struct tm_sock *s, int level, int name, unsigned *table)
 {
 	for (unsigned l = 0; l < TM_OPT_LEVELS; l++) {
@@ -252,10 +259,12 @@ static void give(const struct tm_opt *o, int64_t v, void *value, socklen_t *len)
 int toe_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 {
 	struct tm_sock *s = tm_sock_of(fd);
-	unsigned table;
+	unsigned table = TM_OPT_LEVELS;
 	const struct tm_opt *o = s ? find(s, level, name, &table) : NULL;
 	int err = 0;
 
+	if (s)
+		tm_connect_look(s);
 	if (s && tm_kind(s) == TM_FRESH && !o) {
 		tm_big_lock();
 		err = tm_materialise(s, fd);
@@ -266,7 +275,7 @@ int toe_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 	if (tm_is_kernel(s) && !(s && s->error))
 		return getsockopt(fd, level, name, value, len);
 	if (!o)
-		return (int)tm_ret(-ENOPROTOOPT);
+		return (int)tm_ret(table < TM_OPT_LEVELS ? -ENOPROTOOPT : -EOPNOTSUPP);
 	if (!len || (!value && *len))
 		return (int)tm_ret(-EFAULT);
 	if ((int)*len <= 0) /* no room: nothing to give */

@@ -177,6 +177,8 @@ static int rx_begin(struct tm_ctx *c, struct tm_sock *s, int fd, int flags)
 {
 	int err = -ENOTCONN;
 
+	if (flags & MSG_OOB && tm_kind(s) != TM_LISTEN && tm_kind(s) != TM_EPOLL)
+		return -EINVAL; /* there is none, nor can it come */
 	if (tm_kind(s) == TM_CONNECT)
 		err = tm_tx_begin(c, s, fd, flags);
 	else if (tm_kind(s) == TM_EPOLL)

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "connect.h"
 #include "toe.h"
 #include "transfer.h"
 
@@ -225,6 +226,7 @@ int tm_tx_begin(struct tm_ctx *c, struct tm_sock *s, int fd, int flags)
 
 	if (tm_kind(s) == TM_EPOLL)
 		return -ENOTSOCK;
+	tm_connect_look(s);
 	if (!connecting_over(s)) {
 		if (tm_has(s, TM_S_NONBLOCK) || flags & MSG_DONTWAIT)
 			return -EAGAIN;

@@ -226,8 +226,7 @@ int toe_close(int fd)
 	    toe_load_acquire(&s->fb->dev.flags) & TOE_FLOW_ESTABLISHED)
 		linger(s, fd);
 	/* Its flow may be known by now: nobody might look later, and the handshake would go on. */
-	if (tm_kind(s) == TM_CONNECT && tm_self)
-		tm_ctx_poll(tm_self);
+	tm_connect_look(s);
 	tm_big_lock();
 	if (tm_fds[fd] != s) {
 		tm_big_unlock();
@@ -279,7 +278,7 @@ int toe_shutdown(int fd, int how)
 	struct tm_ctx *c;
 	int err;
 
-	if (s && tm_kind(s) == TM_LISTEN && how != SHUT_WR)
+	if (s && tm_kind(s) == TM_LISTEN && (how == SHUT_RD || how == SHUT_RDWR))
 		stop_listening(s);
 	if (!s || tm_has(s, TM_S_KERNEL))
 		return shutdown(fd, how);

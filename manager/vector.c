@@ -92,8 +92,13 @@ static ssize_t sock_readv(struct tm_sock *s, int fd, const struct iovec *iov, si
 ssize_t toe_writev(int fd, const struct iovec *iov, int n)
 {
 	struct tm_sock *s = tm_sock_of(fd);
+	struct tm_iter it;
+	int err;
 
-	return tm_is_kernel(s) ? writev(fd, iov, n) : sock_writev(s, fd, iov, (size_t)n, 0);
+	if (tm_is_kernel(s))
+		return writev(fd, iov, n);
+	err = tm_iter_init(&it, iov, (size_t)n);
+	return tm_ret(err || !it.left ? err : tm_tx_end(s, 0, tm_tx(s, fd, &it, 0)));
 }
 
 ssize_t toe_readv(int fd, const struct iovec *iov, int n)
@@ -149,7 +154,7 @@ ssize_t toe_recvmsg(int fd, struct msghdr *msg, int flags)
 	if (r >= 0) {
 		msg->msg_namelen = 0;
 		msg->msg_controllen = 0;
-		msg->msg_flags = flags & MSG_OOB;
+		msg->msg_flags = flags & (MSG_OOB | MSG_CMSG_CLOEXEC);
 		if (s->opt.inq && tm_kind(s) == TM_FLOW && !(flags & MSG_OOB))
 			tell_inq(s, msg, room);
 	}

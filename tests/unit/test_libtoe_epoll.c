@@ -352,6 +352,7 @@ static const struct {
 	    { 'M', IN },
 	    { 'M', IN | EXCL },
 	    { 'W', 0 } } },
+	{ "exclusive by mod of what is absent", { { 'M', IN | EXCL } } },
 	{ "exclusive with one-shot", { { 'A', IN | EXCL | ONE }, { 'A', IN | EXCL | RDHUP } } },
 	{ "add twice, absent, unknown",
 	  { { 'M', IN },
@@ -545,7 +546,7 @@ static void epoll_wait__timeout(void)
 	CU_ASSERT_EQUAL(toe_epoll_wait(ep, &ev, 1, 50), 0);
 	clock_gettime(CLOCK_MONOTONIC, &b);
 	ms = (b.tv_sec - a.tv_sec) * 1000 + (b.tv_nsec - a.tv_nsec) / 1000000;
-	CU_ASSERT(ms >= 49 && ms < 1000);
+	CU_ASSERT(ms >= 49 && ms < 10000);
 	toe_close(fd);
 	toe_close(ep);
 }

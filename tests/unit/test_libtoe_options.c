@@ -99,6 +99,42 @@ static void options__before_connect(void)
 	fake_step();
 }
 
+/*
+ * Set after connect, by a program with one thread, which has not heard yet which flow it has become: told
+ * to the FPC all the same.
+ */
+static void options__right_after_connect(void)
+{
+	int fd = toe_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), one = 1;
+	uint32_t flow;
+
+	CU_ASSERT_EQUAL(do_connect(fd, "192.0.2.2", 80), EINPROGRESS);
+	fake_start();
+	CU_ASSERT_EQUAL(toe_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)), 0);
+	fake_stop();
+	fake_step();
+	flow = newest();
+	CU_ASSERT_EQUAL(fake.flow[flow].born.flags, 0);
+	CU_ASSERT_EQUAL(fake.flow[flow].option[TOE_OPT_NODELAY], 1);
+	toe_close(fd);
+	fake_step();
+}
+
+/* Linux says whether it is the option or already the level that is unknown. */
+static void options__unknown(void)
+{
+	socklen_t len = sizeof(int);
+	uint32_t flow;
+	int fd = fake_pair(&flow, 0), v;
+
+	CU_ASSERT_EQUAL(err(toe_getsockopt(fd, SOL_SOCKET, 9999, &v, &len)), ENOPROTOOPT);
+	CU_ASSERT_EQUAL(err(toe_getsockopt(fd, IPPROTO_TCP, 9999, &v, &len)), ENOPROTOOPT);
+	CU_ASSERT_EQUAL(err(toe_getsockopt(fd, 77, 1, &v, &len)), EOPNOTSUPP);
+	CU_ASSERT_EQUAL(err(toe_setsockopt(fd, 77, 1, &v, len)), ENOPROTOOPT);
+	toe_close(fd);
+	fake_step();
+}
+
 /* By name, as Linux spells them; what a listener has, its connections inherit. */
 static void options__congestion(void)
 {
@@ -272,5 +308,6 @@ static void options__without_a_value(void)
 }
 
 FAKE_MAIN("libtoe_options", T(options__of_a_connection), T(options__before_connect),
-	  T(options__congestion), T(options__of_ip), T(options__time_limits), T(options__of_bind),
-	  T(options__of_the_path), T(options__follow_to_the_kernel), T(options__without_a_value))
+	  T(options__right_after_connect), T(options__unknown), T(options__congestion),
+	  T(options__of_ip), T(options__time_limits), T(options__of_bind), T(options__of_the_path),
+	  T(options__follow_to_the_kernel), T(options__without_a_value))

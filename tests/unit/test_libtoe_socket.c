@@ -35,12 +35,15 @@ static void connect__nonblocking(void)
 {
 	struct epoll_event ev = { .events = EPOLLIN | EPOLLOUT };
 	struct sockaddr_in sa;
+	struct iovec nothing = { &sa, 0 };
 	socklen_t len = sizeof(sa);
 	int fd = toe_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), ep = toe_epoll_create1(0);
 	uint32_t flow;
 
 	CU_ASSERT_EQUAL(err((int)toe_send(fd, "x", 1, MSG_NOSIGNAL)), EPIPE);
 	CU_ASSERT_EQUAL(err((int)toe_recv(fd, &sa, 1, 0)), ENOTCONN);
+	CU_ASSERT_EQUAL(err((int)toe_recv(fd, &sa, 1, MSG_OOB)), EINVAL);
+	CU_ASSERT_EQUAL(toe_writev(fd, &nothing, 1), 0); /* writev(2) of nothing asks no socket */
 	CU_ASSERT_EQUAL(do_connect(fd, "192.0.2.2", 80), EINPROGRESS);
 	CU_ASSERT_EQUAL(do_connect(fd, "192.0.2.2", 80), EALREADY);
 	toe_epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev);
@@ -101,15 +104,59 @@ static void connect__refused(void)
 	toe_close(fd);
 }
 
+/*
+ * With one thread nothing looks at what the FPC has answered but the calls themselves, and an application
+ * need not wait by epoll: it may ask again later.
+ */
+static void connect__asked_again(void)
+{
+	struct sockaddr_in sa = addr_of("192.0.2.2", 80);
+	socklen_t len = sizeof(sa);
+	struct tcp_info ti;
+	int fd[5], v;
+
+	for (unsigned i = 0; i < 5; i++) {
+		fd[i] = toe_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		CU_ASSERT_EQUAL(do_connect(fd[i], "192.0.2.2", 80), EINPROGRESS);
+		fake_step();
+		establish(newest());
+	}
+	fake_peer_send(newest(), "abc", 3);
+	CU_ASSERT_EQUAL(toe_send(fd[0], "x", 1, 0), 1);
+	CU_ASSERT_EQUAL(do_connect(fd[1], "192.0.2.2", 80), 0);
+	CU_ASSERT_EQUAL(toe_getpeername(fd[2], (struct sockaddr *)&sa, &len), 0);
+	len = sizeof(ti);
+	fake_start();
+	CU_ASSERT_EQUAL(toe_getsockopt(fd[3], IPPROTO_TCP, TCP_INFO, &ti, &len), 0);
+	CU_ASSERT_EQUAL(ti.tcpi_state, TCP_ESTABLISHED);
+	fake_stop();
+	CU_ASSERT_EQUAL(toe_ioctl(fd[4], FIONREAD, &v), 0);
+	CU_ASSERT_EQUAL(v, 3);
+	for (unsigned i = 0; i < 5; i++)
+		toe_close(fd[i]);
+	fake_step();
+}
+
+/* The flow of the connect before which so many had been taken up. */
+static uint32_t connect_taken(unsigned before)
+{
+	while (toe_load(&fake.count[TOE_SW_CONNECT]) == before)
+		usleep(1000);
+	return newest();
+}
+
 static void *establisher(void *arg)
 {
+	uint32_t flow = connect_taken(*(unsigned *)arg);
+
 	usleep(20000);
-	establish(newest());
+	establish(flow);
 	return NULL;
 }
 
 static void connect__blocking(void)
 {
+	unsigned before = toe_load(&fake.count[TOE_SW_CONNECT]);
 	struct timeval tv = { .tv_usec = 20000 };
 	int fd = toe_socket(AF_INET, SOCK_STREAM, 0);
 	pthread_t t;
@@ -119,8 +166,10 @@ static void connect__blocking(void)
 	CU_ASSERT_EQUAL(do_connect(fd, "192.0.2.2", 80),
 			EINPROGRESS); /* the time limit, as Linux says it */
 	toe_close(fd);
+	connect_taken(before);
+	before = toe_load(&fake.count[TOE_SW_CONNECT]);
 	fd = toe_socket(AF_INET, SOCK_STREAM, 0);
-	pthread_create(&t, NULL, establisher, NULL);
+	pthread_create(&t, NULL, establisher, &before);
 	CU_ASSERT_EQUAL(do_connect(fd, "192.0.2.2", 80), 0);
 	pthread_join(t, NULL);
 	toe_close(fd);
@@ -207,6 +256,46 @@ static void socket__others_are_the_kernels(void)
 	toe_close(s);
 }
 
+/* connect to AF_UNSPEC resets; who still asks hears so, once, and the socket is as new. */
+static void connect__dissolved(void)
+{
+	struct sockaddr_in sa = { .sin_family = AF_UNSPEC };
+	struct epoll_event ev = { .events = EPOLLIN };
+	uint32_t flow;
+	int fd = fake_pair(&flow, SOCK_NONBLOCK), ep = toe_epoll_create1(0);
+	char b;
+
+	toe_epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev);
+	CU_ASSERT_EQUAL(toe_epoll_wait(ep, &ev, 1, 0), 0);
+	CU_ASSERT_EQUAL(toe_connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	CU_ASSERT_EQUAL(toe_epoll_wait(ep, &ev, 1, 0), 1);
+	CU_ASSERT_EQUAL(ev.events, EPOLLERR | EPOLLHUP);
+	fake_step();
+	CU_ASSERT(fake.flow[flow].aborted);
+	CU_ASSERT_EQUAL(err((int)toe_recv(fd, &b, 1, 0)), ECONNRESET);
+	CU_ASSERT_EQUAL(err((int)toe_recv(fd, &b, 1, 0)), ENOTCONN);
+	CU_ASSERT_EQUAL(so_error(fd), 0);
+	CU_ASSERT_EQUAL(do_connect(fd, "192.0.2.2", 80), EINPROGRESS);
+	fake_step();
+	toe_close(fd);
+	toe_close(ep);
+	fake_step();
+}
+
+/* A listener stops listening when its reading is shut down, and not by a call that makes no sense. */
+static void shutdown__of_a_listener(void)
+{
+	unsigned before = toe_load(&fake.unlistened);
+	int fd = fake_listener();
+
+	CU_ASSERT_EQUAL(err(toe_shutdown(fd, 3)), EINVAL);
+	CU_ASSERT_EQUAL(toe_load(&fake.unlistened), before);
+	CU_ASSERT_EQUAL(toe_shutdown(fd, SHUT_RD), 0);
+	CU_ASSERT_EQUAL(toe_load(&fake.unlistened), before + 1);
+	toe_close(fd);
+	fake_step();
+}
+
 static void *acker(void *arg)
 {
 	uint32_t flow = *(uint32_t *)arg;
@@ -231,7 +320,7 @@ static double seconds_to_close(int fd)
 /* A close with a linger time waits, also of a non-blocking socket, until the FIN is acknowledged. */
 static void linger__waits(void)
 {
-	struct linger l = { 1, 1 };
+	struct linger l = { 1, 20 };
 	uint32_t flow;
 	int fd = fake_pair(&flow, SOCK_NONBLOCK);
 	pthread_t t;
@@ -241,8 +330,8 @@ static void linger__waits(void)
 	toe_setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
 	toe_send(fd, "x", 1, 0);
 	pthread_create(&t, NULL, acker, &flow);
-	s = seconds_to_close(fd);
-	CU_ASSERT(s >= 0.025 && s < 0.5);
+	CU_ASSERT(seconds_to_close(fd) < 10); /* much less than the time allowed */
+	CU_ASSERT(toe_load(&fake_block(flow)->dev.state) == TOE_TCP_FIN_WAIT_2);
 	pthread_join(t, NULL);
 	fake_stop();
 	fake_step();
@@ -251,6 +340,7 @@ static void linger__waits(void)
 
 	fd = fake_pair(&flow, 0);
 	fake_start();
+	l.l_linger = 1;
 	toe_setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
 	toe_store(&fake_block(flow)->dev.state, TOE_TCP_ESTABLISHED);
 	s = seconds_to_close(fd);
@@ -283,7 +373,7 @@ static void shutdown__right_after_connect(void)
 /* There is nothing to wait for while the handshake is not over. */
 static void linger__not_while_connecting(void)
 {
-	struct linger l = { 1, 2 };
+	struct linger l = { 1, 20 };
 	struct epoll_event ev = { .events = EPOLLIN };
 	int fd = toe_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), ep = toe_epoll_create1(0);
 	uint32_t flow;
@@ -294,7 +384,7 @@ static void linger__not_while_connecting(void)
 	fake_step();
 	flow = newest();
 	CU_ASSERT_EQUAL(toe_epoll_wait(ep, &ev, 1, 0), 0); /* takes the answer */
-	CU_ASSERT(seconds_to_close(fd) < 1);
+	CU_ASSERT(seconds_to_close(fd) < 10);
 	fake_step();
 	CU_ASSERT(fake.flow[flow].closed);
 	toe_close(ep);
@@ -404,7 +494,7 @@ static void fork__last_one_closes(void)
 	fake_stop();
 	fake_step();
 	CU_ASSERT(fake.flow[flow].closed && fake.flow[flow].sent == 4);
-	for (int i = 0; i < 100 && toe_load(&fake.hdr->procs) != procs; i++)
+	for (int i = 0; i < 2000 && toe_load(&fake.hdr->procs) != procs; i++)
 		usleep(10000);
 	CU_ASSERT_EQUAL(toe_load(&fake.hdr->procs), procs); /* its slot is free again */
 }
@@ -431,8 +521,9 @@ static void fork__child_exits(void)
 }
 
 FAKE_MAIN("libtoe_socket", T(connect__nonblocking), T(connect__refused), T(connect__blocking),
-	  T(connect__orphan), T(connect__through_the_kernel), T(socket__others_are_the_kernels),
+	  T(connect__asked_again), T(connect__orphan), T(connect__through_the_kernel),
+	  T(socket__others_are_the_kernels),
 
-	  T(info__many_threads), T(linger__waits), T(shutdown__right_after_connect),
-	  T(linger__not_while_connecting), T(control__flags_and_counts), T(fork__last_one_closes),
-	  T(fork__child_exits))
+	  T(info__many_threads), T(connect__dissolved), T(shutdown__of_a_listener),
+	  T(linger__waits), T(shutdown__right_after_connect), T(linger__not_while_connecting),
+	  T(control__flags_and_counts), T(fork__last_one_closes), T(fork__child_exits))
