@@ -217,6 +217,7 @@ struct toe_tcb {
 	uint64_t limit_at; /* since when sending is bounded by `limit`, and ... */
 	uint64_t limit_us[TOE_LIMITS - 1]; /* ... how long before it was by each, from PATH on */
 	uint32_t cwnd_full_at; /* when cwnd was last in full use: low half of the clock */
+	uint32_t cwnd_used; /* most that was in flight since, bytes */
 	union toe_cc_state cc_state; /* belongs to the congestion control */
 	uint32_t notsent_lowat; /* TCP_NOTSENT_LOWAT, 0 = none */
 	uint32_t probe_end; /* wire, end of the MTU probe that is under way, 0 = none */

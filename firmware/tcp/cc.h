@@ -50,15 +50,14 @@ struct toe_cc {
 	/* After every acknowledgement that told something, outside and inside recovery. */
 	void (*ack)(struct toe_tcb *t, const struct toe_ack_sample *s);
 	/*
-	 * The window after a loss, bytes, given what was in use (toe_cc_used): becomes ssthresh. What
-	 * undo needs is kept in cc_state.
+	 * The window after a loss, bytes: becomes ssthresh. What undo needs is kept in cc_state.
 	 */
-	uint32_t (*loss)(struct toe_tcb *t, uint32_t used, uint64_t now);
+	uint32_t (*loss)(struct toe_tcb *t, uint64_t now);
 	/*
 	 * The window after the peer echoed congestion, asked for at most once per window; NULL:
 	 * what a loss makes of it.
 	 */
-	uint32_t (*ecn)(struct toe_tcb *t, uint32_t used, uint64_t now);
+	uint32_t (*ecn)(struct toe_tcb *t, uint64_t now);
 	/* The loss was none: cwnd and ssthresh were put back by the caller. May be NULL. */
 	void (*undo)(struct toe_tcb *t);
 	/* May be NULL. */
@@ -89,35 +88,35 @@ uint32_t toe_cc_initial_window(const struct toe_tcb *t);
  */
 void toe_cc_switch(struct toe_tcb *t, uint8_t cc, uint64_t now);
 
+/* cwv.c: the window was not in full use for an RTO; sending begins again after a pause of one. */
+void toe_cwv_decay(struct toe_tcb *t, uint64_t now);
+void toe_cwv_idle(struct toe_tcb *t, uint64_t now);
+
 /*
- * Was the window in full use within the last round trip? One that is not used says nothing about
- * the path, and must not grow (RFC 7661 4.3, RFC 9438 5.8). Within a batch several ACKs come before
- * the window is filled again, so what counts is the last time that it was full. `flight` as in the
- * sample.
+ * Is the window in use? One that is not says nothing about the path, and must not grow (RFC 7661
+ * 4.3, RFC 9438 5.8). Within a batch several ACKs come before the window is filled again, so what
+ * counts is that it was full within the last round trip; in slow start, where one burst can double
+ * it, half of it is enough. `flight` as in the sample.
  */
-static inline bool toe_cc_full(struct toe_tcb *t, uint32_t flight, uint64_t now)
+static inline bool toe_cwv_used(struct toe_tcb *t, uint32_t flight, uint64_t now)
 {
 	bool slow = t->cwnd < t->ssthresh;
-	bool full = flight + (slow ? 0 : t->mss) >= t->cwnd;
+	uint32_t ago;
 
-	if (full)
+	if (flight + (slow ? 0 : t->mss) >= t->cwnd) {
 		t->cwnd_full_at = (uint32_t)now;
-	/* In slow start one burst can double the window: half of it is enough. */
-	return full || (uint32_t)now - t->cwnd_full_at < t->srtt_us ||
-	       (slow && t->cwnd < 2ull * flight);
-}
-
-/*
- * The window in use, bytes, which a loss or an echo of congestion cuts. RFC 5681 (4) takes the
- * FlightSize, as cwnd may be more than was ever used. But the flight of the moment can be less than
- * what was in flight just before: in a batch snd_una has moved, and what its ACKs let go leaves at the
- * end. So it is cwnd if that was full within the last round trip.
- */
-static inline uint32_t toe_cc_used(const struct toe_tcb *t, uint64_t now)
-{
-	uint32_t flight = (uint32_t)(t->snd_max - t->snd_una);
-
-	return (uint32_t)now - t->cwnd_full_at < t->srtt_us ? t->cwnd : toe_min32(flight, t->cwnd);
+		t->cwnd_used = 0;
+		return true;
+	}
+	t->cwnd_used = toe_max32(t->cwnd_used, flight);
+	if (slow && t->cwnd < 2ull * flight)
+		return true;
+	ago = (uint32_t)now - t->cwnd_full_at;
+	if (ago < t->srtt_us)
+		return true;
+	if (ago > t->rto_us)
+		toe_cwv_decay(t, now);
+	return false;
 }
 
 /* cwnd and ssthresh of a new connection (RFC 5681 3.1: one segment after a lost SYN). */
@@ -147,9 +146,9 @@ static inline uint32_t toe_cc_slow_start(const struct toe_tcb *t, uint32_t acked
  */
 static inline bool toe_cc_may_grow(struct toe_tcb *t, const struct toe_ack_sample *s)
 {
-	bool full = toe_cc_full(t, s->flight, s->now);
+	bool used = toe_cwv_used(t, s->flight, s->now);
 
-	return full && s->acked && !s->ce && !(t->flags & TOE_TCB_RECOVERY);
+	return used && s->acked && !s->ce && !(t->flags & TOE_TCB_RECOVERY);
 }
 
 /*

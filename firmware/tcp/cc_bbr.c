@@ -350,7 +350,7 @@ static void ack(struct toe_tcb *t, const struct toe_ack_sample *s)
 }
 
 /* The threshold only says whether the pipe was found full: what is in flight is the model's matter. */
-static uint32_t loss(struct toe_tcb *t, uint32_t used, uint64_t now)
+static uint32_t loss(struct toe_tcb *t, uint64_t now)
 {
 	save_cwnd(t);
 	return t->ssthresh;

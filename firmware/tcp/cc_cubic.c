@@ -159,10 +159,10 @@ static void remember(struct toe_cubic *c)
  * RFC 9438 4.6, 4.7: back to 0.7; w_max a little lower than the window was when the one before was
  * higher, to leave room for others (fast convergence).
  */
-static uint32_t loss(struct toe_tcb *t, uint32_t used, uint64_t now)
+static uint32_t loss(struct toe_tcb *t, uint64_t now)
 {
 	struct toe_cubic *c = state(t);
-	uint32_t cwnd = toe_min32(used, TOE_CWND_MAX);
+	uint32_t cwnd = t->cwnd;
 
 	remember(c);
 	c->w_max = c->w_max > cwnd ? cwnd / 20 * 17 : cwnd;

@@ -50,13 +50,13 @@ static void ack(struct toe_tcb *t, const struct toe_ack_sample *s)
 }
 
 /* RFC 8257 3.5: like any other loss. */
-static uint32_t loss(struct toe_tcb *t, uint32_t used, uint64_t now)
+static uint32_t loss(struct toe_tcb *t, uint64_t now)
 {
-	return toe_cc_newreno.loss(t, used, now);
+	return toe_cc_newreno.loss(t, now);
 }
 
 /* Equation (1): cwnd (1 - alpha / 2). */
-static uint32_t ecn(struct toe_tcb *t, uint32_t used, uint64_t now)
+static uint32_t ecn(struct toe_tcb *t, uint64_t now)
 {
 	uint32_t cut = (uint32_t)((uint64_t)t->cwnd * t->cc_state.dctcp.alpha / (2 * ONE));
 

@@ -35,11 +35,11 @@ static void ack(struct toe_tcb *t, const struct toe_ack_sample *s)
 		avoid_congestion(t, s->acked);
 }
 
-/* RFC 5681 equation (4). */
-static uint32_t loss(struct toe_tcb *t, uint32_t used, uint64_t now)
+/* RFC 5681 equation (4), of a window that is in use (cwv.c). */
+static uint32_t loss(struct toe_tcb *t, uint64_t now)
 {
 	t->cc_state.newreno.counted = 0;
-	return toe_max32(used / 2, 2u * t->mss);
+	return toe_max32(t->cwnd / 2, 2u * t->mss);
 }
 
 extern const struct toe_cc toe_cc_newreno;

@@ -88,6 +88,59 @@ static bool may_go(const struct toe_tcb *t, uint32_t len, bool all)
 	return len >= toe_full_len(t) || may_send_short(t, len, all) || record_whole(t, len);
 }
 
+/* Bytes that are left to send for the first time. */
+static uint64_t unsent(const struct toe_tcb *t)
+{
+	return t->snd_nxt < t->snd_end ? t->snd_end - t->snd_nxt : 0;
+}
+
+/* How many of them one segment may take along, where the windows let `may` bytes go. */
+static inline uint32_t next_len(const struct toe_tcb *t, uint64_t may)
+{
+	uint32_t len = (uint32_t)toe_min64(toe_min64(unsent(t), may), toe_full_len(t));
+
+	return TOE_UNLIKELY(t->neor) ? toe_record_len(t, t->snd_nxt, len) : len;
+}
+
+/* A short segment is in flight. snd_small may be of long ago: then it is not below snd_nxt. */
+static bool short_out(const struct toe_tcb *t)
+{
+	return toe_seq_lt((uint32_t)t->snd_una, t->snd_small) &&
+	       toe_seq_leq(t->snd_small, (uint32_t)t->snd_nxt);
+}
+
+/*
+ * May a segment shorter than the MSS go? Nagle, cork, and the sender's part against silly windows
+ * (RFC 9293 3.7.4, 3.8.6.2.1). `all`: it is everything there is: it waits only for another short
+ * one (Minshall's reading of Nagle), so the end of a write of many segments does not wait.
+ */
+static bool may_send_short(const struct toe_tcb *t, uint32_t len, bool all)
+{
+	bool at_once =
+	    t->snd_nxt == t->snd_una || t->flags & TOE_TCB_NODELAY || t->opts & TOE_TCB_URGENT;
+
+	if (all && t->flags & TOE_TCB_FIN_QUEUED)
+		return true;
+	if (!len)
+		return false;
+	if (all)
+		return !(t->flags & (TOE_TCB_CORK | TOE_TCB_MORE)) && (at_once || !short_out(t));
+	return at_once && len >= t->max_snd_wnd / 2;
+}
+
+/* A record ends here and there is more behind it: waiting would not make the segment longer. */
+static bool record_whole(const struct toe_tcb *t, uint32_t len)
+{
+	return TOE_UNLIKELY(t->neor) && len && len < unsent(t) &&
+	       toe_record_ends(t, t->snd_nxt + len);
+}
+
+/* May a segment of `len` bytes go? `all`: it is everything there is. */
+static bool may_go(const struct toe_tcb *t, uint32_t len, bool all)
+{
+	return len >= toe_full_len(t) || may_send_short(t, len, all) || record_whole(t, len);
+}
+
 /* RFC 5681 4.1: after a pause of one RTO the old window says nothing about the path. */
 static void restart_after_idle(struct toe_tcb *t, uint64_t now)
 {
@@ -206,7 +259,8 @@ static void note_window(struct toe_tcb *t)
 
 static bool send_data(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 {
-	restart_after_idle(t, now);
+	if (t->snd_max == t->snd_una && t->sent_at && now - t->sent_at > t->rto_us)
+		toe_cwv_idle(t, now);
 	if (send_new(t, now, o))
 		return true;
 	if (t->flags & TOE_TCB_PACED)

@@ -26,7 +26,7 @@ static void reduce(struct toe_tcb *t, uint64_t now)
 {
 	toe_undo_begin(t);
 	toe_ecn_reduced(t);
-	t->ssthresh = toe_cc(t)->loss(t, toe_cc_used(t, now), now);
+	t->ssthresh = toe_cc(t)->loss(t, now);
 }
 
 static uint32_t begin(struct toe_tcb *t, uint64_t now)

@@ -20,7 +20,7 @@ static void reduce(struct toe_tcb *t, uint64_t now)
 
 	t->undo_una = 0;
 	toe_ecn_reduced(t);
-	t->ssthresh = cc->loss(t, t->cwnd, now);
+	t->ssthresh = cc->loss(t, now);
 	if (!cc->own_recovery)
 		t->cwnd = toe_min32(t->cwnd, t->ssthresh);
 }

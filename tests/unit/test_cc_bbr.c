@@ -213,7 +213,7 @@ static void loss__is_no_signal(void)
 	start(12500000, 20000);
 	run(1000000);
 	cwnd = w.t.cwnd;
-	w.t.ssthresh = toe_cc(&w.t)->loss(&w.t, flight(), w.now);
+	w.t.ssthresh = toe_cc(&w.t)->loss(&w.t, w.now);
 	w.t.snd_una = 0;
 	w.t.snd_max = flight();
 	toe_cc(&w.t)->event(&w.t, TOE_CC_RECOVERY, w.now);
@@ -232,7 +232,7 @@ static void event__timeout_and_undo(void)
 	start(12500000, 20000);
 	run(1000000);
 	cwnd = w.t.cwnd;
-	toe_cc(&w.t)->loss(&w.t, flight(), w.now);
+	toe_cc(&w.t)->loss(&w.t, w.now);
 	w.t.cwnd = MSS;
 	toe_cc(&w.t)->event(&w.t, TOE_CC_TIMEOUT, w.now);
 	toe_cc(&w.t)->undo(&w.t);

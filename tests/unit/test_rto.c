@@ -73,7 +73,7 @@ static void rto__goes_back_and_starts_slowly(void)
 	CU_ASSERT(e.act & TOE_ACT_C_RTO);
 	CU_ASSERT_EQUAL(e.n, 1);
 	CU_ASSERT(e.o[0].rexmit && env_out_seq(&e, 0) == 0 && e.o[0].len == 1000);
-	CU_ASSERT_EQUAL(e.t.ssthresh, 4000);
+	CU_ASSERT_EQUAL(e.t.ssthresh, 5000);
 	CU_ASSERT_EQUAL(e.t.cwnd, 1000);
 	/* The peer had the second and third: they do not go again. */
 	e.t.flags &= ~(uint32_t)TOE_TCB_FRTO;
@@ -97,7 +97,7 @@ static void rto__backs_off(void)
 		at = e.now;
 		want = toe_min64(2 * want, TOE_RTO_MAX_US);
 		CU_ASSERT_EQUAL(e.n, 1);
-		CU_ASSERT_EQUAL(e.t.ssthresh, 4000);
+		CU_ASSERT_EQUAL(e.t.ssthresh, 5000);
 	}
 	env_timer(&e);
 	CU_ASSERT_EQUAL(e.act & (TOE_ACT_ERROR | TOE_ACT_FREE), TOE_ACT_ERROR | TOE_ACT_FREE);
