@@ -26,7 +26,11 @@ static void min_rtt(struct toe_tcb *t, uint32_t rtt, uint64_t now)
 		t->min_rtt_us = rtt;
 }
 
-/* RFC 8985 6.2, steps 1 to 3. */
+/*
+ * RFC 8985 6.2, steps 1 to 3. The round trip is this ACK's: of what was sent once, if it tells of some
+ * (RFC 6298 3). By that of a retransmission, which is shorter, all would be lost that is no later than
+ * originals that have just arrived.
+ */
 void toe_rack_update(struct toe_tcb *t, const struct toe_walk *w)
 {
 	const struct toe_sent *n = &w->newest;
@@ -42,7 +46,7 @@ void toe_rack_update(struct toe_tcb *t, const struct toe_walk *w)
 	if (toe_sent_after(n->at, n->end, t->rack_at, t->rack_end)) {
 		t->rack_at = n->at;
 		t->rack_end = n->end;
-		t->rack_rtt_us = (uint32_t)w->now - n->at;
+		t->rack_rtt_us = (uint32_t)w->now - (w->once ? w->once_at : n->at);
 	}
 }
 

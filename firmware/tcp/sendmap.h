@@ -15,7 +15,8 @@ struct toe_walk {
 	uint32_t delivered; /* bytes that are news: acknowledged or SACKed */
 	uint32_t highest; /* with `delivered`: where the highest of them end */
 	uint32_t lowest; /* with `once`: where the lowest of those end that were sent once only */
-	uint32_t oldest_at; /* with `once`: when the first of those was sent */
+	/* With `once`: when the first of those by number was sent, and the last by time. */
+	uint32_t oldest_at, once_at;
 	struct toe_sent newest; /* of them, what was sent last; times is 0 if that is not known */
 	bool once;
 	bool again; /* some of it was sent again: who knows which of the two was acknowledged? */
@@ -120,9 +121,11 @@ static inline void toe_sent_arrived(const struct toe_tcb *t, struct toe_walk *w,
 	w->delivered += to - from;
 	if (e->times == 1 && timed) {
 		if (!w->once)
-			w->oldest_at = e->at;
+			w->oldest_at = w->once_at = e->at;
 		if (!w->once || toe_seq_lt(to, w->lowest))
 			w->lowest = to;
+		if (toe_seq_lt(w->once_at, e->at))
+			w->once_at = e->at;
 		w->once = true;
 	} else if (e->times > 1) {
 		w->again = true;
