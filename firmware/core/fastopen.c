@@ -147,6 +147,7 @@ void toe_fast_active(struct toe_fpc *f, const struct toe_tuple *t, struct toe_op
 		if (p->off > f->now)
 			return;
 		o->fo = p->fo;
+		o->fo.exp |= !p->fo.len && p->asked == TOE_FAST_ASKED;
 		o->fo_mss = p->mss;
 	}
 	o->fast = TOE_FAST_OPTION;
@@ -169,6 +170,21 @@ static void lost(struct toe_fpc *f, struct toe_fast_path *p, bool data)
 	p->off = f->now + OFF_US;
 }
 
+/*
+ * A request was in vain. There are servers that know the experimental option only: that is asked for
+ * once, and if that SYN was lost, too, never again. A cookie for another address is worth more than this.
+ */
+static void asked(struct toe_fpc *f, const struct toe_tuple *tuple, bool exp)
+{
+	struct toe_fast_path *p = place(f, tuple);
+	uint8_t how = exp ? TOE_FAST_ASKED_EXP : TOE_FAST_ASKED;
+
+	if (!is_for(p, tuple) && (p->fo.len || p->off > f->now))
+		return;
+	p = own(f, tuple);
+	p->asked = p->asked > how ? p->asked : how;
+}
+
 void toe_fast_learn(struct toe_fpc *f, const struct toe_tuple *tuple, const struct toe_tcb *t,
 		    const struct toe_seg *syn_ack)
 {
@@ -178,6 +194,8 @@ void toe_fast_learn(struct toe_fpc *f, const struct toe_tuple *tuple, const stru
 	bool data = t->opts & TOE_TCB_FASTOPEN;
 	struct toe_fast_path *p = place(f, tuple);
 
+	if (!cookie && !no_cookie && !t->fo.len && (!again || t->fo.exp))
+		asked(f, tuple, t->fo.exp);
 	if (!cookie && !no_cookie && !again && !is_for(p, tuple))
 		return;
 	p = own(f, tuple);

@@ -19,6 +19,13 @@ struct toe_path {
 	uint8_t dev;
 };
 
+/* How a cookie was asked for in vain. */
+enum toe_fast_asked {
+	TOE_FAST_ASKED_NOT,
+	TOE_FAST_ASKED, /* the next request is in the experimental option */
+	TOE_FAST_ASKED_EXP, /* in that, too */
+};
+
 /*
  * What servers have said about TCP Fast Open (RFC 7413 4.1.3): the cookie for one of our addresses,
  * and the MSS option that came with it. Of the same kind: who forgets it asks again.
@@ -28,6 +35,7 @@ struct toe_fast_path {
 	uint64_t off; /* microseconds; until then it is not used: the path may drop such SYNs */
 	struct toe_fo_cookie fo; /* without bytes: none is known */
 	uint8_t dev;
+	uint8_t asked; /* enum toe_fast_asked, while no cookie is known */
 	uint8_t lost; /* SYNs with the option in a row that were of no use (core/fastopen.c) */
 	uint16_t mss;
 	uint16_t vlan;
