@@ -287,6 +287,7 @@ struct toe_tcb {
 	uint8_t syn_max; /* retransmissions of our SYN or SYN-ACK, at most */
 	uint16_t maxseg; /* TCP_MAXSEG, 0 = not set */
 	uint16_t mss_peer; /* MSS option received */
+	uint16_t mss_own; /* the one sent */
 	uint16_t mtu; /* bytes of IP packet that the path takes, as far as is known (tcp/pmtu.c) */
 	uint16_t mtu_link; /* that the link and the route take */
 	uint16_t dsacks; /* that the peer has told, at most 65535 */

@@ -93,12 +93,16 @@ static void init(struct toe_tcb *t, const struct toe_open *o)
 	t->rcv_wscale = choose_wscale(toe_buf_window_max(t));
 }
 
-/* The MSS that the link and the application allow, as it is offered to the peer. */
+/*
+ * The MSS to offer. It bounds what comes, of which a router on the way from here says nothing for certain
+ * (RFC 8201 5.4). But what narrows a path is mostly a tunnel, in both directions, and its other end may
+ * not be heard by the peer.
+ */
 uint32_t toe_own_mss(const struct toe_tcb *t)
 {
-	uint32_t link = t->mtu_link - t->ip_hdr - 20u;
+	uint32_t path = t->mtu - t->ip_hdr - 20u;
 
-	return t->maxseg ? toe_min32(link, t->maxseg) : link;
+	return t->maxseg ? toe_min32(path, t->maxseg) : path;
 }
 
 /*

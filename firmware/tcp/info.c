@@ -88,7 +88,7 @@ void toe_tcp_info(const struct toe_tcb *t, uint64_t now, struct toe_flow_info *i
 	i->srtt_us = t->srtt_us;
 	i->rttvar_us = t->rttvar_us;
 	i->mtu = t->mtu;
-	i->adv_mss = toe_own_mss(t);
+	i->adv_mss = t->mss_own;
 	i->snd_wscale = t->flags & TOE_TCB_WSCALE ? t->snd_wscale : 0;
 	i->rcv_wscale = t->flags & TOE_TCB_WSCALE ? t->rcv_wscale : 0;
 	i->options = (uint8_t)((t->flags & TOE_TCB_TS ? TOE_INFO_TS : 0) |

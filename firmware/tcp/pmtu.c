@@ -2,8 +2,9 @@
 /*
  * What the path says: its MTU (RFC 1191, RFC 8201), and that something cannot be reached (RFC 5461).
  *
- *   mtu_link   what the link and the route allow: never exceeded, offered to the peer
- *   mtu        what is used; lower if a router said so, or if only smaller segments arrive
+ *   mtu_link   what the link and the route allow: never exceeded
+ *   mtu        what is used, and offered to the peer; lower if a router said so, or if only smaller
+ *              segments arrive
  *   mtu_at     when a larger one is tried again
  *   mtu_probe  the size of the next full segment, once, or of the one up to probe_end that is under
  *              way (RFC 4821): it arrives, and mtu is raised; or it is sent again, smaller
@@ -122,7 +123,8 @@ uint32_t toe_tcp_too_big(struct toe_tcb *t, uint32_t seq, uint32_t mtu, uint32_t
 {
 	if (!under_way(t, seq) || t->state < TOE_TCP_SYN_SENT || t->opts & TOE_TCB_NO_PMTU)
 		return TOE_ACT_C_UNACCEPTABLE;
-	if (!mtu || mtu >= quoted) /* routers older than RFC 1191 say nothing */
+	/* Routers older than RFC 1191 say nothing; others what cannot be. */
+	if (!mtu || (mtu >= quoted && mtu >= t->mtu))
 		mtu = below(toe_min32(quoted, t->mtu));
 	mtu = toe_max32(mtu, least(t));
 	if (t->probe_end && mtu >= t->mtu && mtu < t->mtu_probe) {

@@ -100,5 +100,6 @@ void toe_make_syn(struct toe_tcb *t, uint64_t now, struct toe_out *o, bool again
 	if (again) /* RFC 7413 4.1.3: a path may drop what carries the option */
 		t->opts &= ~(uint32_t)TOE_TCB_FO_OPTION;
 	o->opt_len = toe_opts_syn(t, now, o->opt);
+	t->mss_own = (uint16_t)toe_own_mss(t);
 	o->rexmit = again;
 }

@@ -72,6 +72,15 @@ static void too_big__without_a_size(void)
 	CU_ASSERT_EQUAL(e.t.mtu, 1006);
 }
 
+/* A short packet that would have fitted is quoted: of what cannot be, the size is the likelier part. */
+static void too_big__short_enough(void)
+{
+	struct env e = sending();
+
+	env_run(&e, toe_tcp_too_big(&e.t, ENV_ISN + 1, 900, 600, e.now));
+	CU_ASSERT_EQUAL(e.t.mtu, 900);
+}
+
 /* A path never gets larger by an error. */
 static void too_big__larger(void)
 {
@@ -348,9 +357,10 @@ static void choose__dont(void)
 }
 
 UNIT_MAIN("pmtu", T(too_big__resends_at_once), T(too_big__outside_the_window),
-	  T(too_big__not_below_the_least), T(too_big__without_a_size), T(too_big__larger),
-	  T(probe__arrives), T(probe__is_lost), T(timeout__black_hole), T(timeout__short_segments),
-	  T(unreachable__ends_a_connect), T(unreachable__is_soft_later), T(unreachable__is_over),
-	  T(unreachable__half_open), T(link_mtu__both_ways), T(probe__maxseg_meanwhile),
-	  T(timeout__small_mss), T(probe__link_shrinks_meanwhile), T(probe__link_shrinks_before),
-	  T(link_mtu__larger_in_recovery), T(choose__no_discovery), T(choose__dont))
+	  T(too_big__not_below_the_least), T(too_big__without_a_size), T(too_big__short_enough),
+	  T(too_big__larger), T(probe__arrives), T(probe__is_lost), T(timeout__black_hole),
+	  T(timeout__short_segments), T(unreachable__ends_a_connect), T(unreachable__is_soft_later),
+	  T(unreachable__is_over), T(unreachable__half_open), T(link_mtu__both_ways),
+	  T(probe__maxseg_meanwhile), T(timeout__small_mss), T(probe__link_shrinks_meanwhile),
+	  T(probe__link_shrinks_before), T(link_mtu__larger_in_recovery), T(choose__no_discovery),
+	  T(choose__dont))
