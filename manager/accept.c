@@ -175,7 +175,7 @@ static bool accept_cond(struct tm_sock *s)
 
 static int do_accept(struct tm_sock *s, int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
-	uint64_t deadline = s->opt.rcvtimeo_us ? tm_now_us() + s->opt.rcvtimeo_us : 0;
+	uint64_t deadline = tm_deadline(s->opt.rcvtimeo_us);
 	struct tm_ctx *c;
 	int r, err;
 

@@ -94,7 +94,7 @@ static void let_go(struct tm_ctx *c, struct tm_sock *s)
 static int connect_wait(struct tm_ctx *c, struct tm_sock *s, int fd, bool nonblock,
 			int err_nonblock)
 {
-	uint64_t deadline = s->opt.sndtimeo_us ? tm_now_us() + s->opt.sndtimeo_us : 0;
+	uint64_t deadline = tm_deadline(s->opt.sndtimeo_us);
 	int err;
 
 	if (!connect_done(s) && nonblock) {

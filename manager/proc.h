@@ -100,6 +100,12 @@ static inline uint64_t tm_now_us(void)
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
+/* The end of a wait that may last `us` microseconds; 0 = for ever, of both. */
+static inline uint64_t tm_deadline(uint64_t us)
+{
+	return us ? tm_now_us() + us : 0;
+}
+
 /* The public convention: -1 and errno. */
 static inline ssize_t tm_ret(ssize_t r)
 {

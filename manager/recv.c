@@ -95,30 +95,53 @@ static ssize_t rx_oob(struct tm_sock *s, struct tm_iter *it, int flags)
 	return r;
 }
 
-/* What is there. Bytes; 0: the stream has ended; -errno, among them -EAGAIN. */
-static ssize_t rx_some(struct tm_ctx *c, struct tm_sock *s, struct tm_iter *it, int flags)
+/* Nothing is there: 0 when no more will come, else -errno. `fl` was read before that was looked for. */
+static ssize_t rx_nothing(struct tm_sock *s, uint8_t fl)
+{
+	int err = 0;
+
+	/* As Linux: the end of the stream has come, whatever came after it. */
+	if ((fl & (TOE_FLOW_ERROR | TOE_FLOW_RX_FIN)) == TOE_FLOW_ERROR)
+		err = tm_take_error(s);
+	if (err)
+		return -err;
+	return fl & (TOE_FLOW_ERROR | TOE_FLOW_RX_FIN | TOE_FLOW_CLOSED) || tm_has(s, TM_S_SHUT_RD)
+		   ? 0
+		   : -EAGAIN;
+}
+
+/* Bytes that can be read, *read becomes where they begin; 0: the stream has ended; -errno. */
+static inline ssize_t rx_there(struct tm_ctx *c, struct tm_sock *s, uint64_t *read, bool peek)
 {
 	uint8_t fl = toe_load_acquire(
 	    &s->fb->dev.flags); /* before rx_end: with the FIN seen, that is final */
-	uint64_t read = toe_load(&s->fb->app.rx_read);
-	uint64_t avail = toe_load_acquire(&s->fb->dev.rx_end) - read;
-	uint32_t n;
-	int err;
+	uint64_t avail;
 
-	if (tm_unlikely(toe_load(&s->fb->dev.rx_urg) > read) && avail && avail <= TOE_BUF_MAX)
-		avail = to_the_mark(c, s, &read, avail, flags & MSG_PEEK);
-	if (tm_unlikely(!avail || avail > TOE_BUF_MAX)) {
-		/* As Linux: the end of the stream has come, whatever came after it. */
-		err = (fl & (TOE_FLOW_ERROR | TOE_FLOW_RX_FIN)) == TOE_FLOW_ERROR ? tm_take_error(s)
-										  : 0;
-		if (err)
-			return -err;
-		return fl & (TOE_FLOW_ERROR | TOE_FLOW_RX_FIN | TOE_FLOW_CLOSED) ||
-			       tm_has(s, TM_S_SHUT_RD)
-			   ? 0
-			   : -EAGAIN;
-	}
-	n = avail < it->left ? (uint32_t)avail : (uint32_t)it->left;
+	*read = toe_load(&s->fb->app.rx_read);
+	avail = toe_load_acquire(&s->fb->dev.rx_end) - *read;
+	if (tm_unlikely(toe_load(&s->fb->dev.rx_urg) > *read) && avail && avail <= TOE_BUF_MAX)
+		avail = to_the_mark(c, s, read, avail, peek);
+	if (tm_unlikely(!avail || avail > TOE_BUF_MAX))
+		return rx_nothing(s, fl);
+	return (ssize_t)avail;
+}
+
+static inline void rx_took(struct tm_ctx *c, struct tm_sock *s, uint64_t read)
+{
+	toe_store_release(&s->fb->app.rx_read, read);
+	rx_tell(c, s, read);
+}
+
+/* What is there. Bytes; 0: the stream has ended; -errno, among them -EAGAIN. */
+static ssize_t rx_some(struct tm_ctx *c, struct tm_sock *s, struct tm_iter *it, int flags)
+{
+	uint64_t read;
+	ssize_t avail = rx_there(c, s, &read, flags & MSG_PEEK);
+	uint32_t n;
+
+	if (tm_unlikely(avail <= 0))
+		return avail;
+	n = (size_t)avail < it->left ? (uint32_t)avail : (uint32_t)it->left;
 	if (tm_likely(!(flags & MSG_TRUNC))) {
 		if (tm_unlikely(!tm_iter_valid(it)))
 			return -EFAULT;
@@ -127,11 +150,30 @@ static ssize_t rx_some(struct tm_ctx *c, struct tm_sock *s, struct tm_iter *it, 
 	} else {
 		it->left -= n;
 	}
-	if (tm_likely(!(flags & MSG_PEEK))) {
-		toe_store_release(&s->fb->app.rx_read, read + n);
-		rx_tell(c, s, read + n);
-	}
+	if (tm_likely(!(flags & MSG_PEEK)))
+		rx_took(c, s, read + n);
 	return n;
+}
+
+ssize_t tm_rx_piece(struct tm_ctx *c, struct tm_sock *s, size_t len,
+		    ssize_t (*take)(int to, void *piece, size_t n), int to)
+{
+	uint64_t read;
+	ssize_t r;
+	uint32_t n;
+	void *p;
+
+	tm_spin_lock(&s->rlock);
+	r = rx_there(c, s, &read, false);
+	if (r > 0) {
+		n = (size_t)r < len ? (uint32_t)r : (uint32_t)len;
+		p = tm_rx_at(s, read, &n);
+		r = take(to, p, n);
+		if (r > 0)
+			rx_took(c, s, read + (size_t)r);
+	}
+	tm_spin_unlock(&s->rlock);
+	return r;
 }
 
 static bool rx_ready(struct tm_sock *s)
@@ -162,7 +204,7 @@ static bool peek_ready(struct tm_sock *s)
 static int peek_wait(struct tm_ctx *c, struct tm_sock *s, int fd, size_t want)
 {
 	uint64_t most = toe_load(&s->fb->dev.rx_limit) - 1; /* besides an urgent byte */
-	uint64_t deadline = s->opt.rcvtimeo_us ? tm_now_us() + s->opt.rcvtimeo_us : 0;
+	uint64_t deadline = tm_deadline(s->opt.rcvtimeo_us);
 	int err;
 
 	peek_goal = want < most ? want : most;
@@ -180,7 +222,7 @@ static int rx_begin(struct tm_ctx *c, struct tm_sock *s, int fd, int flags)
 	if (flags & MSG_OOB && tm_kind(s) != TM_LISTEN && tm_kind(s) != TM_EPOLL)
 		return -EINVAL; /* there is none, nor can it come */
 	if (tm_kind(s) == TM_CONNECT)
-		err = tm_tx_begin(c, s, fd, flags);
+		err = tm_tx_begin(&c, s, fd, flags);
 	else if (tm_kind(s) == TM_EPOLL)
 		err = -ENOTSOCK;
 	else if (s->error)
@@ -246,8 +288,8 @@ static tm_cold ssize_t rx_wait(struct tm_ctx *c, struct tm_sock *s, int fd, stru
 			tm_glance(c);
 			return done ? done : -EAGAIN;
 		}
-		if (!deadline && s->opt.rcvtimeo_us)
-			deadline = tm_now_us() + s->opt.rcvtimeo_us;
+		if (!deadline)
+			deadline = tm_deadline(s->opt.rcvtimeo_us);
 		err =
 		    tm_sock_wait(c, s, fd, flags & MSG_PEEK ? peek_ready : rx_ready, -1, deadline);
 		if (err)

@@ -219,18 +219,20 @@ static bool connecting_over(struct tm_sock *s)
 	return connected_by(s, TOE_FLOW_EAGER);
 }
 
-int tm_tx_begin(struct tm_ctx *c, struct tm_sock *s, int fd, int flags)
+int tm_tx_begin(struct tm_ctx **c, struct tm_sock *s, int fd, int flags)
 {
-	uint64_t deadline = s->opt.sndtimeo_us ? tm_now_us() + s->opt.sndtimeo_us : 0;
-	int err;
+	int err = 0;
 
+	*c = tm_ctx_get(&err);
+	if (!*c)
+		return err;
 	if (tm_kind(s) == TM_EPOLL)
 		return -ENOTSOCK;
 	tm_connect_look(s);
 	if (!connecting_over(s)) {
 		if (tm_has(s, TM_S_NONBLOCK) || flags & MSG_DONTWAIT)
 			return -EAGAIN;
-		err = tm_sock_wait(c, s, fd, connecting_over, -1, deadline);
+		err = tm_sock_wait(*c, s, fd, connecting_over, -1, tm_deadline(s->opt.sndtimeo_us));
 		if (err)
 			return err;
 	}
@@ -278,7 +280,7 @@ static int tx_outcome(struct tm_sock *s)
  */
 static ssize_t tx_eager(struct tm_ctx *c, struct tm_sock *s, int fd, struct tm_iter *it, int flags)
 {
-	uint64_t deadline = s->opt.sndtimeo_us ? tm_now_us() + s->opt.sndtimeo_us : 0;
+	uint64_t deadline = tm_deadline(s->opt.sndtimeo_us);
 	ssize_t r = 0;
 	bool full;
 	int err;
@@ -315,7 +317,7 @@ bool tm_tx_release(struct tm_ctx *c, struct tm_sock *s)
  */
 static tm_cold int tx_nothing(struct tm_ctx *c, struct tm_sock *s, int fd, int flags)
 {
-	uint64_t deadline = s->opt.sndtimeo_us ? tm_now_us() + s->opt.sndtimeo_us : 0;
+	uint64_t deadline = tm_deadline(s->opt.sndtimeo_us);
 	bool held;
 	int err;
 
@@ -347,8 +349,8 @@ static tm_cold ssize_t tx_rest(struct tm_ctx *c, struct tm_sock *s, int fd, stru
 			tm_glance(c);
 			return done ? done : -EAGAIN;
 		}
-		if (!deadline && s->opt.sndtimeo_us)
-			deadline = tm_now_us() + s->opt.sndtimeo_us;
+		if (!deadline)
+			deadline = tm_deadline(s->opt.sndtimeo_us);
 		err = tm_tx_wait(c, s, fd, deadline);
 		if (err)
 			return done ? done : err;
@@ -358,10 +360,10 @@ static tm_cold ssize_t tx_rest(struct tm_ctx *c, struct tm_sock *s, int fd, stru
 }
 
 /* The same when the handshake was not done at the call. */
-static tm_cold ssize_t tx_early(struct tm_ctx *c, struct tm_sock *s, int fd, struct tm_iter *it,
-				int flags)
+static tm_cold ssize_t tx_early(struct tm_sock *s, int fd, struct tm_iter *it, int flags)
 {
-	int err = tm_tx_begin(c, s, fd, flags);
+	struct tm_ctx *c;
+	int err = tm_tx_begin(&c, s, fd, flags);
 	ssize_t done, r;
 	bool full;
 
@@ -382,15 +384,16 @@ static tm_cold ssize_t tx_early(struct tm_ctx *c, struct tm_sock *s, int fd, str
 
 tm_hot ssize_t tm_tx(struct tm_sock *s, int fd, struct tm_iter *it, int flags)
 {
+	struct tm_ctx *c;
 	ssize_t r;
 	bool full;
 	int err = 0;
-	struct tm_ctx *c = tm_ctx_get(&err);
 
-	if (tm_unlikely(err))
-		return tm_tx_error(err, flags);
 	if (tm_unlikely(!established(s)))
-		return tx_early(c, s, fd, it, flags);
+		return tx_early(s, fd, it, flags);
+	c = tm_ctx_get(&err);
+	if (tm_unlikely(!c))
+		return tm_tx_error(err, flags);
 	if (tm_unlikely(!it->left))
 		return tm_tx_error(tx_nothing(c, s, fd, flags), flags);
 	if (tm_unlikely(!tm_iter_valid(it)))

@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "toe.h"
@@ -25,7 +26,7 @@ static int pipe_mode(int fd, int end)
 }
 
 /*
- * Until the pipe can be read or written, if it is to be waited for. 1: it can; -EAGAIN, -errno, -EPIPE
+ * Until the pipe can be read or written, if it is to be waited for. 0: it can; -EAGAIN, -errno, -EPIPE
  * when nobody reads it.
  */
 static int pipe_wait(int pipe, short events, bool wait)
@@ -35,27 +36,48 @@ static int pipe_wait(int pipe, short events, bool wait)
 
 	if (r > 0 && p.revents & POLLERR)
 		return -EPIPE;
-	return r ? r : -EAGAIN;
+	if (r < 0)
+		return r;
+	return r ? 0 : -EAGAIN;
 }
 
-/* What was looked at goes to the pipe, and is read then: as much as a pipe with any room takes. */
-static ssize_t rx_piece(struct tm_sock *s, int fd, int pipe, size_t left, int flags)
+/*
+ * Read or write what can be without waiting: locks are held. Named pipes do not know RWF_NOWAIT: as there
+ * was something to read, or room, a moment ago, only who shares one with others may wait.
+ */
+static ssize_t pipe_io(int pipe, short event, void *p, size_t n)
 {
-	char buf[PIPE_BUF];
-	struct iovec iov = { buf, left < sizeof(buf) ? left : sizeof(buf) };
-	struct tm_iter it = { &iov, 0, iov.iov_len };
-	ssize_t r = tm_rx(s, fd, &it, flags | MSG_PEEK);
+	struct iovec iov = { p, n };
+	bool out = event == POLLOUT;
+	ssize_t r = tm_sys(out ? pwritev2(pipe, &iov, 1, -1, RWF_NOWAIT)
+			       : preadv2(pipe, &iov, 1, -1, RWF_NOWAIT));
 
-	if (r <= 0)
+	if (r != -EOPNOTSUPP)
 		return r;
-	r = tm_sys(write(pipe, buf, (size_t)r));
-	if (r <= 0)
-		return r;
-	it = (struct tm_iter){ &iov, 0, (size_t)r };
-	return tm_rx(s, fd, &it, MSG_TRUNC | MSG_DONTWAIT);
+	n = n < PIPE_BUF ? n : PIPE_BUF;
+	return tm_sys(out ? write(pipe, p, n) : read(pipe, p, n));
 }
 
-/* It ends before an urgent byte, which is not in the stream. */
+static ssize_t to_pipe(int pipe, void *piece, size_t n)
+{
+	return pipe_io(pipe, POLLOUT, piece, n);
+}
+
+/* Until the socket can be read and the pipe be written. 1; 0: the stream has ended; -errno. */
+static ssize_t rx_await(struct tm_sock *s, int fd, int pipe, bool sock_waits, bool pipe_waits)
+{
+	char c;
+	struct iovec iov = { &c, 1 };
+	struct tm_iter it = { &iov, 0, 1 };
+	int err = pipe_wait(pipe, POLLOUT, pipe_waits);
+
+	return err ? err : tm_rx(s, fd, &it, MSG_PEEK | (sock_waits ? 0 : MSG_DONTWAIT));
+}
+
+/*
+ * It ends before an urgent byte, which is not in the stream. Where others were faster, and read the
+ * socket or filled the pipe, that is waited for again.
+ */
 static ssize_t rx_pipe(struct tm_sock *s, int fd, int pipe, size_t len, bool nonblock)
 {
 	ssize_t done = 0, r;
@@ -63,37 +85,11 @@ static ssize_t rx_pipe(struct tm_sock *s, int fd, int pipe, size_t len, bool non
 	while ((size_t)done < len && !(done && tm_rx_at_mark(s))) {
 		if (tm_rx_at_mark(s) && !s->opt.oobinline)
 			return 0;
-		r = pipe_wait(pipe, POLLOUT, !done && !nonblock);
-		if (r > 0)
-			r = rx_piece(s, fd, pipe, len - (size_t)done, done ? MSG_DONTWAIT : 0);
-		if (r <= 0)
-			return tm_part(s, done, r);
-		done += r;
-	}
-	return done;
-}
-
-static ssize_t tx_pipe(struct tm_sock *s, int fd, int pipe, size_t len, unsigned flags)
-{
-	uint64_t deadline = s->opt.sndtimeo_us ? tm_now_us() + s->opt.sndtimeo_us : 0;
-	ssize_t done = 0, r;
-	int err = 0;
-	struct tm_ctx *c = tm_ctx_get(&err);
-
-	if (c)
-		err = tm_tx_begin(c, s, fd, 0);
-	if (err)
-		return err;
-	while ((size_t)done < len) {
-		r = pipe_wait(pipe, POLLIN, !done && !(flags & SPLICE_F_NONBLOCK));
-		if (r < 0)
-			return tm_part(s, done, r);
-		r = tm_tx_file(c, s, pipe, NULL, len - (size_t)done, flags & SPLICE_F_MORE);
-		if (r == -EAGAIN && !tm_has(s, TM_S_NONBLOCK)) {
-			err = tm_tx_wait(c, s, fd, deadline);
-			if (!err)
+		r = rx_await(s, fd, pipe, !done, !done && !nonblock);
+		if (r > 0) {
+			r = tm_rx_piece(tm_self, s, len - (size_t)done, to_pipe, pipe);
+			if (r == -EAGAIN)
 				continue;
-			r = err;
 		}
 		if (r <= 0)
 			return tm_part(s, done, r);
@@ -102,9 +98,24 @@ static ssize_t tx_pipe(struct tm_sock *s, int fd, int pipe, size_t len, unsigned
 	return done;
 }
 
+static ssize_t from_pipe(const struct tm_source *src, void *to, size_t n)
+{
+	return pipe_io(src->fd, POLLIN, to, n);
+}
+
+static int from_pipe_wait(const struct tm_source *src, bool first)
+{
+	return pipe_wait(src->fd, POLLIN, first && !src->nonblock);
+}
+
 ssize_t toe_splice(int fd_in, off_t *off_in, int fd_out, off_t *off_out, size_t len, unsigned flags)
 {
 	struct tm_sock *in = tm_sock_of(fd_in), *out = tm_sock_of(fd_out);
+	const struct tm_source src = { .read = from_pipe,
+				       .wait = from_pipe_wait,
+				       .fd = fd_in,
+				       .nonblock = flags & SPLICE_F_NONBLOCK,
+				       .more = flags & SPLICE_F_MORE };
 	bool rx = !tm_is_kernel(in);
 	ssize_t r;
 
@@ -116,6 +127,6 @@ ssize_t toe_splice(int fd_in, off_t *off_in, int fd_out, off_t *off_out, size_t 
 	if (r < 0 || !len)
 		return tm_ret(r < 0 ? r : 0);
 	r = rx ? rx_pipe(in, fd_in, fd_out, len, r || flags & SPLICE_F_NONBLOCK)
-	       : tx_pipe(out, fd_out, fd_in, len, flags);
+	       : tm_tx_from(out, fd_out, &src, len);
 	return tm_ret(tm_tx_error(r, 0));
 }

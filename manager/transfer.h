@@ -76,8 +76,11 @@ ssize_t tm_tx_connect(struct tm_sock *s, int fd, const struct msghdr *msg, int f
 uint32_t tm_tx_room(struct tm_sock *s, int *err);
 /* `n` bytes were written behind tx_end: tell the FPC. The flow lock is held. */
 void tm_tx_commit(struct tm_ctx *c, struct tm_sock *s, size_t n, bool more, bool want_space);
-/* The socket is no flow (yet): wait for one, or why not. 0 or -errno. */
-int tm_tx_begin(struct tm_ctx *c, struct tm_sock *s, int fd, int flags);
+/*
+ * How every writer begins: *c is the thread's context; a socket that is no flow yet becomes one, as far
+ * as the call may wait for that. 0, or -errno why there is none.
+ */
+int tm_tx_begin(struct tm_ctx **c, struct tm_sock *s, int fd, int flags);
 /* A SYN that waits for data (TCP Fast Open) waits no longer. False: there is none. */
 bool tm_tx_release(struct tm_ctx *c, struct tm_sock *s);
 /* Wait for room after a full buffer. */
@@ -88,10 +91,27 @@ int tm_tx_wait(struct tm_ctx *c, struct tm_sock *s, int fd, uint64_t deadline);
  */
 ssize_t tm_part(struct tm_sock *s, ssize_t done, ssize_t r);
 /*
- * One piece of a file, from *off or, if that is NULL, where it stands, into the send buffer: up to its
- * wrap, or to the file's end. `more`: more follows (MSG_MORE). Bytes, 0 at the end, -errno.
+ * What a writer takes its data from when it has none in memory. `read` is called with the flow's lock
+ * held: where a source may make it wait, it says -EAGAIN, and `wait` waits: 0 or -errno.
  */
-ssize_t tm_tx_file(struct tm_ctx *c, struct tm_sock *s, int in, off_t *off, size_t left, bool more);
+struct tm_source {
+	ssize_t (*read)(const struct tm_source *src, void *to, size_t n);
+	int (*wait)(const struct tm_source *src, bool first); /* NULL: there is always something */
+	int fd;
+	off_t *off; /* a file: where to begin, moved on; NULL: where it stands */
+	bool nonblock; /* a pipe is not to be waited for */
+	bool more; /* more follows (MSG_MORE) */
+};
+
+/* `len` bytes of that, or up to its end, are sent (sendfile.c). Bytes or -errno. */
+ssize_t tm_tx_from(struct tm_sock *s, int fd, const struct tm_source *src, size_t len);
+/*
+ * One piece of what there is to read, `len` bytes at most, is offered to `take`, which must not wait,
+ * and counts as read as far as that took it. No other reader comes in between. Bytes, 0 at the end of
+ * the stream, -errno.
+ */
+ssize_t tm_rx_piece(struct tm_ctx *c, struct tm_sock *s, size_t len,
+		    ssize_t (*take)(int to, void *piece, size_t n), int to);
 /* Reading has come to an urgent byte. */
 bool tm_rx_at_mark(const struct tm_sock *s);
 /* The one control message of `msg`, which has `room` bytes for them; or MSG_CTRUNC. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Calls of libtoe whose result is an errno, and the flow that they led to. */
+/* What tests of libtoe share besides the fake: calls whose result is an errno, a stream, SIGPIPE. */
 #ifndef LIBTOE_CALLS_H
 #define LIBTOE_CALLS_H
 
@@ -45,6 +45,33 @@ FAKE uint32_t newest(void)
 			best = i;
 	pthread_mutex_unlock(&fake.lock);
 	return best;
+}
+
+/* Bytes that tell their place in a stream. */
+FAKE uint8_t pattern(uint64_t pos)
+{
+	return (uint8_t)(pos * 31 + pos / 251);
+}
+
+FAKE void fill(uint8_t *p, uint64_t pos, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		p[i] = pattern(pos + i);
+}
+
+FAKE bool is_pattern(const uint8_t *p, uint64_t pos, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (p[i] != pattern(pos + i))
+			return false;
+	return true;
+}
+
+FAKE volatile int sigpipes;
+
+FAKE void on_sigpipe(int sig)
+{
+	sigpipes++;
 }
 
 #endif

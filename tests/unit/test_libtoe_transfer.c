@@ -1,36 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* manager/send.c, recv.c, vector.c, sendfile.c: the data path against a model of the firmware. */
+/* manager/send.c, recv.c, vector.c: the data path against a model of the firmware. */
 #define _GNU_SOURCE
-#include <fcntl.h>
 #include <signal.h>
 #include <time.h>
 
-#include <linux/errqueue.h>
-#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/ioctl.h>
 
-#include "fake_toe.h"
-
-static uint8_t pattern(uint64_t pos)
-{
-	return (uint8_t)(pos * 31 + pos / 251);
-}
-
-static void fill(uint8_t *p, uint64_t pos, uint32_t n)
-{
-	for (uint32_t i = 0; i < n; i++)
-		p[i] = pattern(pos + i);
-}
-
-static bool is_pattern(const uint8_t *p, uint64_t pos, uint32_t n)
-{
-	for (uint32_t i = 0; i < n; i++)
-		if (p[i] != pattern(pos + i))
-			return false;
-	return true;
-}
+#include "libtoe_calls.h"
 
 /* Pieces of changing size, many times around both buffers. */
 static void transfer__wraps(void)
@@ -93,13 +70,6 @@ static void recv__empty_fin_and_reset(void)
 	CU_ASSERT_EQUAL(toe_getsockopt(fd, SOL_SOCKET, SO_ERROR, &v, &len), 0);
 	CU_ASSERT_EQUAL(v, EPIPE);
 	toe_close(fd);
-}
-
-static volatile int sigpipes;
-
-static void on_sigpipe(int sig)
-{
-	sigpipes++;
 }
 
 static void send__after_shutdown_is_a_broken_pipe(void)
@@ -299,219 +269,6 @@ static void vector__scatter_gather(void)
 	toe_close(fd);
 }
 
-static void sendfile__reads_into_the_buffer(void)
-{
-	static uint8_t buf[100000], sent[TOE_BUF_DEFAULT];
-	int file = memfd_create("file", 0), fd;
-	off_t off = 1000;
-	uint32_t flow;
-
-	fill(buf, 0, sizeof(buf));
-	CU_ASSERT_EQUAL(write(file, buf, sizeof(buf)), sizeof(buf));
-	toe_store(&fake.keep, true);
-	fd = fake_pair(&flow, SOCK_NONBLOCK);
-	CU_ASSERT_EQUAL(toe_sendfile(fd, file, &off, sizeof(buf)), TOE_BUF_DEFAULT);
-	CU_ASSERT_EQUAL(off, 1000 + TOE_BUF_DEFAULT);
-	fake_sent(flow, 0, sent, sizeof(sent));
-	CU_ASSERT(is_pattern(sent, 1000, sizeof(sent)));
-	CU_ASSERT_EQUAL(toe_sendfile(fd, file, &off, sizeof(buf)), -1);
-	CU_ASSERT_EQUAL(errno, EAGAIN);
-	fake_ack(flow);
-	CU_ASSERT_EQUAL(toe_sendfile(fd, file, &off, sizeof(buf)),
-			sizeof(buf) - 1000 - TOE_BUF_DEFAULT); /* to its end */
-	CU_ASSERT_EQUAL(toe_sendfile(fd, file, &off, 10), 0);
-	toe_store(&fake.keep, false);
-	close(file);
-	toe_close(fd);
-}
-
-static void splice__from_a_socket(void)
-{
-	static uint8_t buf[10000], got[10000];
-	int p[2], fd;
-	uint32_t flow;
-	off_t off = 0;
-
-	fill(buf, 0, sizeof(buf));
-	CU_ASSERT_EQUAL(pipe(p), 0);
-	fd = fake_pair(&flow, SOCK_NONBLOCK);
-	CU_ASSERT_EQUAL(toe_splice(fd, NULL, p[1], NULL, 100, 0), -1);
-	CU_ASSERT_EQUAL(errno, EAGAIN);
-	fake_peer_send(flow, buf, sizeof(buf));
-	CU_ASSERT_EQUAL(toe_splice(fd, NULL, p[1], NULL, 9000, 0), 9000);
-	CU_ASSERT_EQUAL(read(p[0], got, sizeof(got)), 9000);
-	CU_ASSERT(is_pattern(got, 0, 9000));
-	CU_ASSERT_EQUAL(toe_splice(fd, NULL, p[1], NULL, 9000, 0), 1000); /* what is there */
-	CU_ASSERT_EQUAL(read(p[0], got, sizeof(got)), 1000);
-	CU_ASSERT(is_pattern(got, 9000, 1000));
-	/* A full pipe takes nothing, and nothing is lost. */
-	fcntl(p[1], F_SETPIPE_SZ, 4096);
-	fake_peer_send(flow, buf, sizeof(buf));
-	CU_ASSERT_EQUAL(toe_splice(fd, NULL, p[1], NULL, 9000, 0), 4096);
-	CU_ASSERT_EQUAL(toe_splice(fd, NULL, p[1], NULL, 9000, SPLICE_F_NONBLOCK), -1);
-	CU_ASSERT_EQUAL(errno, EAGAIN);
-	CU_ASSERT_EQUAL(read(p[0], got, sizeof(got)), 4096);
-	CU_ASSERT_EQUAL(toe_splice(fd, NULL, p[1], NULL, 100, 0), 100);
-	CU_ASSERT_EQUAL(read(p[0], got, sizeof(got)), 100);
-	CU_ASSERT(is_pattern(got, 4096, 100));
-	CU_ASSERT_EQUAL(toe_splice(fd, &off, p[1], NULL, 100, 0), -1);
-	CU_ASSERT_EQUAL(errno, ESPIPE);
-	CU_ASSERT_EQUAL(toe_splice(fd, NULL, fd, NULL, 100, 0), -1);
-	CU_ASSERT_EQUAL(errno, EINVAL);
-	close(p[0]);
-	close(p[1]);
-	toe_close(fd);
-}
-
-/* What cannot be waited for, or never comes, is not waited for: the alarm ends who does. */
-static void splice__does_not_wait_in_vain(void)
-{
-	uint8_t buf[5000] = { 0 };
-	uint32_t flow;
-	int p[2], fd = fake_pair(&flow, 0);
-
-	alarm(10);
-	signal(SIGPIPE, on_sigpipe);
-	sigpipes = 0;
-	CU_ASSERT_EQUAL(pipe2(p, O_NONBLOCK), 0);
-	fcntl(p[1], F_SETPIPE_SZ, 4096);
-	fake_peer_send(flow, buf, sizeof(buf));
-	CU_ASSERT_EQUAL(toe_splice(fd, NULL, p[1], NULL, sizeof(buf), 0), 4096);
-	CU_ASSERT_EQUAL(toe_splice(fd, NULL, p[1], NULL, 100, 0), -1); /* full */
-	CU_ASSERT_EQUAL(errno, EAGAIN);
-	CU_ASSERT_EQUAL(toe_splice(fd, NULL, p[0], NULL, 100, 0), -1); /* the wrong end */
-	CU_ASSERT_EQUAL(errno, EBADF);
-	CU_ASSERT_EQUAL(toe_splice(p[1], NULL, fd, NULL, 100, 0), -1);
-	CU_ASSERT_EQUAL(errno, EBADF);
-	CU_ASSERT_EQUAL(toe_recv(fd, buf, sizeof(buf), 0), 904);
-	close(p[0]);
-	CU_ASSERT_EQUAL(toe_splice(fd, NULL, p[1], NULL, 100, 0), -1); /* nobody reads */
-	CU_ASSERT_EQUAL(errno, EPIPE);
-	CU_ASSERT_EQUAL(sigpipes, 1);
-	alarm(0);
-	close(p[1]);
-	toe_close(fd);
-}
-
-static void splice__to_a_socket(void)
-{
-	static uint8_t buf[60000], sent[60000];
-	int p[2], fd;
-	uint32_t flow;
-
-	fill(buf, 0, sizeof(buf));
-	CU_ASSERT_EQUAL(pipe(p), 0);
-	fd = fake_pair(&flow, SOCK_NONBLOCK);
-	CU_ASSERT_EQUAL(toe_splice(p[0], NULL, fd, NULL, 100, SPLICE_F_NONBLOCK), -1);
-	CU_ASSERT_EQUAL(errno, EAGAIN);
-	CU_ASSERT_EQUAL(write(p[1], buf, sizeof(buf)), sizeof(buf));
-	CU_ASSERT_EQUAL(toe_splice(p[0], NULL, fd, NULL, 1 << 20, SPLICE_F_MORE), sizeof(buf));
-	fake_step();
-	CU_ASSERT_EQUAL(fake.flow[flow].send_flags, TOE_SEND_MORE);
-	fake_sent(flow, 0, sent, sizeof(sent));
-	CU_ASSERT(is_pattern(sent, 0, sizeof(sent)));
-	close(p[1]);
-	CU_ASSERT_EQUAL(toe_splice(p[0], NULL, fd, NULL, 100, 0),
-			0); /* nobody will write any more */
-	close(p[0]);
-	toe_close(fd);
-}
-
-/* What the error queue says of sends with MSG_ZEROCOPY: their numbers, 1 + the last << 32; or -errno. */
-static int64_t told(int fd, bool room)
-{
-	char ctl[CMSG_SPACE(sizeof(struct sock_extended_err) + sizeof(struct sockaddr_in))];
-	struct msghdr m = { .msg_control = ctl, .msg_controllen = room ? sizeof(ctl) : 0 };
-	struct sock_extended_err e;
-
-	if (toe_recvmsg(fd, &m, MSG_ERRQUEUE))
-		return -errno;
-	CU_ASSERT_EQUAL(m.msg_flags, room ? MSG_ERRQUEUE : MSG_ERRQUEUE | MSG_CTRUNC);
-	if (!room)
-		return 0;
-	CU_ASSERT_EQUAL(CMSG_FIRSTHDR(&m)->cmsg_level, IPPROTO_IP);
-	CU_ASSERT_EQUAL(CMSG_FIRSTHDR(&m)->cmsg_type, IP_RECVERR);
-	memcpy(&e, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(e));
-	CU_ASSERT(!e.ee_errno && e.ee_origin == SO_EE_ORIGIN_ZEROCOPY &&
-		  e.ee_code == SO_EE_CODE_ZEROCOPY_COPIED);
-	return (int64_t)e.ee_info | (int64_t)(e.ee_data + 1) << 32;
-}
-
-static void zerocopy__tells_that_it_has_copied(void)
-{
-	int one = 1, ep = toe_epoll_create1(0), fd;
-	struct epoll_event ev = { .events = EPOLLET }, got;
-	uint32_t flow;
-
-	fd = fake_pair(&flow, SOCK_NONBLOCK);
-	CU_ASSERT_EQUAL(toe_epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev), 0);
-	CU_ASSERT_EQUAL(toe_send(fd, "ab", 2, MSG_ZEROCOPY), 2); /* not asked for */
-	CU_ASSERT_EQUAL(told(fd, true), -EAGAIN);
-	CU_ASSERT_EQUAL(toe_setsockopt(fd, SOL_SOCKET, SO_ZEROCOPY, &one, sizeof(one)), 0);
-	CU_ASSERT_EQUAL(toe_epoll_wait(ep, &got, 1, 0), 0);
-	CU_ASSERT_EQUAL(toe_send(fd, "ab", 2, MSG_ZEROCOPY), 2);
-	CU_ASSERT_EQUAL(toe_send(fd, "ab", 2, 0), 2);
-	CU_ASSERT_EQUAL(toe_send(fd, "ab", 2, MSG_ZEROCOPY), 2);
-	CU_ASSERT_EQUAL(toe_epoll_wait(ep, &got, 1, 0), 1);
-	CU_ASSERT_EQUAL(got.events, EPOLLERR);
-	CU_ASSERT_EQUAL(toe_epoll_wait(ep, &got, 1, 0), 0);
-	CU_ASSERT_EQUAL(told(fd, true), 0 | 2ll << 32);
-	CU_ASSERT_EQUAL(told(fd, true), -EAGAIN);
-	CU_ASSERT_EQUAL(toe_send(fd, "ab", 2, MSG_ZEROCOPY), 2);
-	CU_ASSERT_EQUAL(told(fd, true), 2 | 3ll << 32);
-	CU_ASSERT_EQUAL(toe_send(fd, "ab", 2, MSG_ZEROCOPY), 2);
-	CU_ASSERT_EQUAL(told(fd, false), 0);
-	toe_close(fd);
-	toe_close(ep);
-}
-
-enum { COPIES = 20000 };
-
-struct asked {
-	int fd;
-	bool over; /* nothing more will be sent */
-	uint32_t n; /* that this thread was told of */
-};
-
-static void *ask(void *arg)
-{
-	struct asked *a = arg;
-	int64_t r;
-	bool over;
-
-	do {
-		over = toe_load_acquire(&a->over);
-		r = told(a->fd, true);
-		CU_ASSERT(r == -EAGAIN || (r & 0xffffffff) < r >> 32);
-		a->n += r < 0 ? 0 : (uint32_t)((r >> 32) - (r & 0xffffffff));
-	} while (r >= 0 || !over);
-	return NULL;
-}
-
-/* However many threads ask, each number is told once. */
-static void zerocopy__many_ask(void)
-{
-	int one = 1;
-	uint32_t flow;
-	struct asked a[2] = { 0 };
-	pthread_t t[2];
-
-	fake_start();
-	a[0].fd = a[1].fd = fake_pair(&flow, SOCK_NONBLOCK);
-	toe_setsockopt(a[0].fd, SOL_SOCKET, SO_ZEROCOPY, &one, sizeof(one));
-	for (unsigned i = 0; i < 2; i++)
-		pthread_create(&t[i], NULL, ask, &a[i]);
-	for (unsigned i = 0; i < COPIES; i++)
-		CU_ASSERT_EQUAL(toe_send(a[0].fd, "x", 1, MSG_ZEROCOPY), 1);
-	for (unsigned i = 0; i < 2; i++)
-		toe_store_release(&a[i].over, true);
-	for (unsigned i = 0; i < 2; i++)
-		pthread_join(t[i], NULL);
-	CU_ASSERT_EQUAL(a[0].n + a[1].n, COPIES);
-	toe_close(a[0].fd);
-	fake_stop();
-}
-
 static void *unstick(void *arg)
 {
 	usleep(30000);
@@ -606,15 +363,6 @@ static void transfer__two_threads(void)
 	fake_stop();
 }
 
-static void *in_two_parts(void *arg)
-{
-	usleep(10000);
-	fake_peer_send(*(uint32_t *)arg, "abc", 3);
-	usleep(30000);
-	fake_peer_send(*(uint32_t *)arg, "def", 3);
-	return NULL;
-}
-
 /* Nothing is taken, but all is waited for. */
 static void recv__peek_waits_for_all(void)
 {
@@ -624,7 +372,7 @@ static void recv__peek_waits_for_all(void)
 	char b[6];
 
 	fake_start();
-	pthread_create(&t, NULL, in_two_parts, &flow);
+	pthread_create(&t, NULL, late_sender, &flow);
 	CU_ASSERT_EQUAL(toe_recv(fd, b, 6, MSG_PEEK | MSG_WAITALL), 6);
 	pthread_join(t, NULL);
 	CU_ASSERT_EQUAL(toe_recv(fd, b, 6, 0), 6);
@@ -633,111 +381,6 @@ static void recv__peek_waits_for_all(void)
 	CU_ASSERT_EQUAL(toe_recv(fd, b, 6, MSG_PEEK | MSG_WAITALL), 2);
 	toe_close(fd);
 	fake_stop();
-	fake_step();
-}
-
-static int at_mark(int fd)
-{
-	int v = -1;
-
-	toe_ioctl(fd, SIOCATMARK, &v);
-	return v;
-}
-
-/* Five bytes, the fourth is urgent. */
-static int with_urgent(uint32_t *flow)
-{
-	int fd = fake_pair(flow, SOCK_NONBLOCK);
-
-	toe_store(&fake_block(*flow)->dev.rx_urg, 4);
-	fake_peer_send(*flow, "abcXd", 5);
-	return fd;
-}
-
-static void oob__out_of_band(void)
-{
-	struct epoll_event ev = { .events = EPOLLPRI };
-	int ep = toe_epoll_create1(0), n = 0;
-	uint32_t flow;
-	int fd = with_urgent(&flow);
-	char b[8];
-
-	toe_epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev);
-	CU_ASSERT_EQUAL(toe_epoll_wait(ep, &ev, 1, 0), 1);
-	CU_ASSERT_EQUAL(ev.events, EPOLLPRI);
-	toe_ioctl(fd, FIONREAD, &n);
-	CU_ASSERT_EQUAL(n, 3);
-	CU_ASSERT_EQUAL(toe_recv(fd, b, 8, 0), 3); /* stops at the mark */
-	CU_ASSERT_EQUAL(at_mark(fd), 1);
-	CU_ASSERT(toe_recv(fd, b, 8, MSG_OOB | MSG_PEEK) == 1 && b[0] == 'X');
-	CU_ASSERT(toe_recv(fd, b, 8, MSG_OOB) == 1 && b[0] == 'X');
-	CU_ASSERT(toe_recv(fd, b, 8, MSG_OOB) < 0 && errno == EINVAL);
-	CU_ASSERT_EQUAL(toe_epoll_wait(ep, &ev, 1, 0), 0);
-	CU_ASSERT(toe_recv(fd, b, 8, 0) == 1 && b[0] == 'd'); /* without it */
-	CU_ASSERT_EQUAL(at_mark(fd), 0);
-	/* Announced, not there. */
-	toe_store(&fake_block(flow)->dev.rx_urg, 7);
-	CU_ASSERT(toe_recv(fd, b, 8, MSG_OOB) < 0 && errno == EAGAIN);
-	fake_peer_send(flow, "eY", 2);
-	CU_ASSERT(toe_recv(fd, b, 8, 0) == 1 && b[0] == 'e');
-	CU_ASSERT(toe_recv(fd, b, 8, 0) < 0 && errno == EAGAIN); /* passes it */
-	CU_ASSERT(toe_recv(fd, b, 8, MSG_OOB) < 0 && errno == EINVAL);
-	toe_close(fd);
-	toe_close(ep);
-	fake_step();
-}
-
-static void oob__inline_and_sent(void)
-{
-	uint32_t flow;
-	int fd = with_urgent(&flow), one = 1;
-	char b[8];
-
-	toe_setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one));
-	CU_ASSERT_EQUAL(toe_recv(fd, b, 8, 0), 3);
-	CU_ASSERT_EQUAL(at_mark(fd), 1);
-	CU_ASSERT(toe_recv(fd, b, 8, MSG_OOB) < 0 && errno == EINVAL);
-	CU_ASSERT(toe_recv(fd, b, 8, 0) == 2 && b[0] == 'X');
-	CU_ASSERT_EQUAL(toe_send(fd, "hey", 3, MSG_OOB), 3);
-	fake_step();
-	CU_ASSERT_EQUAL(fake.flow[flow].send_flags, TOE_SEND_OOB);
-	CU_ASSERT_EQUAL(fake.flow[flow].sent, 3);
-	toe_close(fd);
-	fake_step();
-}
-
-/* Looking leaves the urgent byte where it is; nothing reads across it. */
-static void oob__mark_of_peek_and_waitall(void)
-{
-	struct timeval tv = { .tv_usec = 20000 };
-	struct msghdr m = { .msg_iovlen = 1 };
-	uint32_t flow;
-	int fd = with_urgent(&flow);
-	char b[8];
-
-	m.msg_iov = &(struct iovec){ b, 1 };
-	toe_fcntl(fd, F_SETFL, 0);
-	toe_setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
-	CU_ASSERT_EQUAL(toe_recv(fd, b, 5, MSG_PEEK | MSG_WAITALL), 3);
-	CU_ASSERT_EQUAL(toe_recv(fd, b, 4, MSG_WAITALL), 3);
-	CU_ASSERT_EQUAL(at_mark(fd), 1);
-	CU_ASSERT(toe_recv(fd, b, 8, MSG_PEEK) == 1 && b[0] == 'd');
-	CU_ASSERT_EQUAL(at_mark(fd), 1);
-	CU_ASSERT(toe_recvmsg(fd, &m, MSG_OOB) == 1 && b[0] == 'X' && m.msg_flags == MSG_OOB);
-	CU_ASSERT(toe_recv(fd, b, 8, 0) == 1 && b[0] == 'd');
-	/* It alone is nothing to look at. */
-	toe_store(&fake_block(flow)->dev.rx_urg, 6);
-	fake_peer_send(flow, "Y", 1);
-	CU_ASSERT(toe_recv(fd, b, 8, MSG_PEEK) < 0 && errno == EAGAIN);
-	CU_ASSERT_EQUAL(at_mark(fd), 1);
-	CU_ASSERT(toe_recv(fd, b, 8, MSG_OOB) == 1 && b[0] == 'Y');
-	CU_ASSERT(toe_recv(fd, b, 8, 0) < 0 && errno == EAGAIN); /* passes it */
-	/* One that comes while a read waits for more ends it. */
-	toe_store(&fake_block(flow)->dev.rx_urg, 9);
-	fake_peer_send(flow, "efZ", 3);
-	CU_ASSERT_EQUAL(toe_recv(fd, b, 8, MSG_WAITALL), 2);
-	CU_ASSERT_EQUAL(at_mark(fd), 1);
-	toe_close(fd);
 	fake_step();
 }
 
@@ -805,12 +448,8 @@ static void inq__tells_what_is_left(void)
 }
 
 FAKE_MAIN("libtoe_transfer", T(vector__null_is_a_bad_address), T(inq__tells_what_is_left),
-	  T(recv__peek_waits_for_all), T(oob__out_of_band), T(oob__inline_and_sent),
-	  T(oob__mark_of_peek_and_waitall), T(transfer__wraps), T(recv__empty_fin_and_reset),
+	  T(recv__peek_waits_for_all), T(transfer__wraps), T(recv__empty_fin_and_reset),
 	  T(send__after_shutdown_is_a_broken_pipe), T(recv__peek_trunc_waitall),
 	  T(recv__tells_seldom), T(send__full_buffer), T(send__takes_the_space_that_is_told_of),
 	  T(send__blocks_until_there_is_room), T(recv__blocks_and_times_out),
-	  T(vector__scatter_gather), T(sendfile__reads_into_the_buffer), T(splice__from_a_socket),
-	  T(splice__does_not_wait_in_vain), T(splice__to_a_socket),
-	  T(zerocopy__tells_that_it_has_copied), T(zerocopy__many_ask), T(push__full_ring),
-	  T(transfer__two_threads))
+	  T(vector__scatter_gather), T(push__full_ring), T(transfer__two_threads))
