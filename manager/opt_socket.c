@@ -6,16 +6,6 @@
 
 #include "option.h"
 
-static int set_keepalive(struct tm_sock *s, int64_t v)
-{
-	return tm_opt_flag(s, TOE_SO_KEEPALIVE, TOE_OPT_KEEPALIVE, v);
-}
-
-static int64_t get_keepalive(struct tm_sock *s)
-{
-	return !!(s->opt.so.flags & TOE_SO_KEEPALIVE);
-}
-
 static int64_t get_error(struct tm_sock *s)
 {
 	return tm_take_error(s);
@@ -113,62 +103,6 @@ static int64_t get_rcvlowat(struct tm_sock *s)
 	return s->opt.rcvlowat ? s->opt.rcvlowat : 1;
 }
 
-/* They say who may bind; a connection keeps what it was told, or its listener was. */
-static int set_reuseaddr(struct tm_sock *s, int64_t v)
-{
-	s->opt.reuseaddr = v != 0;
-	return 0;
-}
-
-static int64_t get_reuseaddr(struct tm_sock *s)
-{
-	return s->opt.reuseaddr;
-}
-
-static int set_reuseport(struct tm_sock *s, int64_t v)
-{
-	s->opt.reuseport = v != 0;
-	return 0;
-}
-
-static int64_t get_reuseport(struct tm_sock *s)
-{
-	return s->opt.reuseport;
-}
-
-static int set_oobinline(struct tm_sock *s, int64_t v)
-{
-	s->opt.oobinline = v != 0;
-	return 0;
-}
-
-static int64_t get_oobinline(struct tm_sock *s)
-{
-	return s->opt.oobinline;
-}
-
-static int set_rcvtimeo(struct tm_sock *s, int64_t v)
-{
-	s->opt.rcvtimeo_us = (uint64_t)v;
-	return 0;
-}
-
-static int64_t get_rcvtimeo(struct tm_sock *s)
-{
-	return (int64_t)s->opt.rcvtimeo_us;
-}
-
-static int set_sndtimeo(struct tm_sock *s, int64_t v)
-{
-	s->opt.sndtimeo_us = (uint64_t)v;
-	return 0;
-}
-
-static int64_t get_sndtimeo(struct tm_sock *s)
-{
-	return (int64_t)s->opt.sndtimeo_us;
-}
-
 static int set_linger(struct tm_sock *s, int64_t v)
 {
 	s->opt.linger_s = (int32_t)v;
@@ -180,20 +114,6 @@ static int64_t get_linger(struct tm_sock *s)
 	return s->opt.linger_s;
 }
 
-/* Sends with MSG_ZEROCOPY tell when they are done with what they send: at once (errqueue.c). */
-static int set_zerocopy(struct tm_sock *s, int64_t v)
-{
-	if (v < 0 || v > 1)
-		return -EINVAL;
-	s->opt.zerocopy = (uint8_t)v;
-	return 0;
-}
-
-static int64_t get_zerocopy(struct tm_sock *s)
-{
-	return s->opt.zerocopy;
-}
-
 static const struct tm_opt rows[] = {
 	{ SO_ERROR, O_INT, .get = get_error },
 	{ SO_TYPE, O_INT, .get = get_type },
@@ -201,17 +121,19 @@ static const struct tm_opt rows[] = {
 	{ SO_PROTOCOL, O_INT, .get = get_protocol },
 	{ SO_ACCEPTCONN, O_INT, .get = get_zero },
 	{ SO_LINGER, O_LINGER, .set = set_linger, .get = get_linger },
-	{ SO_RCVTIMEO, O_TIMEVAL, .set = set_rcvtimeo, .get = get_rcvtimeo },
-	{ SO_SNDTIMEO, O_TIMEVAL, .set = set_sndtimeo, .get = get_sndtimeo },
+	{ SO_RCVTIMEO, O_TIMEVAL, .field = { TM_FIELD(rcvtimeo_us) } },
+	{ SO_SNDTIMEO, O_TIMEVAL, .field = { TM_FIELD(sndtimeo_us) } },
 	{ SO_RCVBUF, O_BUF, .set = set_rcvbuf, .get = get_rcvbuf },
 	{ SO_SNDBUF, O_BUF, .set = set_sndbuf, .get = get_sndbuf },
 	{ SO_RCVLOWAT, O_INT, .set = set_rcvlowat, .get = get_rcvlowat },
 	{ SO_SNDLOWAT, O_INT, .get = get_one },
-	{ SO_KEEPALIVE, O_INT, .set = set_keepalive, .get = get_keepalive },
-	{ SO_OOBINLINE, O_INT, .set = set_oobinline, .get = get_oobinline },
-	{ SO_REUSEADDR, O_INT, .set = set_reuseaddr, .get = get_reuseaddr },
-	{ SO_REUSEPORT, O_INT, .set = set_reuseport, .get = get_reuseport },
-	{ SO_ZEROCOPY, O_INT, .set = set_zerocopy, .get = get_zerocopy },
+	{ SO_KEEPALIVE, O_BOOL, .flag = TOE_SO_KEEPALIVE, .field.option = TOE_OPT_KEEPALIVE },
+	{ SO_OOBINLINE, O_BOOL, .field = { TM_FIELD(oobinline) } },
+	/* They say who may bind; a connection keeps what it was told, or its listener was. */
+	{ SO_REUSEADDR, O_BOOL, .field = { TM_FIELD(reuseaddr) } },
+	{ SO_REUSEPORT, O_BOOL, .field = { TM_FIELD(reuseport) } },
+	/* Sends with MSG_ZEROCOPY tell when they are done with what they send: at once (errqueue.c). */
+	{ SO_ZEROCOPY, O_INT, .field = { TM_FIELD(zerocopy), .most = 1 } },
 	{ SO_BROADCAST, O_INT, .set = set_nothing, .get = get_zero }, /* means nothing on TCP */
 	{ SO_DONTROUTE, O_INT, .set = set_off_only, .get = get_zero },
 };

@@ -26,16 +26,6 @@ const char tm_cc_name[TOE_CC_COUNT][TM_CC_NAME] = {
 #undef TOE_CC
 };
 
-static int set_nodelay(struct tm_sock *s, int64_t v)
-{
-	return tm_opt_flag(s, TOE_SO_NODELAY, TOE_OPT_NODELAY, v);
-}
-
-static int64_t get_nodelay(struct tm_sock *s)
-{
-	return s->opt.so.flags & TOE_SO_NODELAY;
-}
-
 /* While corked, sends say so; letting go is a send of nothing that does not. */
 static int set_cork(struct tm_sock *s, int64_t v)
 {
@@ -157,14 +147,8 @@ static int set_fastopen_connect(struct tm_sock *s, int64_t v)
 {
 	if (v < 0 || v > 1 || tm_kind(s) != TM_FRESH)
 		return -EINVAL;
-	s->opt.so.flags &= ~(uint32_t)TOE_SO_FASTOPEN;
-	s->opt.so.flags |= v ? TOE_SO_FASTOPEN : 0;
+	tm_opt_flag(s, TOE_SO_FASTOPEN, v);
 	return 0;
-}
-
-static int64_t get_fastopen_connect(struct tm_sock *s)
-{
-	return !!(s->opt.so.flags & TOE_SO_FASTOPEN);
 }
 
 /* Without a cookie, on either side: where the network is trusted to tell true addresses (tcp(7)). */
@@ -172,15 +156,9 @@ static int set_fastopen_no_cookie(struct tm_sock *s, int64_t v)
 {
 	if (v < 0 || v > 1 || (tm_kind(s) != TM_FRESH && tm_kind(s) != TM_LISTEN))
 		return -EINVAL;
-	s->opt.so.flags &= ~(uint32_t)TOE_SO_FASTOPEN_NO_COOKIE;
-	s->opt.so.flags |= v ? TOE_SO_FASTOPEN_NO_COOKIE : 0;
+	tm_opt_flag(s, TOE_SO_FASTOPEN_NO_COOKIE, v);
 	tm_opt_inherit(s);
 	return 0;
-}
-
-static int64_t get_fastopen_no_cookie(struct tm_sock *s)
-{
-	return !!(s->opt.so.flags & TOE_SO_FASTOPEN_NO_COOKIE);
 }
 
 /*
@@ -210,20 +188,6 @@ static int get_fastopen_key(struct tm_sock *s, void *value, socklen_t *len)
 	return 0;
 }
 
-/* recvmsg tells what is left to read (TCP_CM_INQ). */
-static int set_inq(struct tm_sock *s, int64_t v)
-{
-	if (v < 0 || v > 1)
-		return -EINVAL;
-	s->opt.inq = (uint8_t)v;
-	return 0;
-}
-
-static int64_t get_inq(struct tm_sock *s)
-{
-	return s->opt.inq;
-}
-
 static int set_cc(struct tm_sock *s, int64_t v)
 {
 	s->opt.so.cc = (uint8_t)(1 + v);
@@ -240,28 +204,30 @@ static int64_t get_cc(struct tm_sock *s)
 }
 
 static const struct tm_opt rows[] = {
-	{ TCP_NODELAY, O_INT, .set = set_nodelay, .get = get_nodelay },
+	{ TCP_NODELAY, O_BOOL, .flag = TOE_SO_NODELAY, .field.option = TOE_OPT_NODELAY },
 	{ TCP_CORK, O_INT, .set = set_cork, .get = get_cork },
 	{ TCP_QUICKACK, O_INT, .set = set_quickack, .get = get_quickack },
 	{ TCP_LINGER2, O_INT, .set = set_linger2, .get = get_linger2 },
-	{ TCP_KEEPIDLE, O_FIELD,
-	  .field = { TOE_OPT_KEEPIDLE, TM_FIELD(keep_idle_s), 1, 32767, 7200 } },
-	{ TCP_KEEPINTVL, O_FIELD,
-	  .field = { TOE_OPT_KEEPINTVL, TM_FIELD(keep_intvl_s), 1, 32767, 75 } },
-	{ TCP_KEEPCNT, O_FIELD, .field = { TOE_OPT_KEEPCNT, TM_FIELD(keep_cnt), 1, 127, 9 } },
-	{ TCP_SYNCNT, O_FIELD, .field = { TOE_OPT_SYNCNT, TM_FIELD(syncnt), 1, 127, 7 } },
-	{ TCP_USER_TIMEOUT, O_FIELD,
-	  .field = { TOE_OPT_USER_TIMEOUT, TM_FIELD(user_timeout_ms), 0, INT32_MAX, 0 } },
-	{ TCP_NOTSENT_LOWAT, O_FIELD, /* negative: as good as none */
-	  .field = { TOE_OPT_NOTSENT_LOWAT, TM_FIELD(notsent_lowat), INT32_MIN, INT32_MAX, 0 } },
+	{ TCP_KEEPIDLE, O_INT,
+	  .field = { TM_FIELD(so.keep_idle_s), TOE_OPT_KEEPIDLE, 1, 32767, 7200 } },
+	{ TCP_KEEPINTVL, O_INT,
+	  .field = { TM_FIELD(so.keep_intvl_s), TOE_OPT_KEEPINTVL, 1, 32767, 75 } },
+	{ TCP_KEEPCNT, O_INT, .field = { TM_FIELD(so.keep_cnt), TOE_OPT_KEEPCNT, 1, 127, 9 } },
+	{ TCP_SYNCNT, O_INT, .field = { TM_FIELD(so.syncnt), TOE_OPT_SYNCNT, 1, 127, 7 } },
+	{ TCP_USER_TIMEOUT, O_INT,
+	  .field = { TM_FIELD(so.user_timeout_ms), TOE_OPT_USER_TIMEOUT, 0, INT32_MAX, 0 } },
+	/* Negative: as good as none. */
+	{ TCP_NOTSENT_LOWAT, O_INT,
+	  .field = { TM_FIELD(so.notsent_lowat), TOE_OPT_NOTSENT_LOWAT, INT32_MIN, INT32_MAX, 0 } },
 	{ TCP_DEFER_ACCEPT, O_INT, .set = set_defer, .get = get_defer },
 	{ TCP_FASTOPEN, O_INT, .set = set_fastopen, .get = get_fastopen },
-	{ TCP_FASTOPEN_CONNECT, O_INT, .set = set_fastopen_connect, .get = get_fastopen_connect },
+	{ TCP_FASTOPEN_CONNECT, O_INT, .set = set_fastopen_connect, .flag = TOE_SO_FASTOPEN },
 	{ TCP_FASTOPEN_NO_COOKIE, O_INT, .set = set_fastopen_no_cookie,
-	  .get = get_fastopen_no_cookie },
+	  .flag = TOE_SO_FASTOPEN_NO_COOKIE },
 	{ TCP_FASTOPEN_KEY, O_RAW, .set_raw = set_fastopen_key, .get_raw = get_fastopen_key },
 	{ TCP_MAXSEG, O_INT, .set = set_maxseg, .get = get_maxseg },
-	{ TCP_INQ, O_INT, .set = set_inq, .get = get_inq },
+	/* recvmsg tells what is left to read (TCP_CM_INQ). */
+	{ TCP_INQ, O_INT, .field = { TM_FIELD(inq), .most = 1 } },
 	{ TCP_CONGESTION, O_CC, .set = set_cc, .get = get_cc },
 	{ TCP_INFO, O_RAW, .get_raw = tm_tcp_info },
 };

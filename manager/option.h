@@ -10,11 +10,11 @@
 
 enum tm_opt_type {
 	O_INT,
+	O_BOOL, /* int: 0, or anything else */
 	O_BYTE, /* int, or a byte */
 	O_BUF, /* int: a buffer's size, which Linux doubles when it is set */
 	O_TIMEVAL,
 	O_LINGER,
-	O_FIELD, /* int, a field of tm_opts.so */
 	O_CC, /* the name of a congestion control */
 	O_RAW, /* bytes */
 };
@@ -30,16 +30,16 @@ struct tm_opt {
 	/* The same for O_RAW; `len` in: room, out: what was written, as getsockopt(2). */
 	int (*set_raw)(struct tm_sock *s, const void *value, socklen_t len);
 	int (*get_raw)(struct tm_sock *s, void *value, socklen_t *len);
-	/* Or a field of opt.so: where it is, what it may be, and what 0 there stands for. */
+	/* Where there is none: a flag (enum toe_sock_flags), or a field of tm_opts. */
+	uint32_t flag;
 	struct {
-		uint8_t option; /* enum toe_option */
-		uint8_t size, at;
-		int least, most, none;
+		uint8_t size, at; /* TM_FIELD */
+		uint8_t option; /* enum toe_option, if the FPC of a connection is told */
+		int least, most, none; /* of O_INT: what it may be, and what 0 stands for */
 	} field;
 };
 
-#define TM_FIELD(name) \
-	sizeof(((struct toe_sock_opts *)0)->name), offsetof(struct toe_sock_opts, name)
+#define TM_FIELD(name) sizeof(((struct tm_opts *)0)->name), offsetof(struct tm_opts, name)
 
 struct tm_opt_level {
 	int level;
@@ -63,7 +63,6 @@ extern const char tm_cc_name[TOE_CC_COUNT][TM_CC_NAME];
 void tm_opt_inherit(struct tm_sock *s);
 /* And the FPC of a connection is told of `option` (enum toe_option). 0 or -errno. */
 int tm_opt_tell(struct tm_sock *s, uint8_t option, uint64_t v);
-/* The same for a flag (enum toe_sock_flags). */
-int tm_opt_flag(struct tm_sock *s, uint32_t flag, uint8_t option, bool on);
+void tm_opt_flag(struct tm_sock *s, uint32_t flag, bool on);
 
 #endif

@@ -40,25 +40,29 @@ int tm_opt_tell(struct tm_sock *s, uint8_t option, uint64_t v)
 	return err;
 }
 
-int tm_opt_flag(struct tm_sock *s, uint32_t flag, uint8_t option, bool on)
+void tm_opt_flag(struct tm_sock *s, uint32_t flag, bool on)
 {
 	s->opt.so.flags = on ? s->opt.so.flags | flag : s->opt.so.flags & ~flag;
-	return tm_opt_tell(s, option, on);
 }
 
 static int set_field(struct tm_sock *s, const struct tm_opt *o, int64_t v)
 {
-	if (v < o->field.least || v > o->field.most)
+	if (o->type == O_INT && (v < o->field.least || v > o->field.most))
 		return -EINVAL;
-	memcpy((uint8_t *)&s->opt.so + o->field.at, &v, o->field.size); /* little-endian */
-	return tm_opt_tell(s, o->field.option, (uint64_t)v);
+	if (o->flag)
+		tm_opt_flag(s, o->flag, v);
+	else
+		memcpy((uint8_t *)&s->opt + o->field.at, &v, o->field.size); /* little-endian */
+	return o->field.option ? tm_opt_tell(s, o->field.option, (uint64_t)v) : 0;
 }
 
 static int64_t get_field(const struct tm_sock *s, const struct tm_opt *o)
 {
 	int64_t v = 0;
 
-	memcpy(&v, (const uint8_t *)&s->opt.so + o->field.at, o->field.size);
+	if (o->flag)
+		return !!(s->opt.so.flags & o->flag);
+	memcpy(&v, (const uint8_t *)&s->opt + o->field.at, o->field.size);
 	return v ? v : o->field.none;
 }
 
@@ -158,7 +162,7 @@ static int parse(const struct tm_opt *o, const void *value, socklen_t len, int64
 		if (len < sizeof(i))
 			return -EINVAL;
 		memcpy(&i, value, sizeof(i));
-		*v = i;
+		*v = o->type == O_BOOL ? i != 0 : i;
 		return 0;
 	}
 }
@@ -173,7 +177,7 @@ static int set_value(struct tm_sock *s, const struct tm_opt *o, const void *valu
 	err = parse(o, value, len, &v);
 	if (err)
 		return err;
-	return o->type == O_FIELD ? set_field(s, o, v) : o->set(s, v);
+	return o->set ? o->set(s, v) : set_field(s, o, v);
 }
 
 /* A connection, or a socket on its way to one. */
@@ -185,7 +189,7 @@ static int set_toe(struct tm_sock *s, int level, int name, const void *value, so
 
 	if (!value && len)
 		return -EFAULT;
-	if (!o || (!o->set && !o->set_raw && o->type != O_FIELD))
+	if (!o || (!o->set && !o->set_raw && !o->flag && !o->field.size))
 		return -ENOPROTOOPT;
 	err = set_value(s, o, value, len);
 	if (!err)
@@ -234,7 +238,7 @@ int toe_setsockopt(int fd, int level, int name, const void *value, socklen_t len
 
 static int64_t value_of(struct tm_sock *s, const struct tm_opt *o)
 {
-	return o->type == O_FIELD ? get_field(s, o) : o->get(s);
+	return o->get ? o->get(s) : get_field(s, o);
 }
 
 static void give(const struct tm_opt *o, int64_t v, void *value, socklen_t *len)
