@@ -64,7 +64,6 @@ enum toe_send_flags {
 
 enum toe_option {
 	TOE_OPT_NODELAY = 1, /* pos = 0 or 1 */
-	TOE_OPT_CORK = 2, /* pos = 0 or 1; clearing it pushes */
 	TOE_OPT_QUICKACK = 3,
 	TOE_OPT_LINGER2 =
 	    4, /* pos = milliseconds in FIN_WAIT_2 after close, 0 = default, -1 = none */

@@ -34,7 +34,6 @@ enum toe_tcb_flags {
 	TOE_TCB_WSCALE = 1 << 1, /* window scaling agreed */
 	TOE_TCB_SACK = 1 << 2, /* SACK agreed */
 	TOE_TCB_NODELAY = 1 << 3,
-	TOE_TCB_CORK = 1 << 4,
 	TOE_TCB_FIN_QUEUED = 1 << 5, /* FIN follows snd_end */
 	TOE_TCB_FIN_SENT = 1 << 6,
 	TOE_TCB_FIN_ACKED = 1 << 7,

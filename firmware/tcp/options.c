@@ -74,14 +74,6 @@ static uint32_t set_nodelay(struct toe_tcb *t, bool on)
 	return TOE_ACT_OUTPUT;
 }
 
-static uint32_t set_cork(struct toe_tcb *t, bool on)
-{
-	set_flag(t, TOE_TCB_CORK, on);
-	if (!on)
-		t->flags &= ~(uint32_t)TOE_TCB_MORE;
-	return TOE_ACT_OUTPUT;
-}
-
 /* 0 also ends the quick ACKs with which a connection begins. */
 static uint32_t set_quickack(struct toe_tcb *t, bool on)
 {
@@ -99,8 +91,6 @@ int64_t toe_tcp_option(struct toe_tcb *t, uint8_t option, uint64_t value, uint64
 	switch (option) {
 	case TOE_OPT_NODELAY:
 		return set_nodelay(t, value);
-	case TOE_OPT_CORK:
-		return set_cork(t, value);
 	case TOE_OPT_QUICKACK:
 		return set_quickack(t, value);
 	case TOE_OPT_KEEPALIVE:

@@ -71,7 +71,7 @@ static bool may_send_short(const struct toe_tcb *t, uint32_t len, bool all)
 	if (!len)
 		return false;
 	if (all)
-		return !(t->flags & (TOE_TCB_CORK | TOE_TCB_MORE)) && (at_once || !short_out(t));
+		return !(t->flags & TOE_TCB_MORE) && (at_once || !short_out(t));
 	return at_once && len >= t->max_snd_wnd / 2;
 }
 
@@ -126,7 +126,7 @@ static inline void send_next(struct toe_tcb *t, uint64_t now, struct toe_out *o,
 /* By the application's wish, not by the peer's window. */
 static bool held_back(const struct toe_tcb *t)
 {
-	return t->flags & (TOE_TCB_CORK | TOE_TCB_MORE) && t->snd_wnd >= unsent(t);
+	return t->flags & TOE_TCB_MORE && t->snd_wnd >= unsent(t);
 }
 
 static void persist(struct toe_tcb *t, uint64_t now)

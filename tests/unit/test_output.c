@@ -131,13 +131,12 @@ static void cork__holds_until_taken_out(void)
 {
 	struct env e = env_established();
 
-	toe_tcp_option(&e.t, TOE_OPT_CORK, 1, e.now);
-	env_write(&e, 1010);
+	env_run(&e, (uint32_t)toe_tcp_send(&e.t, 1010, TOE_SEND_CORKED, e.now));
 	CU_ASSERT_EQUAL(e.n, 1);
 	CU_ASSERT_EQUAL(e.o[0].len, 1000);
 	env_in(&e, TOE_ACK, 0, 0, 1000);
 	CU_ASSERT_EQUAL(e.n, 0);
-	env_run(&e, (uint32_t)toe_tcp_option(&e.t, TOE_OPT_CORK, 0, e.now));
+	env_write(&e, 1010); /* says so no more */
 	CU_ASSERT_EQUAL(e.n, 1);
 	CU_ASSERT_EQUAL(e.o[0].len, 10);
 }
@@ -146,8 +145,7 @@ static void cork__forgotten_is_pushed_after_a_while(void)
 {
 	struct env e = env_established();
 
-	toe_tcp_option(&e.t, TOE_OPT_CORK, 1, e.now);
-	env_write(&e, 10);
+	env_run(&e, (uint32_t)toe_tcp_send(&e.t, 10, TOE_SEND_CORKED, e.now));
 	CU_ASSERT_EQUAL(e.n, 0);
 	env_timer(&e);
 	CU_ASSERT_EQUAL(e.now, ENV_T0 + TOE_RTO_MIN_US);

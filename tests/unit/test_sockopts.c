@@ -117,8 +117,7 @@ static void cork__has_a_ceiling(void)
 	struct env e = env_established();
 
 	e.t.rto_us = 900000;
-	toe_tcp_option(&e.t, TOE_OPT_CORK, 1, e.now);
-	env_write(&e, 100);
+	env_run(&e, (uint32_t)toe_tcp_send(&e.t, 100, TOE_SEND_CORKED, e.now));
 	CU_ASSERT_EQUAL(e.n, 0);
 	env_timer(&e);
 	CU_ASSERT_EQUAL(e.now, ENV_T0 + 200000);
@@ -126,10 +125,9 @@ static void cork__has_a_ceiling(void)
 	/* Also with TCP_NODELAY: cork is the stronger; and letting go sends. */
 	e = env_established();
 	toe_tcp_option(&e.t, TOE_OPT_NODELAY, 1, e.now);
-	toe_tcp_option(&e.t, TOE_OPT_CORK, 1, e.now);
-	env_write(&e, 100);
+	env_run(&e, (uint32_t)toe_tcp_send(&e.t, 100, TOE_SEND_CORKED, e.now));
 	CU_ASSERT_EQUAL(e.n, 0);
-	env_run(&e, (uint32_t)toe_tcp_option(&e.t, TOE_OPT_CORK, 0, e.now));
+	env_write(&e, 100);
 	CU_ASSERT(e.n == 1 && e.o[0].len == 100);
 }
 
