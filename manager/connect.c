@@ -40,10 +40,12 @@ static bool syn_released(struct tm_sock *s)
 	return toe_load(&s->fb->app.tx_end) || !tm_eager_space(s);
 }
 
+/* What connect reports of a failure; then the socket is as new. */
 static int take_failure(struct tm_sock *s)
 {
 	int err = tm_take_error(s);
 
+	tm_clear(s, TM_S_FAILED);
 	return -(err ? err : ECONNABORTED);
 }
 
@@ -59,7 +61,6 @@ static int connect_result(struct tm_sock *s)
 		tm_big_lock();
 		tm_flow_end(s, false);
 		toe_store_release(&s->kind, TM_FRESH);
-		tm_set(s, TM_S_FAILED);
 		tm_big_unlock();
 		return err;
 	}
@@ -91,8 +92,8 @@ static void let_go(struct tm_ctx *c, struct tm_sock *s)
 		tm_connect_await(c, s);
 }
 
-static int connect_wait(struct tm_ctx *c, struct tm_sock *s, int fd, bool nonblock,
-			int err_nonblock)
+/* `pending`: what to say while there is no outcome, when it is not, or no longer, waited for. */
+static int connect_wait(struct tm_ctx *c, struct tm_sock *s, int fd, bool nonblock, int pending)
 {
 	uint64_t deadline = tm_deadline(s->opt.sndtimeo_us);
 	int err;
@@ -100,11 +101,11 @@ static int connect_wait(struct tm_ctx *c, struct tm_sock *s, int fd, bool nonblo
 	if (!connect_done(s) && nonblock) {
 		let_go(c, s);
 		if (!connect_done(s))
-			return err_nonblock;
+			return pending;
 	} else if (!connect_done(s)) {
 		err = tm_sock_wait(c, s, fd, connect_done, -1, deadline);
 		if (err)
-			return err == -EAGAIN ? -EINPROGRESS : err;
+			return err == -EAGAIN ? pending : err;
 	}
 	return connect_result(s);
 }
@@ -276,7 +277,6 @@ bool tm_connect_give_up(struct tm_sock *s)
 	connecting = tm_kind(s) == TM_FLOW && !connect_done(s);
 	if (connecting) {
 		s->error = ECONNRESET;
-		tm_set(s, TM_S_FAILED);
 		tm_flow_end(s, true);
 		toe_store_release(&s->kind, TM_FRESH);
 	}

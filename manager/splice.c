@@ -121,8 +121,8 @@ ssize_t toe_splice(int fd_in, off_t *off_in, int fd_out, off_t *off_out, size_t 
 
 	if (!rx && tm_is_kernel(out))
 		return splice(fd_in, off_in, fd_out, off_out, len, flags);
-	if (off_in || off_out)
-		return tm_ret(-ESPIPE);
+	if (off_in || off_out) /* a pipe's, or a socket's */
+		return tm_ret((rx ? off_out : off_in) ? -ESPIPE : -EINVAL);
 	r = rx ? pipe_mode(fd_out, O_WRONLY) : pipe_mode(fd_in, O_RDONLY);
 	if (r < 0 || !len)
 		return tm_ret(r < 0 ? r : 0);

@@ -81,6 +81,8 @@ static void connect__refused(void)
 	CU_ASSERT_EQUAL(so_error(fd), 0);
 	CU_ASSERT_EQUAL(do_connect(fd, "192.0.2.2", 80),
 			ECONNABORTED); /* as Linux: the failure is taken note of */
+	CU_ASSERT_EQUAL(toe_epoll_wait(ep, &ev, 1, 0), 1);
+	CU_ASSERT_EQUAL(ev.events, EPOLLOUT | EPOLLHUP); /* as of a new socket */
 	CU_ASSERT_EQUAL(do_connect(fd, "192.0.2.2", 80),
 			EINPROGRESS); /* then it may be tried again */
 	fake_step();
@@ -165,6 +167,7 @@ static void connect__blocking(void)
 	toe_setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
 	CU_ASSERT_EQUAL(do_connect(fd, "192.0.2.2", 80),
 			EINPROGRESS); /* the time limit, as Linux says it */
+	CU_ASSERT_EQUAL(do_connect(fd, "192.0.2.2", 80), EALREADY);
 	toe_close(fd);
 	connect_taken(before);
 	before = toe_load(&fake.count[TOE_SW_CONNECT]);
