@@ -150,8 +150,10 @@ static unsigned run_all(const char *name, bool must_fail)
 {
 	unsigned failed = 0;
 
-	for (unsigned i = 0; i < npaths; i++)
+	for (unsigned i = 0; i < npaths; i++) {
 		failed += !run_one(paths[i], must_fail);
+		free(paths[i]);
+	}
 	printf("# %s: %u passed, %u failed\n", name, npaths - failed, failed);
 	npaths = 0;
 	return failed;

@@ -183,7 +183,7 @@ static void run_event(struct event *e)
 static void run_end(void)
 {
 	uint8_t buf[STACK_PACKET];
-	uint64_t at;
+	uint64_t at, calls_end = 0;
 	int last = 0;
 	size_t n;
 	const char *bad = sim_check(stack_port());
@@ -191,7 +191,9 @@ static void run_end(void)
 	for (const struct event *e = run.script->first; e; e = e->next)
 		last = e->line;
 	for (const struct running *r = run.running; r; r = r->next)
-		run_to(r->end + run.script->tolerance + 1);
+		calls_end = r->end > calls_end ? r->end : calls_end;
+	if (run.running) /* which takes them off the list */
+		run_to(calls_end + run.script->tolerance + 1);
 	n = stack_packet(buf, sizeof(buf), &at);
 	if (n)
 		script_fail(last, "after the end: got %s (at %.6f)", wire_text(run.script, buf, n),
