@@ -197,8 +197,9 @@ static bool recovers(const struct toe_tcb *t)
 }
 
 /*
- * The long way. The ACK that ends a recovery counts as the first behind it. One that another has
- * overtaken still tells what was SACKed (RFC 2018 5).
+ * The long way. Congestion control hears of an ACK in the state that it finds; the one that ends a
+ * recovery counts as the first behind it. One that another has overtaken still tells what was SACKed
+ * (RFC 2018 5).
  */
 static uint32_t acknowledge(struct toe_tcb *t, const struct toe_seg *seg, uint64_t ack,
 			    uint64_t now)
@@ -206,7 +207,7 @@ static uint32_t acknowledge(struct toe_tcb *t, const struct toe_seg *seg, uint64
 	uint32_t acked = ack > t->snd_una ? (uint32_t)(ack - t->snd_una) : 0;
 	uint32_t flight = toe_pipe(t), known = t->lost_new, lost, act = 0;
 	struct toe_walk w = { .now = now };
-	bool sack = t->flags & TOE_TCB_SACK, over;
+	bool sack = t->flags & TOE_TCB_SACK, told, over;
 
 	if (acked)
 		advance(t, seg, ack, &w);
@@ -224,13 +225,14 @@ static uint32_t acknowledge(struct toe_tcb *t, const struct toe_seg *seg, uint64
 	else if (!t->nsent)
 		t->reo_at = 0;
 	lost = t->lost_new - known; /* the reordering timer may have told of some */
+	told = w.delivered || lost;
 	over = recovers(t) && t->snd_una >= t->recover;
-	if (over)
-		act = toe_recovery_ack(t, seg, &w, acked, lost, now);
-	if (w.delivered || lost)
+	if (told && !over)
 		sample(t, &w, is_ece(t, seg), acked, flight);
-	if (!over && (w.delivered || w.dsack || acked || lost || t->tlp_end))
+	if (told || w.dsack || acked || t->tlp_end)
 		act = toe_recovery_ack(t, seg, &w, acked, lost, now);
+	if (told && over)
+		sample(t, &w, is_ece(t, seg), acked, flight);
 	if (acked) {
 		if (t->flags & TOE_TCB_PERSIST) /* it was the window's, not the path's */
 			t->backoff = 0;
