@@ -7,11 +7,6 @@
 
 #include "../lib/errno.h"
 
-static void set_flag(struct toe_tcb *t, uint32_t flag, bool on)
-{
-	t->flags = on ? t->flags | flag : t->flags & ~flag;
-}
-
 static void set_linger2(struct toe_tcb *t, int64_t ms)
 {
 	t->linger2_ms = ms < 0                    ? 0
@@ -46,7 +41,7 @@ static uint8_t count(uint64_t value, uint8_t none)
 
 void toe_tcp_options(struct toe_tcb *t, const struct toe_sock_opts *o)
 {
-	set_flag(t, TOE_TCB_NODELAY, o->flags & TOE_SO_NODELAY);
+	t->flags |= o->flags & TOE_SO_NODELAY ? TOE_TCB_NODELAY : 0;
 	if (o->cc && o->cc <= TOE_CC_COUNT)
 		t->cc = (uint8_t)(o->cc - 1);
 	t->opts |= o->flags & TOE_SO_KEEPALIVE ? TOE_TCB_KEEPALIVE : 0;
@@ -68,9 +63,10 @@ void toe_tcp_options(struct toe_tcb *t, const struct toe_sock_opts *o)
 /* tcp(7): what waits by now goes, though corked; what is written from now on waits again. */
 static uint32_t set_nodelay(struct toe_tcb *t, bool on)
 {
-	set_flag(t, TOE_TCB_NODELAY, on);
 	if (on)
-		t->flags &= ~(uint32_t)TOE_TCB_MORE;
+		t->flags = (t->flags | TOE_TCB_NODELAY) & ~(uint32_t)TOE_TCB_MORE;
+	else
+		t->flags &= ~(uint32_t)TOE_TCB_NODELAY;
 	return TOE_ACT_OUTPUT;
 }
 

@@ -83,9 +83,9 @@ static inline uint32_t env_in(struct env *e, uint8_t flags, uint32_t seq, uint32
 	return e->act;
 }
 
-static inline void env_ack_wnd(struct env *e, uint32_t seq, uint32_t ack, uint16_t wnd)
+static inline void env_ack_wnd(struct env *e, uint32_t ack, uint16_t wnd)
 {
-	struct toe_seg s = env_seg(e, TOE_ACK, seq, 0, ack);
+	struct toe_seg s = env_seg(e, TOE_ACK, 0, 0, ack);
 
 	s.wnd = wnd;
 	env_run(e, toe_tcp_input(&e->t, &s, e->now));

@@ -169,7 +169,7 @@ static void output__window_probe_is_not_ect(void)
 {
 	struct env e = agreed(TOE_CC_NEWRENO);
 
-	env_ack_wnd(&e, 0, 0, 0);
+	env_ack_wnd(&e, 0, 0);
 	env_write(&e, 2000);
 	env_timer(&e);
 	CU_ASSERT(e.n == 1 && e.o[0].len == 1 && e.o[0].ecn == 0);

@@ -223,12 +223,12 @@ static void close__fin_waits_for_the_data(void)
 {
 	struct env e = env_established();
 
-	env_ack_wnd(&e, 0, 0, 1500);
+	env_ack_wnd(&e, 0, 1500);
 	env_write(&e, 2000);
 	CU_ASSERT_EQUAL(e.n, 1);
 	env_run(&e, toe_tcp_close(&e.t, e.now));
 	CU_ASSERT_EQUAL(e.n, 0);
-	env_ack_wnd(&e, 0, 1000, 60000);
+	env_ack_wnd(&e, 1000, 60000);
 	CU_ASSERT_EQUAL(e.n, 1);
 	CU_ASSERT_EQUAL(e.o[0].len, 1000);
 	CU_ASSERT(e.o[0].flags & TOE_FIN);

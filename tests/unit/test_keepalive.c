@@ -109,12 +109,12 @@ static void keepalive__not_while_data_waits(void)
 		CU_ASSERT(!is_probe(&e) && !e.t.keep_probes);
 	}
 	e = keeping(1, 1, 1);
-	env_ack_wnd(&e, 0, 0, 0);
+	env_ack_wnd(&e, 0, 0);
 	env_write(&e, 100);
 	for (unsigned i = 0; i < 6; i++) {
 		env_timer(&e);
 		CU_ASSERT(!is_probe(&e) && !e.t.keep_probes);
-		env_ack_wnd(&e, 0, 0, 0);
+		env_ack_wnd(&e, 0, 0);
 	}
 	CU_ASSERT(!e.t.error);
 }
@@ -203,12 +203,12 @@ static void user_timeout__zero_window(void)
 	struct env e = env_established();
 
 	toe_tcp_option(&e.t, TOE_OPT_USER_TIMEOUT, 5000, e.now);
-	env_ack_wnd(&e, 0, 0, 0);
+	env_ack_wnd(&e, 0, 0);
 	env_write(&e, 100);
 	for (unsigned i = 0; i < 50 && !e.t.error; i++) {
 		env_timer(&e);
 		if (!e.t.error)
-			env_ack_wnd(&e, 0, 0, 0);
+			env_ack_wnd(&e, 0, 0);
 	}
 	CU_ASSERT_EQUAL(e.t.error, ETIMEDOUT);
 	CU_ASSERT(e.now <= ENV_T0 + 5 * (uint64_t)S + TOE_RTO_INIT_US);
@@ -236,7 +236,7 @@ static void probe__becomes_that_of_a_shut_window(void)
 	struct toe_out o;
 
 	CU_ASSERT(toe_tcp_option(&e.t, TOE_OPT_KEEPALIVE, 1, e.now) >= 0);
-	env_ack_wnd(&e, 0, 0, 0);
+	env_ack_wnd(&e, 0, 0);
 	e.now = toe_tcp_deadline(&e.t);
 	toe_tcp_timer(&e.t, e.now);
 	CU_ASSERT(toe_tcp_send(&e.t, 100, 0, e.now) >= 0);

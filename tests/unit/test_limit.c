@@ -36,16 +36,16 @@ static void limit__busy_until_all_has_arrived(void)
 	env_write(&e, 1500);
 	e.now += 300;
 	TIMES(&e, 300, 0, 0);
-	env_ack_wnd(&e, 0, 1000, 60000);
+	env_ack_wnd(&e, 1000, 60000);
 	e.now += 200;
-	env_ack_wnd(&e, 0, 1500, 60000);
+	env_ack_wnd(&e, 1500, 60000);
 	e.now += 5000;
 	TIMES(&e, 500, 0, 0);
 	env_write(&e, 1600);
 	e.now += 10;
 	TIMES(&e, 510, 0, 0);
 	/* The FIN is nothing that was written. */
-	env_ack_wnd(&e, 0, 1600, 60000);
+	env_ack_wnd(&e, 1600, 60000);
 	env_run(&e, toe_tcp_shutdown(&e.t, e.now));
 	e.now += 1000;
 	TIMES(&e, 510, 0, 0);
@@ -55,7 +55,7 @@ static void limit__the_peers_window(void)
 {
 	struct env e = env_established();
 
-	env_ack_wnd(&e, 0, 0, 0);
+	env_ack_wnd(&e, 0, 0);
 	env_write(&e, 2500);
 	e.now += 100;
 	TIMES(&e, 100, 100, 0);
@@ -63,10 +63,10 @@ static void limit__the_peers_window(void)
 	env_timer(&e);
 	CU_ASSERT_EQUAL(e.o[0].len, 1);
 	TIMES(&e, e.now - ENV_T0, e.now - ENV_T0, 0);
-	env_ack_wnd(&e, 0, 0, 1500); /* not all: a part waits for more of the window */
+	env_ack_wnd(&e, 0, 1500); /* not all: a part waits for more of the window */
 	e.now += 50;
 	TIMES(&e, e.now - ENV_T0, e.now - ENV_T0, 0);
-	env_ack_wnd(&e, 0, 0, 60000);
+	env_ack_wnd(&e, 0, 60000);
 	e.now += 50;
 	TIMES(&e, e.now - ENV_T0, e.now - ENV_T0 - 50, 0);
 }
@@ -76,7 +76,7 @@ static void limit__the_path_before_the_window(void)
 {
 	struct env e = env_established();
 
-	env_ack_wnd(&e, 0, 0, 10000);
+	env_ack_wnd(&e, 0, 10000);
 	e.t.cwnd = 10 * ENV_MSS;
 	env_write(&e, 20000);
 	CU_ASSERT_EQUAL(e.n, 10);
@@ -100,7 +100,7 @@ static void limit__the_send_buffer(void)
 	e.now += 300;
 	TIMES(&e, 300, 0, 300);
 	/* A third is free: the writer goes on, and is late from here on. */
-	env_ack_wnd(&e, 0, 2000, 60000);
+	env_ack_wnd(&e, 2000, 60000);
 	CU_ASSERT(e.act & TOE_ACT_TX_SPACE);
 	e.now += 200;
 	TIMES(&e, 500, 0, 300);

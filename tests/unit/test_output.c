@@ -31,7 +31,7 @@ static void output__stays_inside_both_windows(void)
 {
 	struct env e = env_established();
 
-	env_ack_wnd(&e, 0, 0, 3000);
+	env_ack_wnd(&e, 0, 3000);
 	env_write(&e, 60000);
 	CU_ASSERT_EQUAL(e.n, 3);
 	e = env_established();
@@ -53,11 +53,11 @@ static void output__rest_of_cwnd_is_a_full_segment(void)
 	CU_ASSERT_EQUAL(e.n, 2);
 	CU_ASSERT_EQUAL(e.o[0].len, 1000);
 	e = env_established();
-	env_ack_wnd(&e, 0, 0, 1500); /* the peer's window is exact */
+	env_ack_wnd(&e, 0, 1500); /* the peer's window is exact */
 	env_write(&e, 100);
 	env_write(&e, 5000);
 	CU_ASSERT_EQUAL(e.n, 1);
-	env_ack_wnd(&e, 0, 0, 1400);
+	env_ack_wnd(&e, 0, 1400);
 	CU_ASSERT_EQUAL(e.n, 0);
 }
 
@@ -172,12 +172,12 @@ static void more__holds_until_an_ack_and_cork_beyond(void)
 	env_write(&e, 10);
 	env_run(&e, (uint32_t)toe_tcp_send(&e.t, 30, TOE_SEND_MORE, e.now));
 	CU_ASSERT_EQUAL(e.n, 0);
-	env_ack_wnd(&e, 0, 10, 60000);
+	env_ack_wnd(&e, 10, 60000);
 	CU_ASSERT_EQUAL(e.n, 1);
 	CU_ASSERT_EQUAL(e.o[0].len, 20);
 	CU_ASSERT(!(e.o[0].flags & TOE_PSH));
 	env_run(&e, (uint32_t)toe_tcp_send(&e.t, 50, TOE_SEND_CORKED, e.now));
-	env_ack_wnd(&e, 0, 30, 60000);
+	env_ack_wnd(&e, 30, 60000);
 	CU_ASSERT_EQUAL(e.n, 0);
 	env_run(&e, (uint32_t)toe_tcp_send(&e.t, 50, 0, e.now));
 	CU_ASSERT_EQUAL(e.n, 1);
@@ -189,11 +189,11 @@ static void sws__waits_for_half_the_largest_window(void)
 {
 	struct env e = env_established();
 
-	env_ack_wnd(&e, 0, 0, 300);
+	env_ack_wnd(&e, 0, 300);
 	e.t.max_snd_wnd = 800;
 	env_write(&e, 5000);
 	CU_ASSERT_EQUAL(e.n, 0);
-	env_ack_wnd(&e, 0, 0, 400);
+	env_ack_wnd(&e, 0, 400);
 	CU_ASSERT_EQUAL(e.n, 1);
 	CU_ASSERT_EQUAL(e.o[0].len, 400);
 }
@@ -202,7 +202,7 @@ static void sws__gives_in_after_a_while(void)
 {
 	struct env e = env_established();
 
-	env_ack_wnd(&e, 0, 0, 300);
+	env_ack_wnd(&e, 0, 300);
 	env_write(&e, 5000);
 	CU_ASSERT_EQUAL(e.n, 0);
 	env_timer(&e);
@@ -214,14 +214,14 @@ static void probe__one_byte_and_then_the_rest(void)
 {
 	struct env e = env_established();
 
-	env_ack_wnd(&e, 0, 0, 0);
+	env_ack_wnd(&e, 0, 0);
 	env_write(&e, 2000);
 	CU_ASSERT_EQUAL(e.n, 0);
 	env_timer(&e);
 	CU_ASSERT(e.act & TOE_ACT_C_PROBE);
 	CU_ASSERT_EQUAL(e.n, 1);
 	CU_ASSERT(e.o[0].len == 1 && env_out_seq(&e, 0) == 0);
-	env_ack_wnd(&e, 0, 0, 60000); /* it opened, the byte was not taken */
+	env_ack_wnd(&e, 0, 60000); /* it opened, the byte was not taken */
 	CU_ASSERT_EQUAL(e.n, 2);
 	CU_ASSERT_EQUAL(env_out_seq(&e, 0), 0);
 	CU_ASSERT_EQUAL(e.o[0].len, 1000);
@@ -231,10 +231,10 @@ static void probe__byte_is_taken(void)
 {
 	struct env e = env_established();
 
-	env_ack_wnd(&e, 0, 0, 0);
+	env_ack_wnd(&e, 0, 0);
 	env_write(&e, 2000);
 	env_timer(&e);
-	env_ack_wnd(&e, 0, 1, 60000);
+	env_ack_wnd(&e, 1, 60000);
 	CU_ASSERT(e.n >= 1);
 	CU_ASSERT_EQUAL(env_out_seq(&e, 0), 1);
 	CU_ASSERT_EQUAL(e.o[0].len, 1000);
@@ -245,7 +245,7 @@ static void probe__last_byte_before_fin(void)
 {
 	struct env e = env_established();
 
-	env_ack_wnd(&e, 0, 0, 0);
+	env_ack_wnd(&e, 0, 0);
 	env_write(&e, 1);
 	env_run(&e, toe_tcp_shutdown(&e.t, e.now));
 	CU_ASSERT_EQUAL(e.n, 0);
@@ -253,7 +253,7 @@ static void probe__last_byte_before_fin(void)
 	CU_ASSERT_EQUAL(e.n, 1);
 	CU_ASSERT_EQUAL(e.o[0].len, 1);
 	CU_ASSERT_FALSE(e.o[0].flags & TOE_FIN);
-	env_ack_wnd(&e, 0, 1, 60000);
+	env_ack_wnd(&e, 1, 60000);
 	CU_ASSERT_EQUAL(e.n, 1);
 	CU_ASSERT_EQUAL(e.o[0].flags, TOE_FIN | TOE_ACK);
 	env_in(&e, TOE_ACK, 0, 0, 2);
@@ -266,14 +266,14 @@ static void probe__never_gives_up_on_a_live_peer(void)
 	struct env e = env_established();
 	uint64_t before = 0;
 
-	env_ack_wnd(&e, 0, 0, 0);
+	env_ack_wnd(&e, 0, 0);
 	env_write(&e, 2000);
 	for (unsigned i = 0; i < 200; i++) {
 		before = e.now;
 		env_timer(&e);
 		CU_ASSERT_EQUAL(e.n, 1);
 		CU_ASSERT(e.now - before <= TOE_RTO_MAX_US);
-		env_ack_wnd(&e, 0, 0, 0);
+		env_ack_wnd(&e, 0, 0);
 	}
 	CU_ASSERT_EQUAL(e.t.state, TOE_TCP_ESTABLISHED);
 	CU_ASSERT_EQUAL(e.now - before, TOE_RTO_MAX_US);
@@ -291,13 +291,13 @@ static void probe__gives_up_for_a_closed_application(void)
 		struct env e = env_established();
 		unsigned n = 0;
 
-		env_ack_wnd(&e, 0, 0, 0);
+		env_ack_wnd(&e, 0, 0);
 		env_write(&e, written[i]);
 		env_run(&e, toe_tcp_close(&e.t, e.now));
 		for (; n < 100 && e.t.state != TOE_TCP_CLOSED; n++) {
 			env_timer(&e);
 			if (e.t.state != TOE_TCP_CLOSED)
-				env_ack_wnd(&e, 0, 0, 0);
+				env_ack_wnd(&e, 0, 0);
 		}
 		CU_ASSERT_EQUAL(n, TOE_MAX_REXMITS + 1);
 		CU_ASSERT(e.act & TOE_ACT_FREE);
@@ -309,7 +309,7 @@ static void probe__gives_up_on_a_dead_one(void)
 	struct env e = env_established();
 	unsigned n = 0;
 
-	env_ack_wnd(&e, 0, 0, 0);
+	env_ack_wnd(&e, 0, 0);
 	env_write(&e, 2000);
 	while (e.t.state == TOE_TCP_ESTABLISHED && n++ < 100)
 		env_timer(&e);
@@ -323,16 +323,16 @@ static void probe__after_a_timeout_into_a_shut_window(void)
 	struct env e = env_established();
 
 	env_write(&e, 3000);
-	env_ack_wnd(&e, 0, 1000, 0);
+	env_ack_wnd(&e, 1000, 0);
 	for (unsigned i = 0; i < 50; i++) {
 		env_timer(&e);
-		env_ack_wnd(&e, 0, 1000, 0);
+		env_ack_wnd(&e, 1000, 0);
 	}
 	CU_ASSERT_EQUAL(e.t.state, TOE_TCP_ESTABLISHED);
 	env_timer(&e);
 	CU_ASSERT_EQUAL(e.n, 1);
 	CU_ASSERT(e.o[0].len == 1 && env_out_seq(&e, 0) == 1000);
-	env_ack_wnd(&e, 0, 1000, 60000);
+	env_ack_wnd(&e, 1000, 60000);
 	CU_ASSERT_EQUAL(env_out_seq(&e, 0), 1000);
 	CU_ASSERT_EQUAL(e.o[0].len, 1000);
 }
@@ -374,13 +374,13 @@ static void probe__not_behind_data(void)
 	struct env e = env_established();
 
 	env_write(&e, 1000);
-	env_ack_wnd(&e, 0, 0, 0);
+	env_ack_wnd(&e, 0, 0);
 	while (!(e.t.flags & TOE_TCB_PERSIST))
 		env_timer(&e);
 	e.now = toe_tcp_deadline(&e.t);
 	toe_tcp_timer(&e.t, e.now);
 	CU_ASSERT(toe_tcp_send(&e.t, 9000, 0, e.now) >= 0);
-	env_ack_wnd(&e, 0, 0, 1000);
+	env_ack_wnd(&e, 0, 1000);
 	CU_ASSERT_EQUAL(e.t.snd_nxt, e.t.snd_max);
 }
 

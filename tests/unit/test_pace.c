@@ -161,7 +161,7 @@ static void rate__bounded_by_a_hole(void)
 	e.t.reordered = 1; /* what is late is not lost */
 	toe_pace_set(&e.t, 1000000000);
 	e.t.cwnd = 10000;
-	env_ack_wnd(&e, 0, 0, 20000);
+	env_ack_wnd(&e, 0, 20000);
 	env_write(&e, 40000);
 	CU_ASSERT_EQUAL(e.n, 10);
 	e.t.app_limited = 0; /* the write came late */

@@ -255,11 +255,11 @@ static void backoff__ends_with_the_shut_window(void)
 	struct env e = env_established();
 
 	env_write(&e, 1000);
-	env_ack_wnd(&e, 0, 1000, 0);
+	env_ack_wnd(&e, 1000, 0);
 	env_write(&e, 5000);
 	for (int i = 0; i < 6; i++)
 		env_timer(&e);
-	env_ack_wnd(&e, 0, 1001, 60000);
+	env_ack_wnd(&e, 1001, 60000);
 	CU_ASSERT_EQUAL(e.t.backoff, 0);
 	CU_ASSERT(e.t.rto_at - e.now <= TOE_RTO_INIT_US);
 }
@@ -307,11 +307,11 @@ static void persist__ends_with_the_undo(void)
 	struct toe_seg s;
 
 	e.t.flags |= TOE_TCB_SACK;
-	env_ack_wnd(&e, 0, 0, 4000);
+	env_ack_wnd(&e, 0, 4000);
 	env_write(&e, 5000);
 	while (!e.t.lost)
 		env_timer(&e);
-	env_ack_wnd(&e, 0, 1000, 0);
+	env_ack_wnd(&e, 1000, 0);
 	CU_ASSERT(e.t.flags & TOE_TCB_PERSIST);
 	s = env_seg(&e, TOE_ACK, 0, 0, 1000);
 	s.wnd = 0;
@@ -322,7 +322,7 @@ static void persist__ends_with_the_undo(void)
 	CU_ASSERT_EQUAL(e.t.lost, 0);
 	env_timer(&e);
 	env_timer(&e);
-	env_ack_wnd(&e, 0, 1000, 60000);
+	env_ack_wnd(&e, 1000, 60000);
 	while (e.t.snd_una < e.t.snd_max) {
 		env_timer(&e);
 		if (e.n && env_out_seq(&e, 0) == 1000)

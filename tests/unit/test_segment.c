@@ -22,7 +22,7 @@ static void ack__number_stays_in_the_peers_window(void)
 {
 	struct env e = env_established();
 
-	env_ack_wnd(&e, 0, 0, 0);
+	env_ack_wnd(&e, 0, 0);
 	env_write(&e, 2000);
 	env_timer(&e);
 	env_in(&e, TOE_ACK, 1000, 100, 0);
@@ -38,7 +38,7 @@ static void rst__number_stays_in_the_peers_window(void)
 {
 	struct env e = env_established();
 
-	env_ack_wnd(&e, 0, 0, 0);
+	env_ack_wnd(&e, 0, 0);
 	env_write(&e, 2000);
 	env_timer(&e); /* a probe, which the peer does not take */
 	env_run(&e, toe_tcp_abort(&e.t, 0, e.now));
