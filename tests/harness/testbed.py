@@ -394,12 +394,17 @@ class Checks:
 
 def test_main(name, *tests):
     """Run test functions (each gets the Checks), and exit. One that raises is a failed check, the others still run."""
+    names = [t.__name__ for t in tests]
+    wanted = sys.argv[1:] or names
+    if set(wanted) - set(names):
+        print(f"usage: {sys.argv[0]} [{' | '.join(names)}]...", file=sys.stderr)
+        sys.exit(2)
     on_signals()
     c = Checks(name)
     try:
         need_root()
         for t in tests:
-            if len(sys.argv) > 1 and t.__name__ not in sys.argv[1:]:
+            if t.__name__ not in wanted:
                 continue
             start = time.monotonic()
             try:

@@ -249,14 +249,6 @@ int tally_end(const struct tally *t)
 	return t->failed != 0;
 }
 
-void seeds(int argc, char **argv, uint64_t *first, unsigned *n)
-{
-	if (argc > 1)
-		*first = strtoull(argv[1], NULL, 0);
-	if (argc > 1)
-		*n = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 0) : 1;
-}
-
 int net_main(const char *name, unsigned rows, unsigned n,
 	     const char *(*conf)(struct net_conf *c, unsigned row, uint64_t seed), int argc,
 	     char **argv)

@@ -7,6 +7,7 @@
 #define TOE_TESTS_SIM_NET_H
 
 #include "../../firmware/port/sim/app.h"
+#include "../harness/seeds.h"
 
 struct net_conf {
 	struct sim_conf client, server;
@@ -45,9 +46,6 @@ struct tally {
 };
 void tally_seed(struct tally *t, const char *what, uint64_t seed, const char *broken);
 int tally_end(const struct tally *t);
-
-/* First seed and how many: from the command line, else the defaults. */
-void seeds(int argc, char **argv, uint64_t *first, unsigned *n);
 
 /*
  * main() of a program of rows: each with `n` seeds, or those of the command line. conf() says how a

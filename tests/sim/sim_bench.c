@@ -201,10 +201,14 @@ int main(int argc, char **argv)
 	unsigned rounds = 4000;
 
 	for (int i = 1; i < argc; i++) {
-		if (!strcmp(argv[i], "-j"))
+		if (!strcmp(argv[i], "-j")) {
 			json = true;
-		else if (!strcmp(argv[i], "-r") && i + 1 < argc)
+		} else if (!strcmp(argv[i], "-r") && i + 1 < argc) {
 			rounds = (unsigned)strtoul(argv[++i], NULL, 0);
+		} else {
+			fprintf(stderr, "usage: %s [-j] [-r ROUNDS]\n", argv[0]);
+			return 2;
+		}
 	}
 	for (unsigned i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
 		double v = run(&shapes[i], rounds);

@@ -7,11 +7,10 @@
  * the connection lives long and gets into it, too. When the peer is friendly in the end, all that was
  * written arrives.
  *
- *	test_hostile [seeds [first]]
+ * Usage: test_hostile [SEED [COUNT]]
  */
-#include <stdlib.h>
-
 #include "tcp_env.h"
+#include "tests/harness/seeds.h"
 
 enum { BUF = TOE_BUF_DEFAULT, STEPS = 60, ENDLESS = 4000 };
 
@@ -594,13 +593,14 @@ static bool war(uint64_t seed)
 	return !w.fail;
 }
 
-static unsigned nseeds = 60000, first_seed = 1;
+static uint64_t first_seed = 1;
+static unsigned nseeds = 60000;
 
 static void hostile__peer_and_application(void)
 {
 	unsigned bad = 0;
 
-	for (unsigned s = first_seed; s < first_seed + nseeds && bad < 10; s++)
+	for (uint64_t s = first_seed; s < first_seed + nseeds && bad < 10; s++)
 		bad += !war(s);
 	CU_ASSERT_EQUAL(bad, 0);
 }
@@ -609,7 +609,6 @@ int main(int argc, char **argv)
 {
 	static const struct unit_test tests[] = { T(hostile__peer_and_application) };
 
-	nseeds = argc > 1 ? (unsigned)atoi(argv[1]) : nseeds;
-	first_seed = argc > 2 ? (unsigned)atoi(argv[2]) : first_seed;
+	seeds(argc, argv, &first_seed, &nseeds);
 	return unit_run("hostile", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -3,12 +3,14 @@
  * Whole connections between two TCBs over a bad network, by seed: every byte once and in order,
  * both ends closed, no timer or notification missing, invariants after every event.
  *
- *	test_tcp_pair [seeds [first [trace]]]
+ * Usage: test_tcp_pair [SEED [COUNT]]; a single one is traced.
  */
 #include "tcp_pair.h"
+#include "tests/harness/seeds.h"
 #include "tests/harness/unit.h"
 
-static unsigned nseeds = 1500, first_seed = 1;
+static uint64_t first_seed = 1;
+static unsigned nseeds = 1500;
 static bool trace;
 
 static void random_open(struct pair *p, struct toe_open *o)
@@ -115,7 +117,7 @@ static void pair__every_byte_once_over_a_bad_network(void)
 {
 	unsigned bad = 0;
 
-	for (unsigned s = first_seed; s < first_seed + nseeds && bad < 10; s++)
+	for (uint64_t s = first_seed; s < first_seed + nseeds && bad < 10; s++)
 		bad += !run_seed(s);
 	CU_ASSERT_EQUAL(bad, 0);
 }
@@ -126,8 +128,7 @@ int main(int argc, char **argv)
 		T(pair__every_byte_once_over_a_bad_network),
 	};
 
-	nseeds = argc > 1 ? (unsigned)atoi(argv[1]) : nseeds;
-	first_seed = argc > 2 ? (unsigned)atoi(argv[2]) : first_seed;
-	trace = argc > 3;
+	seeds(argc, argv, &first_seed, &nseeds);
+	trace = nseeds == 1;
 	return unit_run("tcp_pair", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """NGINX on Linux TCP and on the TOE, one after the other, in two network namespaces; one table at the end."""
+import argparse
 import subprocess
 import sys
 import time
@@ -71,6 +72,7 @@ def table(rows):
 
 
 def main():
+    argparse.ArgumentParser(description=__doc__).parse_args()
     on_signals()
     need_root()
     say("two network namespaces, a veth pair, NGINX with a 256-byte file, wrk")
