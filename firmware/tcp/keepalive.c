@@ -78,7 +78,8 @@ uint32_t toe_keep_timer(struct toe_tcb *t, uint64_t now)
 		t->keep_probes = 0;
 	if (given_up(t, quiet))
 		return toe_tcp_abort(t, t->soft_error ? t->soft_error : ETIMEDOUT, now);
-	t->keep_probes++;
+	if (!t->keep_probes++)
+		t->soft_error = 0; /* of an earlier trouble: all was acknowledged since */
 	t->keep_at = now + (uint64_t)SECOND * t->keep_intvl_s;
 	t->opts |= TOE_TCB_KEEP_PROBE;
 	t->flags |= TOE_TCB_PROBE;

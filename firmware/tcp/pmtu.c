@@ -142,9 +142,15 @@ uint32_t toe_tcp_too_big(struct toe_tcb *t, uint32_t seq, uint32_t mtu, uint32_t
 										: 0;
 }
 
+/* Keepalive's probes have the number below what is under way (keepalive.c). */
+static bool of_a_probe(const struct toe_tcb *t, uint32_t seq)
+{
+	return t->keep_probes && seq == (uint32_t)t->snd_una - 1;
+}
+
 uint32_t toe_tcp_unreachable(struct toe_tcb *t, uint32_t seq, int error, uint64_t now)
 {
-	if (!under_way(t, seq))
+	if (!under_way(t, seq) && !of_a_probe(t, seq))
 		return TOE_ACT_C_UNACCEPTABLE;
 	switch (t->state) {
 	case TOE_TCP_CLOSED:

@@ -38,15 +38,33 @@ static void keepalive__probes_then_gives_up(void)
 	CU_ASSERT_EQUAL(toe_tcp_deadline(&e.t), 0);
 }
 
-/* RFC 1122 4.2.3.9: what routers said meanwhile is why. */
+/* RFC 1122 4.2.3.9: what routers said of the probes is why. */
 static void keepalive__reports_the_soft_error(void)
 {
 	struct env e = keeping(10, 2, 1);
+	uint32_t probe = ENV_ISN;
 
-	e.t.soft_error = EHOSTUNREACH;
+	CU_ASSERT(toe_tcp_unreachable(&e.t, probe, EHOSTUNREACH, e.now) & TOE_ACT_C_UNACCEPTABLE);
 	env_timer(&e);
+	CU_ASSERT(is_probe(&e) && e.o[0].seq == probe);
+	CU_ASSERT(toe_tcp_unreachable(&e.t, probe - 1, EHOSTUNREACH, e.now) &
+		  TOE_ACT_C_UNACCEPTABLE);
+	CU_ASSERT_EQUAL(toe_tcp_unreachable(&e.t, probe, EHOSTUNREACH, e.now), 0);
 	env_timer(&e);
 	CU_ASSERT(e.act & TOE_ACT_ERROR && e.t.error == EHOSTUNREACH);
+}
+
+/* What they said of data that has arrived all the same is not. */
+static void keepalive__forgets_the_soft_error(void)
+{
+	struct env e = keeping(10, 2, 1);
+
+	env_write(&e, 100);
+	CU_ASSERT_EQUAL(toe_tcp_unreachable(&e.t, ENV_ISN + 1, EHOSTUNREACH, e.now), 0);
+	env_in(&e, TOE_ACK, 0, 100, 0);
+	while (e.t.state != TOE_TCP_CLOSED)
+		env_timer(&e);
+	CU_ASSERT(e.act & TOE_ACT_ERROR && e.t.error == ETIMEDOUT);
 }
 
 static void keepalive__an_answer_starts_anew(void)
@@ -246,9 +264,10 @@ static void probe__becomes_that_of_a_shut_window(void)
 }
 
 UNIT_MAIN("keepalive", T(keepalive__probes_then_gives_up), T(keepalive__reports_the_soft_error),
-	  T(keepalive__an_answer_starts_anew), T(keepalive__answers_to_slow_probes),
-	  T(keepalive__data_counts_as_life), T(keepalive__not_while_data_waits),
-	  T(keepalive__off_and_on), T(keepalive__user_timeout_overrides_the_count),
-	  T(user_timeout__unacknowledged_data), T(user_timeout__progress_restarts_it),
-	  T(user_timeout__longer_than_the_count), T(user_timeout__zero_window),
-	  T(user_timeout__handshake), T(probe__becomes_that_of_a_shut_window))
+	  T(keepalive__forgets_the_soft_error), T(keepalive__an_answer_starts_anew),
+	  T(keepalive__answers_to_slow_probes), T(keepalive__data_counts_as_life),
+	  T(keepalive__not_while_data_waits), T(keepalive__off_and_on),
+	  T(keepalive__user_timeout_overrides_the_count), T(user_timeout__unacknowledged_data),
+	  T(user_timeout__progress_restarts_it), T(user_timeout__longer_than_the_count),
+	  T(user_timeout__zero_window), T(user_timeout__handshake),
+	  T(probe__becomes_that_of_a_shut_window))
