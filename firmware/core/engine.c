@@ -226,6 +226,7 @@ int toe_fpc_init(struct toe_fpc *f, struct toe_port *p, void *state, unsigned id
 	f->index = toe_port_index(p);
 	f->cnt = toe_port_stats(p, id);
 	f->now = toe_port_now(p);
+	f->ip_id = (uint16_t)f->now; /* not what a predecessor has just used */
 	attach_state(f, state);
 	clear_derived(f, fresh);
 	recover_flows(f);

@@ -115,7 +115,7 @@ struct toe_fpc {
 	uint32_t batch; /* its number */
 	uint32_t id, nfpcs, nbuckets;
 	uint32_t first, nflows; /* flow ids owned */
-	uint16_t ip_id;
+	uint16_t ip_id; /* of packets that routers may fragment (pkt_gen.c) */
 	uint8_t resetting; /* TOE_ADM_RESET_ALL was seen: no new flows */
 
 	uint64_t

@@ -19,6 +19,7 @@ struct path {
 	uint32_t label; /* IPv6 flow label */
 	uint8_t dev;
 	uint8_t tos, ttl; /* IP_TOS, IP_TTL; ttl 0 = default */
+	uint16_t id; /* of an IPv4 packet */
 	bool fragment; /* IPv4: routers may (IP_MTU_DISCOVER) */
 };
 
@@ -43,8 +44,7 @@ static uint8_t *put_eth(struct toe_fpc *f, uint8_t *p, const struct path *to, ui
 }
 
 /* IPv4 header; returns the pseudo-header's sum. */
-static uint64_t put_v4(struct toe_fpc *f, uint8_t *p, const struct path *to, uint8_t ecn,
-		       uint32_t tcp_len)
+static uint64_t put_v4(uint8_t *p, const struct path *to, uint8_t ecn, uint32_t tcp_len)
 {
 	const struct toe_tuple *t = to->t;
 	struct toe_ipv4 *ip = (struct toe_ipv4 *)p;
@@ -52,7 +52,7 @@ static uint64_t put_v4(struct toe_fpc *f, uint8_t *p, const struct path *to, uin
 	ip->ver_ihl = 0x45;
 	ip->tos = to->tos | ecn;
 	ip->len = toe_be16((uint16_t)(sizeof(*ip) + tcp_len));
-	ip->id = toe_be16(f->ip_id++);
+	ip->id = toe_be16(to->id);
 	ip->frag = to->fragment ? 0 : toe_be16(TOE_IP_DF);
 	ip->ttl = to->ttl ? to->ttl : TOE_IP_TTL;
 	ip->proto = TOE_IP_TCP;
@@ -218,7 +218,7 @@ static void build(struct toe_fpc *f, struct toe_frame *fr, const struct path *to
 	uint8_t *data;
 
 	if (v4) {
-		sum = put_v4(f, p, to, o->ecn, tcp_len);
+		sum = put_v4(p, to, o->ecn, tcp_len);
 		p += sizeof(struct toe_ipv4);
 	} else {
 		sum = put_v6(p, to, o->ecn, tcp_len);
@@ -279,6 +279,19 @@ static void follow_link(struct toe_fpc *f, struct toe_work *w)
 	w->cold = true;
 }
 
+/*
+ * RFC 6864: what routers may fragment has a number that comes again as late as possible: a counter
+ * that only such packets use, of whose values each FPC has its own. Elsewhere the field means
+ * nothing, and each connection counts for itself: a common counter would tell everybody how much is
+ * sent to others. Answers without a connection have 0.
+ */
+static uint16_t next_id(struct toe_fpc *f, const struct toe_tcb *t)
+{
+	if (t->opts & TOE_TCB_FRAGMENT)
+		return (uint16_t)(f->ip_id++ * f->nfpcs + f->id);
+	return (uint16_t)(t->ts_offset + t->segs_out);
+}
+
 /* Everything the flow may send now, into frames that wait for the commit. */
 void toe_gen_output(struct toe_fpc *f, struct toe_work *w)
 {
@@ -303,6 +316,7 @@ void toe_gen_output(struct toe_fpc *f, struct toe_work *w)
 	while (get_frames(f, t->dev, s) && f->nout + s->n <= TOE_FLOW_BURST) {
 		if (!toe_tcp_output(t, f->now, &o))
 			return;
+		to.id = next_id(f, t);
 		build(f, s->f, &to, &o, &from);
 		f->nout += take_frames(s, &f->out[f->nout]);
 		count_out(f, &o);
