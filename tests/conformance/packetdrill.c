@@ -81,6 +81,7 @@ void packetdrill_interface_init(const char *flags, struct packetdrill_interface 
 enum {
 	EPOCH_S = 1000000, /* what gettimeofday says at the beginning */
 	SILENCE_US = 300000000, /* without a packet */
+	FDS = 1024, /* descriptors that scripts come to */
 	RETURN_SPINS =
 	    20000, /* looks at whether a thread that came out of a call has noted the time */
 };
@@ -98,7 +99,11 @@ static struct {
 	char *file;
 	long seen; /* bytes of it */
 	unsigned fastopen;
+	unsigned notsent_lowat; /* of sockets that have no TCP_NOTSENT_LOWAT; 0: none */
 } sysctls = { .fastopen = FASTOPEN_CLIENT | FASTOPEN_SERVER };
+
+/* By descriptor: the script has set TCP_NOTSENT_LOWAT, here or on the listener. */
+static bool own_lowat[FDS];
 
 static pthread_t main_thread;
 static bool is_open;
@@ -122,6 +127,8 @@ static void set(const char *name, unsigned v)
 		p->ctrl->no_ts = !v;
 	else if (!strcmp(name, "net.ipv4.tcp_fastopen"))
 		sysctls.fastopen = v;
+	else if (!strcmp(name, "net.ipv4.tcp_notsent_lowat"))
+		sysctls.notsent_lowat = v == UINT32_MAX ? 0 : v;
 	else if (!strcmp(name, "net.ipv4.tcp_fastopen_cookies") || !strcmp(name, "tcp_metrics"))
 		memset(p->fpc[0]->fast, 0, sizeof(p->fpc[0]->fast));
 }
@@ -196,9 +203,40 @@ static void do_free(void *u)
 {
 }
 
+static bool has_own_lowat(int fd)
+{
+	return fd >= 0 && fd < FDS && own_lowat[fd];
+}
+
+static void mark_lowat(int fd, bool own)
+{
+	if (fd >= 0 && fd < FDS)
+		own_lowat[fd] = own;
+}
+
+/* A socket begins with what the sysctl says; a listener's connections take it over. */
+static int new_socket(int domain, int type, int protocol)
+{
+	int fd = toe_socket(domain, type, protocol);
+
+	mark_lowat(fd, false);
+	if (fd >= 0 && sysctls.notsent_lowat)
+		toe_setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &sysctls.notsent_lowat,
+			       sizeof(sysctls.notsent_lowat));
+	return fd;
+}
+
+static int accept_socket(int listener, struct sockaddr *a, socklen_t *len)
+{
+	int fd = toe_accept(listener, a, len);
+
+	mark_lowat(fd, has_own_lowat(listener));
+	return fd;
+}
+
 static int do_socket(void *u, int domain, int type, int protocol)
 {
-	return CALL(toe_socket(domain, type, protocol));
+	return CALL(new_socket(domain, type, protocol));
 }
 
 static int do_bind(void *u, int fd, const struct sockaddr *a, socklen_t len)
@@ -236,7 +274,7 @@ static int do_listen(void *u, int fd, int backlog)
 
 static int do_accept(void *u, int fd, struct sockaddr *a, socklen_t *len)
 {
-	return CALL(toe_accept(fd, a, len));
+	return CALL(accept_socket(fd, a, len));
 }
 
 static int do_connect(void *u, int fd, const struct sockaddr *a, socklen_t len)
@@ -341,9 +379,28 @@ static int do_shutdown(void *u, int fd, int how)
 	return CALL(toe_shutdown(fd, how));
 }
 
+/* What a socket has of the sysctl is no option of its own. */
+static int get_option(int fd, int level, int name, void *v, socklen_t *len)
+{
+	int err = toe_getsockopt(fd, level, name, v, len);
+
+	if (!err && level == IPPROTO_TCP && name == TCP_NOTSENT_LOWAT && !has_own_lowat(fd))
+		memset(v, 0, *len);
+	return err;
+}
+
 static int do_getsockopt(void *u, int fd, int level, int name, void *v, socklen_t *len)
 {
-	return CALL(toe_getsockopt(fd, level, name, v, len));
+	return CALL(get_option(fd, level, name, v, len));
+}
+
+static int set_option(int fd, int level, int name, const void *v, socklen_t len)
+{
+	int err = toe_setsockopt(fd, level, name, v, len);
+
+	if (!err && level == IPPROTO_TCP && name == TCP_NOTSENT_LOWAT)
+		mark_lowat(fd, true);
+	return err;
 }
 
 static int do_setsockopt(void *u, int fd, int level, int name, const void *v, socklen_t len)
@@ -354,7 +411,7 @@ static int do_setsockopt(void *u, int fd, int level, int name, const void *v, so
 		errno = EOPNOTSUPP;
 		return -1;
 	}
-	return CALL(toe_setsockopt(fd, level, name, v, len));
+	return CALL(set_option(fd, level, name, v, len));
 }
 
 static int do_poll(void *u, struct pollfd *f, nfds_t n, int timeout)
