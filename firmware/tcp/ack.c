@@ -4,6 +4,7 @@
  * 3.10.7.4, RFC 6298, RFC 5681). What is lost, and what follows from that, is for rack.c and
  * recovery.c.
  */
+#include "rto.h"
 #include "sendmap.h"
 
 /*

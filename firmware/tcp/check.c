@@ -2,7 +2,7 @@
 /* The invariants of a TCB between events. */
 #include <stddef.h>
 
-#include "rooms.h"
+#include "opts.h"
 
 #define HOLDS(condition) \
 	do { \

@@ -12,6 +12,8 @@
  * first goes along. More waits for the SYN-ACK. A SYN that was not answered in time is repeated
  * without cookie and data: there are paths that drop the one or the other (RFC 7413 4.1.3, 4.2.1).
  */
+#include "opts.h"
+#include "rto.h"
 #include "sendmap.h"
 
 uint32_t toe_fo_passive(struct toe_tcb *t, const struct toe_open *o, const struct toe_seg *syn,

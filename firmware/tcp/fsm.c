@@ -10,10 +10,14 @@
  *                                               v
  *                                              LAST_ACK --ack--> CLOSED
  */
+#include "recv.h"
+#include "rto.h"
 #include "sendmap.h"
 
 #include "../lib/errno.h"
 #include "../lib/mem.h"
+
+enum { SYN_ACK_REXMITS = 5 }; /* a minute: half-open flows are what a flood leaves */
 
 /* Nothing of the connection is left but what the application may still read. */
 static uint32_t end(struct toe_tcb *t)
@@ -148,7 +152,7 @@ uint32_t toe_tcp_open_passive(struct toe_tcb *t, const struct toe_open *o,
 	toe_ecn_passive(t, syn, o->ecn);
 	t->segs_in = 1;
 	t->flags |= TOE_TCB_PASSIVE;
-	t->syn_max = o->opts.syncnt ? t->syn_max : TOE_MAX_SYN_ACK_REXMITS;
+	t->syn_max = o->opts.syncnt ? t->syn_max : SYN_ACK_REXMITS;
 	t->state = TOE_TCP_SYN_RECEIVED;
 	return TOE_ACT_OUTPUT | toe_fo_passive(t, o, syn, now);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What TCP_INFO asks for: from what the TCB knows anyway, but for some counters. */
-#include "rooms.h"
+#include "recv.h"
+#include "rto.h"
 
 #include "../lib/mem.h"
 

@@ -3,7 +3,22 @@
  * A segment arrives: the predicted way, and the order of checks of RFC 9293 3.10.7 with those of
  * RFC 7323 5.3 and RFC 5961.
  */
-#include "rooms.h"
+#include "recv.h"
+
+enum {
+	OOW_US = 100000, /* pause between answers to bare segments outside the window */
+	TS_IDLE = 24 * 86400ll * 1000000 >>
+		  20, /* in toe_age_s units: an older ts_recent is void (RFC 7323 5.5) */
+};
+
+/* The newest timestamp to echo (RFC 7323 4.3 (2)). */
+static inline void ts_update(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now)
+{
+	if (toe_seq_leq(seg->seq, t->last_ack_sent) && toe_seq_leq(t->ts_recent, seg->tsval)) {
+		t->ts_recent = seg->tsval;
+		t->ts_recent_age_s = toe_age_s(now);
+	}
+}
 
 /*
  * Header prediction: established, the next segment in order, nothing but ACK and PSH, timestamp not
@@ -30,7 +45,7 @@ static inline uint32_t input_predicted(struct toe_tcb *t, const struct toe_seg *
 
 	t->rcv_at = now;
 	if (t->flags & TOE_TCB_TS)
-		toe_ts_update(t, seg, now);
+		ts_update(t, seg, now);
 	if (ack != t->snd_una)
 		act = toe_ack_advance(t, seg, ack, now);
 	if (toe_wnd_update(t, seg) | act)
@@ -52,7 +67,7 @@ static inline uint32_t input_predicted(struct toe_tcb *t, const struct toe_seg *
  */
 static uint32_t challenge(struct toe_tcb *t, uint64_t now)
 {
-	if (t->oow_at && now - t->oow_at < TOE_OOW_US)
+	if (t->oow_at && now - t->oow_at < OOW_US)
 		return 0;
 	t->oow_at = now;
 	return toe_ack_now(t);
@@ -82,7 +97,7 @@ static bool stamped(const struct toe_tcb *t, const struct toe_seg *seg)
 static bool paws_refuses(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now, uint32_t *act)
 {
 	if (!stamped(t, seg) || seg->flags & TOE_RST || !toe_seq_lt(seg->tsval, t->ts_recent) ||
-	    toe_age_s(now) - t->ts_recent_age_s > TOE_TS_IDLE)
+	    toe_age_s(now) - t->ts_recent_age_s > TS_IDLE)
 		return false;
 	*act = TOE_ACT_C_PAWS | out_of_place(t, seg, now);
 	return true;
@@ -137,7 +152,7 @@ static void take_timestamp(struct toe_tcb *t, const struct toe_seg *seg, uint64_
 {
 	if (toe_seq_lt(seg->tsval, t->ts_recent))
 		t->ts_recent = seg->tsval; /* too old to forbid this one */
-	toe_ts_update(t, seg, now);
+	ts_update(t, seg, now);
 }
 
 /* Fifth check. False: the segment ends here. */

@@ -6,7 +6,7 @@
  * Nothing is done per segment but to store when it came. Keepalive's timer looks at that when it
  * fires, and sleeps on.
  */
-#include "rooms.h"
+#include "rto.h"
 
 #include "../lib/errno.h"
 

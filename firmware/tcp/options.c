@@ -3,9 +3,20 @@
  * Socket options that TCP itself honours: those a connection is born with, and changes of a living
  * one. They come from an application: each is clamped to what TCP can bear.
  */
-#include "rooms.h"
+#include "opts.h"
+#include "recv.h"
 
 #include "../lib/errno.h"
+
+enum {
+	ECN_MASK = 3, /* of the IP header's TOS */
+	SYN_REXMITS = 7, /* RFC 9293 3.8.3: for at least 3 minutes */
+	KEEP_IDLE_S = 7200, /* RFC 9293 3.8.4: no less than two hours by default */
+	KEEP_INTVL_S = 75,
+	KEEP_CNT = 9,
+	KEEP_MAX_S = 32767,
+	CNT_MAX = 127, /* TCP_KEEPCNT, TCP_SYNCNT */
+};
 
 static void set_linger2(struct toe_tcb *t, int64_t ms)
 {
@@ -31,12 +42,12 @@ static void set_maxseg(struct toe_tcb *t, uint64_t bytes)
 /* 0 is the default of each. */
 static uint16_t seconds(uint64_t value, uint16_t none)
 {
-	return value ? (uint16_t)toe_min64(value, TOE_KEEP_MAX_S) : none;
+	return value ? (uint16_t)toe_min64(value, KEEP_MAX_S) : none;
 }
 
 static uint8_t count(uint64_t value, uint8_t none)
 {
-	return value ? (uint8_t)toe_min64(value, TOE_CNT_MAX) : none;
+	return value ? (uint8_t)toe_min64(value, CNT_MAX) : none;
 }
 
 void toe_tcp_options(struct toe_tcb *t, const struct toe_sock_opts *o)
@@ -45,12 +56,12 @@ void toe_tcp_options(struct toe_tcb *t, const struct toe_sock_opts *o)
 	if (o->cc && o->cc <= TOE_CC_COUNT)
 		t->cc = (uint8_t)(o->cc - 1);
 	t->opts |= o->flags & TOE_SO_KEEPALIVE ? TOE_TCB_KEEPALIVE : 0;
-	t->keep_idle_s = seconds(o->keep_idle_s, TOE_KEEP_IDLE_S);
-	t->keep_intvl_s = seconds(o->keep_intvl_s, TOE_KEEP_INTVL_S);
-	t->keep_cnt = count(o->keep_cnt, TOE_KEEP_CNT);
-	t->syn_max = count(o->syncnt, TOE_MAX_SYN_REXMITS);
+	t->keep_idle_s = seconds(o->keep_idle_s, KEEP_IDLE_S);
+	t->keep_intvl_s = seconds(o->keep_intvl_s, KEEP_INTVL_S);
+	t->keep_cnt = count(o->keep_cnt, KEEP_CNT);
+	t->syn_max = count(o->syncnt, SYN_REXMITS);
 	t->user_timeout_ms = o->user_timeout_ms;
-	t->tos = o->tos & (uint8_t)~TOE_ECN_MASK;
+	t->tos = o->tos & (uint8_t)~ECN_MASK;
 	t->ttl = o->ttl;
 	t->defer = count(o->defer_accept, 0);
 	t->notsent_lowat = o->notsent_lowat;
@@ -92,22 +103,22 @@ int64_t toe_tcp_option(struct toe_tcb *t, uint8_t option, uint64_t value, uint64
 	case TOE_OPT_KEEPALIVE:
 		return toe_keep_set(t, value, now);
 	case TOE_OPT_KEEPIDLE:
-		toe_keep_idle(t, seconds(value, TOE_KEEP_IDLE_S), now);
+		toe_keep_idle(t, seconds(value, KEEP_IDLE_S), now);
 		return 0;
 	case TOE_OPT_KEEPINTVL:
-		t->keep_intvl_s = seconds(value, TOE_KEEP_INTVL_S);
+		t->keep_intvl_s = seconds(value, KEEP_INTVL_S);
 		return 0;
 	case TOE_OPT_KEEPCNT:
-		t->keep_cnt = count(value, TOE_KEEP_CNT);
+		t->keep_cnt = count(value, KEEP_CNT);
 		return 0;
 	case TOE_OPT_SYNCNT:
-		t->syn_max = count(value, TOE_MAX_SYN_REXMITS);
+		t->syn_max = count(value, SYN_REXMITS);
 		return 0;
 	case TOE_OPT_USER_TIMEOUT:
 		t->user_timeout_ms = (uint32_t)toe_min64(value, UINT32_MAX);
 		return 0;
 	case TOE_OPT_TOS:
-		t->tos = (uint8_t)value & (uint8_t)~TOE_ECN_MASK;
+		t->tos = (uint8_t)value & (uint8_t)~ECN_MASK;
 		return 0;
 	case TOE_OPT_TTL:
 		t->ttl = (uint8_t)value;

@@ -3,7 +3,8 @@
  * TCP options: MSS (RFC 9293 3.7.1), window scale and timestamps (RFC 7323), SACK (RFC 2018), Fast
  * Open (RFC 7413, and the experimental option it was before: RFC 6994 with the number 0xf989).
  */
-#include "rooms.h"
+#include "opts.h"
+#include "recv.h"
 
 #include "../lib/mem.h"
 

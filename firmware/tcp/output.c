@@ -3,8 +3,13 @@
  * Which segment leaves next (RFC 9293 3.7.4, 3.8.6; RFC 1122 4.2.3.4; RFC 5681 4.1), and what follows
  * for the send map and the timer. What it looks like is for segment.c.
  */
+#include "rto.h"
 #include "segment.h"
 #include "sendmap.h"
+
+enum {
+	CORK_US = 200000, /* tcp(7): longest that a corked segment waits with nothing in flight */
+};
 
 /* Bytes in flight; the byte of a window probe is none. */
 static uint32_t pipe(const struct toe_tcb *t)
@@ -135,7 +140,18 @@ static void persist(struct toe_tcb *t, uint64_t now)
 		return;
 	t->flags = (t->flags | TOE_TCB_PERSIST) & ~(uint32_t)TOE_TCB_TLP;
 	if (!t->rto_at)
-		t->rto_at = now + (held_back(t) ? TOE_CORK_US : toe_rto(t));
+		t->rto_at = now + (held_back(t) ? CORK_US : toe_rto(t));
+}
+
+/*
+ * Of how many segments a burst is that begins now, `may` bytes of which the windows let go: half of
+ * cwnd at most, so where no more than two may go nothing need be computed.
+ */
+static inline uint8_t burst_most(const struct toe_tcb *t, uint64_t may)
+{
+	if (may > 2u * t->mss)
+		return toe_push_segments(t);
+	return t->cwnd >= 4u * t->mss ? 2 : 1;
 }
 
 /*
@@ -146,7 +162,7 @@ static void persist(struct toe_tcb *t, uint64_t now)
 static inline void push(struct toe_tcb *t, uint64_t may, struct toe_out *o)
 {
 	if (!t->burst)
-		t->burst_most = toe_push_most(t, may);
+		t->burst_most = burst_most(t, may);
 	t->burst++;
 	if (t->burst < t->burst_most && (may > toe_max32(o->len, t->mss) || room(t)))
 		return;

@@ -12,7 +12,8 @@
  * Who cannot see the connection cannot know its sequence numbers, so only an error that quotes one
  * of those under way is believed (RFC 5927 4.1).
  */
-#include "rooms.h"
+#include "opts.h"
+#include "rto.h"
 
 #include "../lib/errno.h"
 

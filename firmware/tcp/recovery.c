@@ -9,6 +9,7 @@
  *
  * Nothing is LOST outside these two.
  */
+#include "rto.h"
 #include "sendmap.h"
 
 enum {

@@ -4,7 +4,7 @@
  * (RFC 9293 3.8.6, 3.10.7.4). Payload out of order lies at its place in the buffer already; only
  * its range is kept here.
  */
-#include "rooms.h"
+#include "recv.h"
 
 #include <stddef.h>
 

@@ -13,38 +13,9 @@
 #define TOE_LIKELY(x) __builtin_expect(!!(x), 1)
 #define TOE_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
-/* Microseconds. */
 enum {
-	TOE_TCP_MAX_OPT = 40, /* bytes of options that a header takes */
-	TOE_DELACK_US = 40000,
-	TOE_RTO_MIN_US = 200000,
-	TOE_RTO_MAX_US = 120000000,
-	TOE_RTO_INIT_US = 1000000, /* RFC 6298 2.1 */
-	TOE_RTO_SYN_LOST_US = 3000000, /* RFC 6298 5.7 */
-	TOE_RTT_MAX_US = 60000000, /* longer samples are taken for this */
-	TOE_QUICK_SEGS = 16,
-	TOE_CORK_US =
-	    200000, /* tcp(7): longest that a corked segment waits with nothing in flight */
-	TOE_ECN_MASK = 3, /* of the IP header's TOS */
-	TOE_OOW_US = 100000, /* pause between answers to bare segments outside the window */
-	TOE_DELACK_MAX_US = 200000, /* how late peers acknowledge (RFC 8985 7.2) */
-	TOE_PTO_MIN_US = 2000, /* a peer that is not on its CPU just now is no loss */
-};
-
-enum {
-	TOE_MAX_REXMITS = 15,
-	TOE_MAX_SYN_REXMITS = 7, /* RFC 9293 3.8.3: for at least 3 minutes */
-	TOE_MAX_SYN_ACK_REXMITS = 5, /* a minute: half-open flows are what a flood leaves */
 	TOE_FIN_WAIT_2_MS = 60000,
 	TOE_LINGER2_MAX_MS = 120000,
-	TOE_KEEP_IDLE_S = 7200, /* RFC 9293 3.8.4: no less than two hours by default */
-	TOE_KEEP_INTVL_S = 75,
-	TOE_KEEP_CNT = 9,
-	TOE_KEEP_MAX_S = 32767,
-	TOE_CNT_MAX = 127, /* TCP_KEEPCNT, TCP_SYNCNT */
-	TOE_TS_OPT_LEN = 12, /* with its padding */
-	TOE_TS_IDLE = 24 * 86400ll * 1000000 >>
-		      20, /* in toe_age units: an older ts_recent is void (RFC 7323 5.5) */
 };
 
 /* Flags of a TCB for which neither prediction nor the short way of sending holds. */
@@ -70,12 +41,6 @@ static inline uint32_t toe_data_age(uint64_t now)
 	return (uint32_t)(now >> 10);
 }
 
-/* The retransmission timeout with its back-off, microseconds. */
-static inline uint64_t toe_rto(const struct toe_tcb *t)
-{
-	return toe_min64((uint64_t)t->rto_us << t->backoff, TOE_RTO_MAX_US);
-}
-
 /* Something is left to send for the first time, or again. */
 static inline bool toe_send_pending(const struct toe_tcb *t)
 {
@@ -96,52 +61,6 @@ static inline bool toe_stuck(const struct toe_tcb *t)
 {
 	return t->snd_nxt == t->snd_una ||
 	       (t->lost && toe_pipe(t) == (uint32_t)(t->snd_max - t->snd_nxt));
-}
-
-/* RFC 8985 7.2: may the timer be a loss probe's? Not while anything is unclear. */
-static inline bool toe_tlp_may(const struct toe_tcb *t)
-{
-	const uint32_t unclear = TOE_TCB_RARE & ~(uint32_t)TOE_TCB_FIN_RCVD & ~TOE_TCB_FIN_OOO;
-
-	return (t->flags & (TOE_TCB_SACK | unclear)) == TOE_TCB_SACK && t->srtt_us;
-}
-
-/*
- * RFC 8985 7.2: the peer may acknowledge a single segment late; and where the RTO is shorter, the
- * probe goes in its place.
- */
-static inline uint64_t toe_pto(const struct toe_tcb *t)
-{
-	uint32_t late = t->snd_max - t->snd_una > t->mss ? 0 : TOE_DELACK_MAX_US;
-
-	return toe_min64(toe_max32(2 * t->srtt_us, TOE_PTO_MIN_US) + late, toe_rto(t));
-}
-
-/* RFC 6298 5.1, 5.3; RFC 8985 7.2. */
-static inline void toe_rto_arm(struct toe_tcb *t, uint64_t now)
-{
-	bool probe = toe_tlp_may(t);
-
-	t->flags = probe ? t->flags | TOE_TCB_TLP : t->flags & ~(uint32_t)TOE_TCB_TLP;
-	t->rto_at = now + (probe ? toe_pto(t) : toe_rto(t));
-}
-
-/*
- * New data left: the probe is put off, as it is to repeat the last segment; but not beyond the
- * timeout of the first.
- */
-static inline void toe_rto_sent(struct toe_tcb *t, uint64_t now)
-{
-	uint64_t at = now + toe_pto(t);
-
-	if (!t->rto_at) {
-		toe_rto_arm(t, now);
-	} else if (toe_tlp_may(t) && (t->flags & TOE_TCB_TLP || at < t->rto_at) &&
-		   at <=
-		       now - (uint32_t)((uint32_t)now - toe_sents(t)[t->sent_lo].at) + toe_rto(t)) {
-		t->flags |= TOE_TCB_TLP;
-		t->rto_at = at;
-	}
 }
 
 /* Bytes that the send buffer can still take. */
@@ -167,15 +86,6 @@ static inline uint32_t toe_ack_now(struct toe_tcb *t)
 {
 	t->flags |= TOE_TCB_ACK_NOW;
 	return TOE_ACT_OUTPUT;
-}
-
-/* The newest timestamp to echo (RFC 7323 4.3 (2)). */
-static inline void toe_ts_update(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now)
-{
-	if (toe_seq_leq(seg->seq, t->last_ack_sent) && toe_seq_leq(t->ts_recent, seg->tsval)) {
-		t->ts_recent = seg->tsval;
-		t->ts_recent_age_s = toe_age_s(now);
-	}
 }
 
 /*
@@ -250,62 +160,6 @@ bool toe_undo_ack(struct toe_tcb *t, const struct toe_seg *seg, const struct toe
 		  uint32_t acked);
 bool toe_undo_dsack(struct toe_tcb *t, const struct toe_walk *w);
 
-/* recv.c: `seq` is seg->seq expanded. */
-bool toe_recv_acceptable(const struct toe_tcb *t, const struct toe_seg *seg, uint64_t seq);
-uint32_t toe_recv_segment(struct toe_tcb *t, const struct toe_seg *seg, uint64_t seq, uint64_t now);
-void toe_recv_twice(struct toe_tcb *t, uint64_t lo, uint64_t hi);
-uint16_t toe_recv_window(struct toe_tcb *t);
-bool toe_recv_window_news(const struct toe_tcb *t);
-bool toe_recv_can(const struct toe_tcb *t);
-const struct toe_range *toe_recv_range(const struct toe_tcb *t, uint32_t seq);
-
-/* From `seq` on ACKs go at once, for so many segments or until something is sent (tcp(7)). */
-static inline void toe_recv_quick(struct toe_tcb *t, uint64_t seq)
-{
-	toe_tcb_cold(t);
-	t->flags |= TOE_TCB_QUICKACK;
-	t->quick_end = seq + TOE_QUICK_SEGS * t->mss;
-}
-
-/*
- * Must this segment be acknowledged at once? A connection begins so until it has answered, as the peer's
- * Nagle may hold back the rest of its first request, or its slow start wait for us. What was sent before
- * anything came is no answer.
- */
-static inline bool toe_recv_is_quick(struct toe_tcb *t)
-{
-	if (t->flags & TOE_TCB_FRESH) {
-		t->flags &= ~(uint32_t)TOE_TCB_FRESH;
-		toe_recv_quick(t, t->rcv_first);
-	}
-	if (t->rcv_nxt <= t->quick_end)
-		return true;
-	t->flags &= ~(uint32_t)TOE_TCB_QUICKACK;
-	return false;
-}
-
-/*
- * RFC 1122 4.2.3.2: every second full segment is acknowledged at once, anything else within 40 ms.
- * The peer's path may be narrower than ours: a segment without PSH is full too, unless it is too
- * short for any path.
- */
-static inline uint32_t toe_recv_ack_policy(struct toe_tcb *t, const struct toe_seg *seg,
-					   uint64_t now)
-{
-	bool rest = seg->flags & TOE_PSH || seg->len < TOE_MSS_V4;
-	uint32_t full = rest ? t->mss : toe_min32(seg->len, t->mss);
-
-	if (TOE_UNLIKELY(t->flags & (TOE_TCB_FRESH | TOE_TCB_QUICKACK)) && toe_recv_is_quick(t))
-		return toe_ack_now(t);
-	if ((uint32_t)t->rcv_nxt - t->last_ack_sent >= 2 * full)
-		return toe_ack_now(t);
-	if (!(t->flags & TOE_TCB_ACK_DELAYED)) {
-		t->flags |= TOE_TCB_ACK_DELAYED;
-		t->ack_at = now + TOE_DELACK_US;
-	}
-	return 0;
-}
-
 /* keepalive.c: the handshake is done; SO_KEEPALIVE, TCP_KEEPIDLE; the deadline has come. */
 void toe_keep_begin(struct toe_tcb *t, uint64_t now);
 uint32_t toe_keep_set(struct toe_tcb *t, bool on, uint64_t now);
@@ -367,17 +221,6 @@ void toe_pmtu_acked(struct toe_tcb *t, uint64_t now);
 /* push.c */
 uint8_t toe_push_segments(const struct toe_tcb *t);
 
-/*
- * Of how many segments a burst is that begins now, `may` bytes of which the windows let go: half of
- * cwnd at most, so where no more than two may go nothing need be computed.
- */
-static inline uint8_t toe_push_most(const struct toe_tcb *t, uint64_t may)
-{
-	if (may > 2u * t->mss)
-		return toe_push_segments(t);
-	return t->cwnd >= 4u * t->mss ? 2 : 1;
-}
-
 /* record.c */
 /* A record ends at `end`, above those before it. */
 void toe_record_end(struct toe_tcb *t, uint64_t end);
@@ -387,36 +230,5 @@ bool toe_record_ends(const struct toe_tcb *t, uint64_t seq);
 /* Of the last `len` bytes that were sent, those behind the end of a record. */
 uint32_t toe_record_tail(const struct toe_tcb *t, uint32_t len);
 void toe_record_acked(struct toe_tcb *t);
-
-/* rto.c */
-void toe_rto_sample(struct toe_tcb *t, uint64_t rtt_us);
-
-/* opts.c: build into `opt`, return the length, a multiple of 4. */
-uint8_t toe_opts_syn(const struct toe_tcb *t, uint64_t now, uint8_t *opt);
-uint8_t toe_opts_sack(const struct toe_tcb *t, uint8_t *opt);
-/* How many blocks fit beside the other options; what they take without a D-SACK, bytes. */
-static inline uint32_t toe_opts_sack_most(const struct toe_tcb *t)
-{
-	return t->flags & TOE_TCB_TS ? 3 : 4;
-}
-
-static inline uint32_t toe_opts_sack_len(const struct toe_tcb *t)
-{
-	return 4 + 8 * toe_min32(t->nholes, toe_opts_sack_most(t));
-}
-
-static inline void toe_put32(uint8_t *p, uint32_t v)
-{
-	v = __builtin_bswap32(v); /* every target is little-endian */
-	__builtin_memcpy(p, &v, 4);
-}
-
-static inline uint8_t toe_opts_ts(uint8_t *opt, uint32_t val, uint32_t ecr)
-{
-	toe_put32(opt, 0x0101080a);
-	toe_put32(opt + 4, val);
-	toe_put32(opt + 8, ecr);
-	return TOE_TS_OPT_LEN;
-}
 
 #endif

@@ -11,7 +11,7 @@
  *   life_at  FIN_WAIT_2 that nobody holds; TIME_WAIT that the application has not closed
  *   keep_at  keepalive (keepalive.c)
  */
-#include "rooms.h"
+#include "rto.h"
 
 #include "../lib/errno.h"
 

@@ -6,7 +6,8 @@
 #ifndef TOE_TCP_SEGMENT_H
 #define TOE_TCP_SEGMENT_H
 
-#include "rooms.h"
+#include "opts.h"
+#include "recv.h"
 
 /* RFC 2018 4: while something is missing, every ACK says what is not. D-SACKs have ACKs of their own. */
 static inline bool toe_says_sack(const struct toe_tcb *t)

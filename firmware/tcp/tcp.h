@@ -277,6 +277,8 @@ static inline uint64_t toe_tcp_tx_una(const struct toe_tcb *t)
 	return (t->snd_una < t->snd_end ? t->snd_una : t->snd_end) - t->snd_first;
 }
 
+enum { TOE_TCP_MAX_OPT = 40 }; /* bytes of options that a header takes */
+
 /*
  * The next segment to send, or false when nothing is due. Changes the TCB as if it had left. What
  * is due is a function of the TCB alone: after a restart call it once for every flow. Data is [pos,
@@ -293,7 +295,7 @@ struct toe_out {
 	uint8_t last; /* 1: the flow ends with this segment (RST): TOE_ACT_FREE */
 	uint8_t ecn; /* the IP header's ECN field: 0 or TOE_ECT0 */
 	uint16_t urg; /* urgent pointer, with TOE_URG */
-	uint8_t opt[40] __attribute__((aligned(4)));
+	uint8_t opt[TOE_TCP_MAX_OPT] __attribute__((aligned(4)));
 };
 bool toe_tcp_output(struct toe_tcb *t, uint64_t now, struct toe_out *o);
 

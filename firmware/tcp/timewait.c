@@ -3,7 +3,7 @@
  * TIME_WAIT after the TCB is gone (RFC 9293 3.10.7.4 and 3.6.1; RFC 6191; RFC 1337: a RST does not
  * end it).
  */
-#include "rooms.h"
+#include "opts.h"
 
 #include "../lib/mem.h"
 

@@ -3,6 +3,7 @@
  * Tail loss probe (RFC 8985 7): when no acknowledgement comes, one segment more makes the peer say
  * what it has, so that RACK and not the timeout repairs the end of a flight.
  */
+#include "rto.h"
 #include "sendmap.h"
 
 /* The probe goes out with the next output; from now on it is the RTO that waits. */

@@ -8,7 +8,7 @@
  * slow reader thus gets no more memory, however fast the peer is. Sending follows cwnd: a window in
  * flight, and another one written meanwhile.
  */
-#include "rooms.h"
+#include "recv.h"
 
 enum {
 	RTT_UNKNOWN_US = 200000,

@@ -10,7 +10,9 @@
 #include <string.h>
 
 #include "firmware/lib/errno.h"
-#include "firmware/tcp/rooms.h"
+#include "firmware/tcp/opts.h"
+#include "firmware/tcp/recv.h"
+#include "firmware/tcp/rto.h"
 #include "tests/harness/unit.h"
 
 enum {
