@@ -192,24 +192,26 @@ static void adopt__after_crash(void)
 /* Pins of a dead toed whose program is gone name maps that nothing uses. */
 static void pin__stale(void)
 {
-	struct toe_maps old;
+	const char *tcbs = TOE_PIN_DIR "/toe_tcbs";
+	int old;
 
 	CU_ASSERT_EQUAL(start(1), 0);
 	CU_ASSERT_EQUAL(toe_xdp_attach(&x, 0, false), 0);
 	die();
 	env_sh("ip link set dev dev0 xdp off");
-	CU_ASSERT_EQUAL(toe_maps_open_pinned(&old, TOE_PIN_DIR), 0);
+	old = bpf_obj_get(tcbs);
+	CU_ASSERT(old >= 0);
 	CU_ASSERT_EQUAL(by_hand(0, "xdp"), 0);
 	CU_ASSERT_EQUAL(start(1), 0);
 	CU_ASSERT_EQUAL(toe_xdp_attach(&x, 0, false), 0);
 	CU_ASSERT_EQUAL(x.dev[0].how, TOE_XDP_BY_HAND);
-	CU_ASSERT_FALSE(toe_same_map(old.fd[TOE_MAP_TCBS], x.maps.fd[TOE_MAP_TCBS]));
-	toe_maps_close(&old);
-	CU_ASSERT_EQUAL(toe_maps_open_pinned(&old, TOE_PIN_DIR), 0);
-	CU_ASSERT(toe_same_map(old.fd[TOE_MAP_TCBS], x.maps.fd[TOE_MAP_TCBS]));
-	toe_maps_close(&old);
+	CU_ASSERT_FALSE(toe_same_map(old, x.maps.fd[TOE_MAP_TCBS]));
+	close(old);
+	old = bpf_obj_get(tcbs);
+	CU_ASSERT(toe_same_map(old, x.maps.fd[TOE_MAP_TCBS]));
+	close(old);
 	toe_xdp_close(&x);
-	CU_ASSERT_EQUAL(toe_maps_open_pinned(&old, TOE_PIN_DIR), -ENOENT);
+	CU_ASSERT(bpf_obj_get(tcbs) < 0 && errno == ENOENT);
 	clean();
 }
 

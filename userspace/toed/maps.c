@@ -218,21 +218,3 @@ void toe_maps_unpin(const char *dir)
 	}
 	rmdir(dir);
 }
-
-int toe_maps_open_pinned(struct toe_maps *m, const char *dir)
-{
-	char path[256];
-	int err;
-
-	toe_maps_init(m);
-	for (int i = 0; i < TOE_MAPS; i++) {
-		pin_path(path, sizeof(path), dir, i);
-		m->fd[i] = bpf_obj_get(path);
-		err = m->fd[i] < 0 ? -errno : toe_map_check(i, m->fd[i]);
-		if (err) {
-			toe_maps_close(m);
-			return err;
-		}
-	}
-	return 0;
-}

@@ -78,7 +78,5 @@ int toe_bpffs_mount(void);
 int toe_maps_pin(const struct toe_maps *m, const char *dir);
 /* Remove the pins and the directory if it is empty then. */
 void toe_maps_unpin(const char *dir);
-/* Open the maps that toe_maps_pin left in `dir` (toectl): 0, or -errno with nothing left open. */
-int toe_maps_open_pinned(struct toe_maps *m, const char *dir);
 
 #endif
