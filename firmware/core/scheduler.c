@@ -177,12 +177,24 @@ static bool open_passive(struct toe_fpc *f, const struct toe_rx *rx, uint64_t ha
 	return true;
 }
 
+static void end_time_wait(struct toe_fpc *f, uint32_t i)
+{
+	toe_endpoint_count(f, f->tw.e[i].endpoint, -1);
+	toe_tw_free(&f->tw, i);
+}
+
 /* A new connection has the place of one in TIME_WAIT. */
 static void reuse_time_wait(struct toe_fpc *f, uint32_t i)
 {
 	toe_count(f, TOE_CNT_time_wait_reused);
-	toe_endpoint_count(f, f->tw.e[i].endpoint, -1);
-	toe_tw_free(&f->tw, i);
+	end_time_wait(f, i);
+}
+
+/* RFC 6191: above all that the old connection used. */
+static void lift_isn(uint32_t *isn, const struct toe_tw_entry *e)
+{
+	if ((int32_t)(*isn - e->w.snd_nxt) <= 0)
+		*isn = e->w.snd_nxt + 128 * 1024;
 }
 
 /* Does this ACK bring back a cookie of ours? Then `syn` is what it was given for. */
@@ -298,9 +310,7 @@ static bool time_wait_input(struct toe_fpc *f, uint32_t i, const struct toe_rx *
 			toe_count(f, TOE_CNT_answers_held_back);
 		return false;
 	case TOE_TW_NEW_SYN:
-		/* RFC 6191: above all that the old connection used. */
-		if ((int32_t)(*isn - e->w.snd_nxt) <= 0)
-			*isn = e->w.snd_nxt + 128 * 1024;
+		lift_isn(isn, e);
 		return true;
 	case TOE_TW_DROP:
 		break;
@@ -422,8 +432,7 @@ static bool displace_time_wait(struct toe_fpc *f, uint64_t hash, const struct to
 	e = &f->tw.e[i];
 	if (!e->w.ts || e->expires > f->now + TOE_TW_TIME_US - 1000000)
 		return false;
-	if ((int32_t)(*isn - e->w.snd_nxt) <= 0)
-		*isn = e->w.snd_nxt + 128 * 1024;
+	lift_isn(isn, e);
 	reuse_time_wait(f, i);
 	return true;
 }
@@ -495,8 +504,7 @@ unsigned toe_sched_time_wait(struct toe_fpc *f)
 
 	while (n < TOE_TIMER_BURST && (i = toe_tw_oldest(&f->tw)) != TOE_TW_NONE &&
 	       f->tw.e[i].expires <= f->now) {
-		toe_endpoint_count(f, f->tw.e[i].endpoint, -1);
-		toe_tw_free(&f->tw, i);
+		end_time_wait(f, i);
 		n++;
 	}
 	return n;
@@ -513,14 +521,10 @@ void toe_sched_enter_time_wait(struct toe_fpc *f, const struct toe_work *w)
 	 * replaced.
 	 */
 	i = toe_tw_find(&f->tw, hash, &w->e->tuple);
-	if (i != TOE_TW_NONE) {
-		toe_endpoint_count(f, f->tw.e[i].endpoint, -1);
-		toe_tw_free(&f->tw, i);
-	}
+	if (i != TOE_TW_NONE)
+		end_time_wait(f, i);
 	if (toe_tw_alloc(&f->tw) == TOE_TW_NONE) {
-		i = toe_tw_oldest(&f->tw);
-		toe_endpoint_count(f, f->tw.e[i].endpoint, -1);
-		toe_tw_free(&f->tw, i);
+		end_time_wait(f, toe_tw_oldest(&f->tw));
 		toe_count(f, TOE_CNT_time_wait_evicted);
 	}
 	i = toe_tw_alloc(&f->tw);

@@ -203,7 +203,7 @@ static void note_window(struct toe_tcb *t)
 {
 	if (t->sacked && t->snd_nxt - t->snd_una + t->mss > t->snd_wnd &&
 	    toe_pipe(t) + t->mss <= t->cwnd)
-		t->app_limited = toe_max64(t->delivered + toe_pipe(t), 1);
+		toe_rate_limited(t);
 }
 
 static bool send_data(struct toe_tcb *t, uint64_t now, struct toe_out *o)

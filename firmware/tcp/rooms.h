@@ -53,6 +53,12 @@ static inline uint32_t toe_pipe(const struct toe_tcb *t)
 	return (uint32_t)(t->snd_max - t->snd_una) - t->sacked - t->lost;
 }
 
+/* Something else than the path bounds what is measured, until what is in flight now has arrived. */
+static inline void toe_rate_limited(struct toe_tcb *t)
+{
+	t->app_limited = toe_max64(t->delivered + toe_pipe(t), 1);
+}
+
 /*
  * With nothing in flight, or nothing but what is lost, no ACK will come to ask again: when the
  * windows let nothing go the persist timer asks. The byte of a window probe is not in flight.

@@ -46,7 +46,7 @@ static void note_bubble(struct toe_tcb *t, uint64_t now)
 	bool paced = t->flags & TOE_TCB_PACED && toe_pace_ahead(t, now);
 
 	if (t->snd_nxt >= t->snd_end && !t->lost && !paced && toe_pipe(t) < t->cwnd)
-		t->app_limited = toe_max64(t->delivered + toe_pipe(t), 1);
+		toe_rate_limited(t);
 }
 
 int64_t toe_tcp_send(struct toe_tcb *t, uint64_t end, uint8_t send_flags, uint64_t now)
