@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * port/linux/frames: what a successor concludes from owner words and ring indices, for a kill at
  * each step of a frame's way. One FPC with frames 0..7, queue 0.

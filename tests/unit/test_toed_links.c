@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * toed's interfaces and local addresses, from netlink messages: kernels without 802.1Q support can
  * be told of VLANs here.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The benchmark's server: sends back what it gets. One thread, one epoll set, on either socket API.
  * Serves until SIGTERM or SIGINT, then prints what it served and the CPU time of its thread for

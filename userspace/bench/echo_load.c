@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Load for the echo server: N connections, one request under way on each. Prints requests/s and the
  * distribution of round trips. Checks that what comes back is what was sent.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* toectl: what a running toed knows, for people or as JSON. */
 #include <getopt.h>
 #include <stdbool.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Local addresses of the served interfaces: wildcard listeners and the range of active opens follow
  * them. An IPv6 address counts once the kernel has found that nobody else has it (RFC 4862 5.4);

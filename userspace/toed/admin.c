@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * toed's own commands to the FPCs. Many may fall due at once (a dead process with 10,000 flows):
  * what does not fit waits here.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The UNIX socket on which processes attach. A client has at most one request under way; an answer
  * that depends on toe-fw (it must map memory first) waits for the sequence number of the message.

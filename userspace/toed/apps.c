@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Applications: their arena, the processes that share it, and the contexts of their threads. */
 #define _GNU_SOURCE
 #include <errno.h>

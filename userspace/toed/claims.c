@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Connections that nobody holds. Accepting takes two steps: the entry of the accept queue is
  * claimed, then the process enters itself in the connection's holders. One that dies in between

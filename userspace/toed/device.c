@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Network devices: which kinds can be served, and the settings that AF_XDP needs of them. */
 #include <errno.h>
 #include <linux/ethtool.h>

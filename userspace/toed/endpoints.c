@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Endpoints: (device, VLAN, local address, port) owned by the TOE. An entry of toe_ctrl.endpoint, and its
  * key in toe_ports, which steers packets. An endpoint that closes keeps both until its last flow

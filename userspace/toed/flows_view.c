@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * toe_flows: the live flows as people read them (`bpftool map dump`), refreshed once a second while
  * anything happens. An idle TOE costs nothing: the counters tell whether the flow table must be

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Active opens: route, source address and port, next hop, FPC. The result is a grant that one
  * TOE_SW_CONNECT uses up.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What toe-fw is given (firmware/port/linux/handover.h): all of it at a start, then what comes and
  * goes.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Listening sockets that applications pass in: checked, kept, and made endpoints of at every
  * address they cover.

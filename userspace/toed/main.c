@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* toed: start everything in order, serve, and put everything back. */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Shared memory that outlives toe-fw: control region, engine state, the eventfds of the FPCs. */
 #define _GNU_SOURCE
 #include <errno.h>

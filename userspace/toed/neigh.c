@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Next hops (toe_ctrl.nh), one for each destination in use and interface: neighbours are found by
  * ARP or by neighbour discovery (RFC 4861), both the kernel's. The kernel resolves and keeps the

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* rtnetlink: a socket on which the kernel tells what changes, and one on which it is asked. */
 #include <errno.h>
 #include <libmnl/libmnl.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Ports for active opens: a range that no kernel socket uses, reserved in the network namespace so
  * that the kernel does not give them out either. What was reserved before stays, and is all that is

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The kernel's own route look-up, so that rules, tables and metrics count as for everybody else. */
 #include <errno.h>
 #include <libmnl/libmnl.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Packet filters of the host that look at incoming packets: they do not see what the TOE owns, and
  * people should know.

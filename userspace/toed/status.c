@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What toectl asks for, as JSON. */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * toe-fw as a child: started with a channel, started again with all it had when it dies, with a
  * growing pause.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What toed changes in the system is written to a file while it lasts, so that the next toed can
  * put it back if this one is killed. One file per toed, named by the network namespace (whose

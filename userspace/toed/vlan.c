@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Interfaces: the served devices, and VLANs (802.1Q, 802.1ad) on top of them, which come and go.
  * The firmware puts the tag into its frames itself; what it needs to know is in toe_ctrl.vif.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * UMEM and AF_XDP sockets. One UMEM per device, in a memfd. Queue q belongs to FPC q % nfpcs: its
  * socket there has all four rings. Every other FPC has a receive-only socket on the queue, which

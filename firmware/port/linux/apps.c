@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Applications come and go while the FPCs run: arenas are mapped, eventfds taken, and let go of
  * when nobody uses them.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The channel to toed: takes descriptors in, one message at a time (handover.h). */
 #define _GNU_SOURCE
 #include <errno.h>

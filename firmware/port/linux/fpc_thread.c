@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The thread of an FPC: poll while there is work, look on for a little while, then sleep. */
 #define _GNU_SOURCE
 #include <errno.h>

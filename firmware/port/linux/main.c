@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * toe-fw: the firmware as a Linux process. toed starts it, hands over all memory and sockets, and
  * starts it again when it dies: it keeps nothing of its own.

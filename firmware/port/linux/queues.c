@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * From descriptors to working queues: map the rings, find out where every frame is, fill what must
  * be filled.

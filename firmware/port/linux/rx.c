@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Receiving: bursts from the RX rings, frames from and for other FPCs, and the way back to the fill
  * rings.

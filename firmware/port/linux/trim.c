@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Giving buffers back: a thread of its own punches holes into the arenas, because one hole costs
  * tens of microseconds. It sleeps when nothing is asked of it.

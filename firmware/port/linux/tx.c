@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Sending: frames from the FPC's own stack, one sendto for a batch, completions back to the stack.
  */

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Clock, wake-ups and the shared tables: the small parts of port.h. */
 #include <time.h>
 #include <unistd.h>
