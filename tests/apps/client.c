@@ -8,7 +8,7 @@
  *	client open ADDR PORT COUNT		COUNT times, 64 at once: echo 64 bytes, close
  *	client names ADDR PORT 0		LOCAL PORT PEER PORT, as this side and as the server sees it
  *	client fast ADDR PORT COUNT		COUNT times: open by TCP Fast Open, echo 64 bytes, close
- *	client hold ADDR PORT COUNT SECONDS	COUNT connections echo 64 bytes in turn
+ *	client hold ADDR PORT COUNT SECONDS	COUNT connections echo 64 bytes in turn, until SIGTERM at most
  *
  * Prints "ok ..." and exits 0, or says what went wrong and exits 1. hold also exits 0 when
  * connections died: it prints how many lived.
@@ -18,6 +18,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -317,15 +318,27 @@ static void do_stall(int timeout_ms)
 	die("ended: %s after %.2f s", strerror(errno), seconds() - t);
 }
 
+/* A SIGTERM has come, which waits until the round is over. */
+static bool told_to_end(void)
+{
+	sigset_t pending;
+
+	return !sigpending(&pending) && sigismember(&pending, SIGTERM);
+}
+
 static void do_hold(unsigned long count, double limit)
 {
 	static int fd[MAX_CONNS];
+	sigset_t term;
 	struct timeval tv = { .tv_sec = 20 };
 	unsigned long alive = count, rounds = 0;
 	double end;
 
 	if (count > MAX_CONNS)
 		die("at most %d connections", MAX_CONNS);
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	sigprocmask(SIG_BLOCK, &term, NULL);
 	for (unsigned long i = 0; i < count; i++) {
 		fd[i] = dial();
 		setsockopt(fd[i], SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
@@ -343,7 +356,7 @@ static void do_hold(unsigned long count, double limit)
 			alive--;
 		}
 		rounds++;
-	} while (seconds() < end && alive);
+	} while (seconds() < end && alive && !told_to_end());
 	for (unsigned long i = 0; i < count; i++)
 		if (fd[i] >= 0)
 			close(fd[i]);

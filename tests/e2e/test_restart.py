@@ -9,7 +9,7 @@ import time
 
 from lib import PORT, SERVER, Testbed, alive, build, hold_result, start_server, test_main, wait_for
 
-KILLS, CONNECTIONS, SECONDS = 100, 200, 25
+KILLS, CONNECTIONS, SECONDS = 100, 200, 120  # seconds: a busy machine needs more for so many
 
 
 def kill_the_firmware(c):
@@ -21,17 +21,19 @@ def kill_the_firmware(c):
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         time.sleep(1)
         killed = 0
-        end = time.monotonic() + SECONDS - 3
+        end = time.monotonic() + SECONDS - 20
         while killed < KILLS and time.monotonic() < end and load.poll() is None:
-            pid = wait_for("toe-fw", bed.firmware_pid, 5, 0.002)
+            pid = wait_for("toe-fw", bed.firmware_pid, 20, 0.002)
             time.sleep(rng.uniform(0, 0.2))
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 continue
             killed += 1
-            wait_for("another toe-fw", lambda: bed.firmware_pid() not in (None, pid), 5, 0.002)  # noqa: B023
+            wait_for("another toe-fw", lambda: bed.firmware_pid() not in (None, pid), 20, 0.002)  # noqa: B023
         c.check(killed == KILLS, f"toe-fw killed {killed} times, started again each time")
+        time.sleep(2)  # the last one has to carry on, too
+        load.terminate()
         try:
             text = load.communicate(timeout=SECONDS + 60)[0].decode()
         except subprocess.TimeoutExpired:

@@ -279,7 +279,7 @@ FAKE void fake_bind(const struct toe_cmd *c, struct toe_flow_block *b, struct fa
 	uint32_t seen = toe_load(&b->app.seen_seq);
 	bool elsewhere = toe_load(&b->dev.notify_seq) != seen;
 
-	f->ctx = (uint8_t)c->pos;
+	toe_store(&f->ctx, (uint8_t)c->pos);
 	f->accepted = true;
 	toe_store(&b->dev.notify_seq, seen);
 	if (elsewhere || b->dev.rx_end != toe_load(&b->app.rx_read) ||
@@ -292,7 +292,7 @@ FAKE void fake_command(unsigned ctx, const struct toe_cmd *c)
 	struct toe_flow_block *b = fake_block(c->flow);
 	struct fake_flow *f = &fake.flow[c->flow % FAKE_FLOWS];
 
-	fake.count[c->type & 15]++;
+	toe_store(&fake.count[c->type & 15], fake.count[c->type & 15] + 1);
 	if (c->type == TOE_SW_CONNECT) {
 		fake_connect(ctx, c);
 		return;
