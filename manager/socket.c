@@ -264,11 +264,12 @@ static void shut(struct tm_ctx *c, struct tm_sock *s, int how)
 {
 	if (how != SHUT_WR)
 		tm_set(s, TM_S_SHUT_RD);
-	if (how == SHUT_RD)
+	if (how == SHUT_RD && !tm_has(s, TM_S_SHUT_WR)) /* what comes is taken, and acknowledged */
 		return;
 	tm_flow_lock(s);
 	tm_set(s, TM_S_SHUT_WR);
-	tm_push_flow(c, s, TOE_SW_SHUTDOWN, 0, toe_load(&s->fb->app.tx_end));
+	tm_push_flow(c, s, TOE_SW_SHUTDOWN, tm_has(s, TM_S_SHUT_RD) ? TOE_SHUT_BOTH : 0,
+		     toe_load(&s->fb->app.tx_end));
 	tm_flow_unlock(s);
 }
 

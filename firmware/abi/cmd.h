@@ -45,7 +45,7 @@ enum toe_sw_cmd {
 	 * (RFC 2525 2.17)
 	 */
 	TOE_SW_CLOSE = 5,
-	TOE_SW_SHUTDOWN = 6, /* pos = end of the data; FIN after it, receiving goes on */
+	TOE_SW_SHUTDOWN = 6, /* pos = end of the data; FIN after it; flags TOE_SHUT_* */
 	TOE_SW_ABORT = 7, /* RST now, drop everything (SO_LINGER 0) */
 	TOE_SW_OPTION = 8, /* flags = enum toe_option, pos = value */
 	TOE_SW_BIND = 9, /* pos = context that takes the flow's notifications; marks it accepted */
@@ -60,6 +60,11 @@ enum toe_send_flags {
 	TOE_SEND_MORE = 2,
 	TOE_SEND_EOR = 16, /* no segment reaches across the end of this (MSG_EOR) */
 	TOE_SEND_CORKED = 8, /* TCP_CORK: hold it back until a send says otherwise */
+};
+
+enum toe_shut_flags {
+	/* Nobody will read what has not come yet: it resets. Else receiving goes on. */
+	TOE_SHUT_BOTH = 1,
 };
 
 enum toe_option {

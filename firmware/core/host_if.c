@@ -61,13 +61,16 @@ static void do_close(struct toe_fpc *f, struct toe_work *w, uint64_t end)
 	w->t->flags |= TOE_TCB_CLOSED_BY_APP;
 }
 
-static void do_shutdown(struct toe_fpc *f, struct toe_work *w, uint64_t end)
+static void do_shutdown(struct toe_fpc *f, struct toe_work *w, const struct toe_cmd *c)
 {
-	int64_t r = toe_tcp_send(w->t, end, 0, f->now);
+	int64_t r = toe_tcp_send(w->t, c->pos, 0, f->now);
 
 	carry(f, w, r);
-	if (r >= 0)
-		w->act |= toe_tcp_shutdown(w->t, f->now);
+	if (r < 0)
+		return;
+	w->act |= toe_tcp_shutdown(w->t, f->now);
+	if (c->flags & TOE_SHUT_BOTH)
+		w->t->opts |= TOE_TCB_DEAF;
 }
 
 /*
@@ -145,7 +148,7 @@ static void flow_command(struct toe_fpc *f, unsigned app, unsigned ctx, const st
 		do_close(f, w, c->pos);
 		break;
 	case TOE_SW_SHUTDOWN:
-		do_shutdown(f, w, c->pos);
+		do_shutdown(f, w, c);
 		break;
 	case TOE_SW_OPTION:
 		carry(f, w, toe_tcp_option(w->t, c->flags, c->pos, f->now));

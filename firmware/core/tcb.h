@@ -87,6 +87,7 @@ enum toe_tcb_opts {
 	TOE_TCB_NO_PMTU = 1 << 13, /* what the path takes is not asked (IP_MTU_DISCOVER) */
 	TOE_TCB_FRAGMENT = 1 << 14, /* IPv4: routers may fragment */
 	TOE_TCB_SYN_DATA = 1 << 15, /* the SYN-ACK acknowledged data of the SYN */
+	TOE_TCB_DEAF = 1 << 16, /* both directions were shut down: data arriving now resets */
 };
 
 /* What bounds sending just now (tcp/limit.c). */

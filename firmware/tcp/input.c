@@ -5,6 +5,8 @@
  */
 #include "recv.h"
 
+#include "../lib/errno.h"
+
 enum {
 	OOW_US = 100000, /* pause between answers to bare segments outside the window */
 	TS_IDLE = 24 * 86400ll * 1000000 >>
@@ -200,6 +202,12 @@ static void input_urg(struct toe_tcb *t, const struct toe_seg *seg, uint64_t seq
 		t->rcv_up = up;
 }
 
+/* RFC 1122 4.2.2.13: nobody will read what comes. */
+static bool unwanted(const struct toe_tcb *t)
+{
+	return t->flags & TOE_TCB_CLOSED_BY_APP || t->opts & TOE_TCB_DEAF;
+}
+
 /* Seventh and eighth: data and FIN, in the states that take them. */
 static uint32_t input_data(struct toe_tcb *t, const struct toe_seg *seg, uint64_t seq, uint64_t now)
 {
@@ -209,9 +217,8 @@ static uint32_t input_data(struct toe_tcb *t, const struct toe_seg *seg, uint64_
 		/* Beyond its FIN the peer has nothing to say. */
 		return seg->len || seg->flags & TOE_FIN ? toe_ack_now(t) : 0;
 	}
-	/* RFC 1122 4.2.2.13: nobody will read it. */
-	if (t->flags & TOE_TCB_CLOSED_BY_APP && seg->len && seq + seg->len > t->rcv_nxt)
-		return TOE_ACT_RST | toe_fsm_fail(t, 0);
+	if (unwanted(t) && seg->len && seq + seg->len > t->rcv_nxt)
+		return TOE_ACT_RST | toe_fsm_fail(t, ECONNRESET);
 	if (t->flags & TOE_TCB_ECN && seg->len)
 		act = toe_ecn_data(t, seg);
 	if (seg->flags & TOE_URG)
