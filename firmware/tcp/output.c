@@ -180,7 +180,7 @@ static inline bool send_new(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 
 	if (TOE_UNLIKELY(t->mtu_probe) && !t->nholes && !t->neor) {
 		toe_tcb_cold(t);
-		len = toe_pmtu_probe(t, len, toe_min64(left, may));
+		len = toe_pmtu_probe(t, len, left, may);
 	}
 	if (t->snd_nxt >= t->snd_end + !!(t->flags & TOE_TCB_FIN_QUEUED) ||
 	    !may_go(t, len, len == left))

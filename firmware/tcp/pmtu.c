@@ -8,6 +8,7 @@
  *   mtu_at     when a larger one is tried again
  *   mtu_probe  the size of the next full segment, once, or of the one up to probe_end that is under
  *              way (RFC 4821): it arrives, and mtu is raised; or it is sent again, smaller
+ *   mtu_tries  how many in a row did not arrive
  *
  * Who cannot see the connection cannot know its sequence numbers, so only an error that quotes one
  * of those under way is believed (RFC 5927 4.1).
@@ -21,7 +22,10 @@ enum {
 	LEAST_V4 = 552, /* below, the claim is more likely false than true */
 	LEAST_V6 = 1280, /* RFC 8200 5 */
 	RAISE_US = 600 * 1000000, /* RFC 1191 6.3, RFC 8201 4 */
-	HOLE_US = 10 * 1000000, /* the same where nobody said anything */
+	HOLE_US =
+	    10 *
+	    1000000, /* until a probe that was lost is repeated: it may have been the path's load */
+	MAX_PROBES = 3, /* lost in a row, before the path gets RAISE_US of rest (RFC 8899 5.1.2) */
 	NEXT_US = 1000000, /* a probe arrived: the next one */
 	/* Timeouts in a row that look like a black hole; two may be a burst of losses. */
 	HOLE_REXMITS = 3,
@@ -199,11 +203,13 @@ static uint32_t segment_size(const struct toe_tcb *t)
 
 /*
  * A timeout. Full segments that never arrive may be those that are too long for a path that does
- * not say so (RFC 2923 2.1): try shorter ones.
+ * not say so (RFC 2923 2.1): try shorter ones. That these arrive proves nothing, as a burst of losses
+ * ends some time, too: the first new segment has the old size again.
  */
 void toe_pmtu_timeout(struct toe_tcb *t, uint64_t now)
 {
-	uint32_t mtu = toe_max32(below(segment_size(t)), least(t));
+	uint32_t mtu = toe_max32(below(segment_size(t)), least(t)),
+		 was = toe_max32(t->mtu, t->mtu_probe);
 
 	if (t->rexmits == 1)
 		t->soft_error = 0; /* of an earlier trouble */
@@ -214,7 +220,8 @@ void toe_pmtu_timeout(struct toe_tcb *t, uint64_t now)
 		if (mtu > LEAST_V6 && t->rexmits == HOLE_REXMITS)
 			mtu = LEAST_V6;
 		use(t, mtu);
-		t->mtu_at = now;
+		t->mtu_probe = (uint16_t)was;
+		t->mtu_at = 0;
 	}
 	if (t->mtu_at) /* not before this trouble is over */
 		t->mtu_at = toe_max64(t->mtu_at, t->rto_at + HOLE_US);
@@ -228,8 +235,11 @@ void toe_pmtu_timer(struct toe_tcb *t)
 		t->mtu_probe = (uint16_t)toe_min32(above(t->mtu), t->mtu_link);
 }
 
-/* A full segment of `len` is about to leave, of `room` bytes that may go: is it the probe? */
-uint32_t toe_pmtu_probe(struct toe_tcb *t, uint32_t len, uint64_t room)
+/*
+ * A full segment of `len` is about to leave, of `left` bytes that there are and `may` that the windows let
+ * go: is it the probe? If only ACKs can make room for that, nothing leaves until they have.
+ */
+uint32_t toe_pmtu_probe(struct toe_tcb *t, uint32_t len, uint64_t left, uint64_t may)
 {
 	uint32_t probe = toe_min32(t->mss_peer - (t->flags & TOE_TCB_TS ? TOE_TS_OPT_LEN : 0),
 				   t->mss + t->mtu_probe - t->mtu);
@@ -240,8 +250,10 @@ uint32_t toe_pmtu_probe(struct toe_tcb *t, uint32_t len, uint64_t room)
 		t->mtu_probe = 0; /* the peer or the application want no more */
 		return len;
 	}
-	if (len < t->mss || room < probe || t->snd_nxt < t->snd_max)
+	if (len < t->mss || left < probe || t->snd_nxt < t->snd_max)
 		return len;
+	if (may < probe)
+		return t->cwnd < probe || t->snd_una == t->snd_max ? len : 0;
 	t->probe_end = (uint32_t)(t->snd_nxt + probe);
 	return probe;
 }
@@ -253,7 +265,10 @@ void toe_pmtu_resent(struct toe_tcb *t, uint64_t seq, uint64_t now)
 		return;
 	t->mtu_probe = 0;
 	t->probe_end = 0;
-	t->mtu_at = now + RAISE_US;
+	t->mtu_tries++;
+	t->mtu_at = now + (t->mtu_tries < MAX_PROBES ? HOLE_US : RAISE_US);
+	if (t->mtu_tries >= MAX_PROBES)
+		t->mtu_tries = 0;
 }
 
 /* Everything up to snd_una has arrived: the probe too? */
@@ -263,5 +278,6 @@ void toe_pmtu_acked(struct toe_tcb *t, uint64_t now)
 		return;
 	toe_tcb_cold(t);
 	use(t, t->mtu_probe);
+	t->mtu_tries = 0;
 	t->mtu_at = t->mtu < t->mtu_link ? now + NEXT_US : 0;
 }

@@ -220,7 +220,7 @@ void toe_pmtu_choose(struct toe_tcb *t, enum toe_pmtudisc how);
 void toe_pmtu_begin(struct toe_tcb *t, uint64_t now);
 void toe_pmtu_timeout(struct toe_tcb *t, uint64_t now);
 void toe_pmtu_timer(struct toe_tcb *t);
-uint32_t toe_pmtu_probe(struct toe_tcb *t, uint32_t len, uint64_t room);
+uint32_t toe_pmtu_probe(struct toe_tcb *t, uint32_t len, uint64_t left, uint64_t may);
 void toe_pmtu_resent(struct toe_tcb *t, uint64_t seq, uint64_t now);
 void toe_pmtu_acked(struct toe_tcb *t, uint64_t now);
 

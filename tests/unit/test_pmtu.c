@@ -133,11 +133,23 @@ static void probe__is_lost(void)
 	CU_ASSERT_EQUAL(e.o[0].len, 600);
 	env_in(&e, TOE_ACK, 0, 0, 5000);
 	CU_ASSERT_EQUAL(e.t.mtu, 640);
+	/* Perhaps it was the path's load: again, twice, before the path is left alone. */
+	for (unsigned i = 0; i < 2; i++) {
+		CU_ASSERT(e.t.mtu_at <= e.now + 10000000);
+		env_timer(&e);
+		e.t.cwnd = 10000;
+		env_write(&e, 10000 + 5000 * i);
+		CU_ASSERT_EQUAL(e.o[0].len, 966);
+		while (!e.n || !e.o[0].rexmit)
+			env_timer(&e);
+		env_in(&e, TOE_ACK, 0, 0, 10000 + 5000 * i);
+	}
+	CU_ASSERT_EQUAL(e.t.mtu, 640);
 	CU_ASSERT(e.t.mtu_at > e.now + 500000000);
 }
 
-/* Full segments vanish, nobody says why: shorter ones are tried, and longer ones later. */
-static void timeout__black_hole(void)
+/* Full segments vanish, nobody says why: shorter ones are tried. */
+static struct env black_hole(void)
 {
 	struct env e = { .now = ENV_T0 };
 	struct toe_open how = env_how();
@@ -165,7 +177,37 @@ static void timeout__black_hole(void)
 		env_timer(&e);
 	while (e.t.rexmits < 7);
 	CU_ASSERT_EQUAL(e.t.mtu, 552);
+	/* They arrive; new data has the old size, once. */
+	env_in(&e, TOE_ACK, 0, 0, 5000);
+	e.t.cwnd = 5000;
+	env_write(&e, 8000);
+	CU_ASSERT_EQUAL(env_out_seq(&e, 0), 5000);
+	CU_ASSERT_EQUAL(e.o[0].len, 1460);
+	CU_ASSERT_EQUAL(e.t.mtu, 552);
+	return e;
+}
+
+static void timeout__black_hole(void)
+{
+	struct env e = black_hole();
+
+	while (!e.n || !e.o[0].rexmit)
+		env_timer(&e);
+	CU_ASSERT_EQUAL(env_out_seq(&e, 0), 5000);
+	CU_ASSERT_EQUAL(e.o[0].len, 512);
+	env_in(&e, TOE_ACK, 0, 0, 8000);
+	CU_ASSERT_EQUAL(e.t.mtu, 552);
 	CU_ASSERT_NOT_EQUAL(e.t.mtu_at, 0);
+}
+
+static void timeout__burst_of_losses(void)
+{
+	struct env e = black_hole();
+
+	env_in(&e, TOE_ACK, 0, 0, 6460);
+	CU_ASSERT_EQUAL(e.t.mtu, 1500);
+	CU_ASSERT_EQUAL(e.t.mss, 1460);
+	CU_ASSERT_EQUAL(e.t.mtu_at, 0);
 }
 
 /* A short segment that is lost says nothing about the size. */
@@ -359,8 +401,8 @@ static void choose__dont(void)
 UNIT_MAIN("pmtu", T(too_big__resends_at_once), T(too_big__outside_the_window),
 	  T(too_big__not_below_the_least), T(too_big__without_a_size), T(too_big__short_enough),
 	  T(too_big__larger), T(probe__arrives), T(probe__is_lost), T(timeout__black_hole),
-	  T(timeout__short_segments), T(unreachable__ends_a_connect), T(unreachable__is_soft_later),
-	  T(unreachable__is_over), T(unreachable__half_open), T(link_mtu__both_ways),
-	  T(probe__maxseg_meanwhile), T(timeout__small_mss), T(probe__link_shrinks_meanwhile),
-	  T(probe__link_shrinks_before), T(link_mtu__larger_in_recovery), T(choose__no_discovery),
-	  T(choose__dont))
+	  T(timeout__burst_of_losses), T(timeout__short_segments), T(unreachable__ends_a_connect),
+	  T(unreachable__is_soft_later), T(unreachable__is_over), T(unreachable__half_open),
+	  T(link_mtu__both_ways), T(probe__maxseg_meanwhile), T(timeout__small_mss),
+	  T(probe__link_shrinks_meanwhile), T(probe__link_shrinks_before),
+	  T(link_mtu__larger_in_recovery), T(choose__no_discovery), T(choose__dont))
