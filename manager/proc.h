@@ -124,7 +124,8 @@ static inline ssize_t tm_sys(ssize_t r)
 void tm_relax(unsigned spins);
 
 /*
- * Held for a few hundred nanoseconds at most; a holder that lost its CPU is waited for by yielding.
+ * Held for a few hundred nanoseconds, or while a pipe takes what it has room for (splice.c); a holder
+ * that lost its CPU is waited for by yielding.
  */
 static inline void tm_spin_lock(uint32_t *l)
 {
