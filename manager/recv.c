@@ -95,53 +95,30 @@ static ssize_t rx_oob(struct tm_sock *s, struct tm_iter *it, int flags)
 	return r;
 }
 
-/* Nothing is there: 0 when no more will come, else -errno. `fl` was read before that was looked for. */
-static ssize_t rx_nothing(struct tm_sock *s, uint8_t fl)
-{
-	int err = 0;
-
-	/* As Linux: the end of the stream has come, whatever came after it. */
-	if ((fl & (TOE_FLOW_ERROR | TOE_FLOW_RX_FIN)) == TOE_FLOW_ERROR)
-		err = tm_take_error(s);
-	if (err)
-		return -err;
-	return fl & (TOE_FLOW_ERROR | TOE_FLOW_RX_FIN | TOE_FLOW_CLOSED) || tm_has(s, TM_S_SHUT_RD)
-		   ? 0
-		   : -EAGAIN;
-}
-
-/* Bytes that can be read, *read becomes where they begin; 0: the stream has ended; -errno. */
-static inline ssize_t rx_there(struct tm_ctx *c, struct tm_sock *s, uint64_t *read, bool peek)
-{
-	uint8_t fl = toe_load_acquire(
-	    &s->fb->dev.flags); /* before rx_end: with the FIN seen, that is final */
-	uint64_t avail;
-
-	*read = toe_load(&s->fb->app.rx_read);
-	avail = toe_load_acquire(&s->fb->dev.rx_end) - *read;
-	if (tm_unlikely(toe_load(&s->fb->dev.rx_urg) > *read) && avail && avail <= TOE_BUF_MAX)
-		avail = to_the_mark(c, s, read, avail, peek);
-	if (tm_unlikely(!avail || avail > TOE_BUF_MAX))
-		return rx_nothing(s, fl);
-	return (ssize_t)avail;
-}
-
-static inline void rx_took(struct tm_ctx *c, struct tm_sock *s, uint64_t read)
-{
-	toe_store_release(&s->fb->app.rx_read, read);
-	rx_tell(c, s, read);
-}
-
 /* What is there. Bytes; 0: the stream has ended; -errno, among them -EAGAIN. */
 static ssize_t rx_some(struct tm_ctx *c, struct tm_sock *s, struct tm_iter *it, int flags)
 {
-	uint64_t read;
-	ssize_t avail = rx_there(c, s, &read, flags & MSG_PEEK);
+	uint8_t fl = toe_load_acquire(
+	    &s->fb->dev.flags); /* before rx_end: with the FIN seen, that is final */
+	uint64_t read = toe_load(&s->fb->app.rx_read);
+	uint64_t avail = toe_load_acquire(&s->fb->dev.rx_end) - read;
 	uint32_t n;
+	int err;
 
-	if (tm_unlikely(avail <= 0))
-		return avail;
-	n = (size_t)avail < it->left ? (uint32_t)avail : (uint32_t)it->left;
+	if (tm_unlikely(toe_load(&s->fb->dev.rx_urg) > read) && avail && avail <= TOE_BUF_MAX)
+		avail = to_the_mark(c, s, &read, avail, flags & MSG_PEEK);
+	if (tm_unlikely(!avail || avail > TOE_BUF_MAX)) {
+		/* As Linux: the end of the stream has come, whatever came after it. */
+		err = (fl & (TOE_FLOW_ERROR | TOE_FLOW_RX_FIN)) == TOE_FLOW_ERROR ? tm_take_error(s)
+										  : 0;
+		if (err)
+			return -err;
+		return fl & (TOE_FLOW_ERROR | TOE_FLOW_RX_FIN | TOE_FLOW_CLOSED) ||
+			       tm_has(s, TM_S_SHUT_RD)
+			   ? 0
+			   : -EAGAIN;
+	}
+	n = avail < it->left ? (uint32_t)avail : (uint32_t)it->left;
 	if (tm_likely(!(flags & MSG_TRUNC))) {
 		if (tm_unlikely(!tm_iter_valid(it)))
 			return -EFAULT;
@@ -150,27 +127,34 @@ static ssize_t rx_some(struct tm_ctx *c, struct tm_sock *s, struct tm_iter *it, 
 	} else {
 		it->left -= n;
 	}
-	if (tm_likely(!(flags & MSG_PEEK)))
-		rx_took(c, s, read + n);
+	if (tm_likely(!(flags & MSG_PEEK))) {
+		toe_store_release(&s->fb->app.rx_read, read + n);
+		rx_tell(c, s, read + n);
+	}
 	return n;
 }
 
 ssize_t tm_rx_piece(struct tm_ctx *c, struct tm_sock *s, size_t len,
 		    ssize_t (*take)(int to, void *piece, size_t n), int to)
 {
-	uint64_t read;
-	ssize_t r;
+	uint64_t read, avail;
+	ssize_t r = -EAGAIN;
 	uint32_t n;
 	void *p;
 
 	tm_spin_lock(&s->rlock);
-	r = rx_there(c, s, &read, false);
-	if (r > 0) {
-		n = (size_t)r < len ? (uint32_t)r : (uint32_t)len;
+	read = toe_load(&s->fb->app.rx_read);
+	avail = toe_load_acquire(&s->fb->dev.rx_end) - read;
+	if (avail && avail <= TOE_BUF_MAX)
+		avail = to_the_mark(c, s, &read, avail, false);
+	if (avail && avail <= TOE_BUF_MAX) {
+		n = avail < len ? (uint32_t)avail : (uint32_t)len;
 		p = tm_rx_at(s, read, &n);
 		r = take(to, p, n);
-		if (r > 0)
-			rx_took(c, s, read + (size_t)r);
+	}
+	if (r > 0) {
+		toe_store_release(&s->fb->app.rx_read, read + (size_t)r);
+		rx_tell(c, s, read + (size_t)r);
 	}
 	tm_spin_unlock(&s->rlock);
 	return r;

@@ -107,8 +107,8 @@ struct tm_source {
 ssize_t tm_tx_from(struct tm_sock *s, int fd, const struct tm_source *src, size_t len);
 /*
  * One piece of what there is to read, `len` bytes at most, is offered to `take`, which must not wait,
- * and counts as read as far as that took it. No other reader comes in between. Bytes, 0 at the end of
- * the stream, -errno.
+ * and counts as read as far as that took it. No other reader comes in between. What that returned, or
+ * -EAGAIN: there is nothing.
  */
 ssize_t tm_rx_piece(struct tm_ctx *c, struct tm_sock *s, size_t len,
 		    ssize_t (*take)(int to, void *piece, size_t n), int to);
