@@ -157,8 +157,8 @@ static int accept_toe(struct tm_ctx *c, struct tm_sock *l, int flags)
 	s->family = l->family;
 	s->opt = l->opt;
 	s->lowat = l->lowat;
-	s->flags =
-	    TM_S_CONNECTED | (flags & SOCK_NONBLOCK ? TM_S_NONBLOCK : 0) | (l->flags & TM_S_CORK);
+	s->flags = TM_S_CONNECTED | (flags & SOCK_NONBLOCK ? TM_S_NONBLOCK : 0) |
+		   (l->flags & (TM_S_CORK | TM_S_STAMPS));
 	tm_flow_begin(s, flow, gen, (uint8_t)c->id);
 	tm_fd_install(fd, s);
 	tm_push_flow(c, s, TOE_SW_BIND, 0, c->id);

@@ -10,6 +10,7 @@
 
 #include "connect.h"
 #include "ctx.h"
+#include "transfer.h"
 
 struct tm_ctx tm_ctxs[TOE_MAX_CTXS];
 __thread struct tm_ctx *tm_self;
@@ -241,6 +242,10 @@ static uint32_t flow_news(struct tm_sock *s)
 	if (tm_unlikely(tm_has(s, TM_S_WANT_SPACE)) && tm_writable(s)) {
 		tm_clear(s, TM_S_WANT_SPACE);
 		what |= EPOLLOUT | EPOLLWRNORM;
+	}
+	if (tm_unlikely(tm_has(s, TM_S_STAMPS)) && tm_stamp_any(s)) {
+		tm_set(s, TM_S_ERRQUEUE);
+		what |= EPOLLERR;
 	}
 	return what;
 }

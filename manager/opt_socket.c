@@ -134,6 +134,9 @@ static const struct tm_opt rows[] = {
 	{ SO_REUSEPORT, O_BOOL, .field = { TM_FIELD(reuseport) } },
 	/* Sends with MSG_ZEROCOPY tell when they are done with what they send: at once (errqueue.c). */
 	{ SO_ZEROCOPY, O_INT, .field = { TM_FIELD(zerocopy), .most = 1 } },
+	{ SO_TIMESTAMPING, O_INT, .set = tm_stamp_set, .get = tm_stamp_get },
+	{ SO_TIMESTAMP, O_INT, .set = tm_stamp_set_us, .get = tm_stamp_get_us },
+	{ SO_TIMESTAMPNS, O_INT, .set = tm_stamp_set_ns, .get = tm_stamp_get_ns },
 	{ SO_BROADCAST, O_INT, .set = set_nothing, .get = get_zero }, /* means nothing on TCP */
 	{ SO_DONTROUTE, O_INT, .set = set_off_only, .get = get_zero },
 };

@@ -59,6 +59,14 @@ enum { TM_CC_NAME = 16 }; /* TCP_CA_NAME_MAX of Linux */
 /* Of enum toe_cc_id: as Linux spells them. */
 extern const char tm_cc_name[TOE_CC_COUNT][TM_CC_NAME];
 
+/* stamps.c: SO_TIMESTAMPING, SO_TIMESTAMP and SO_TIMESTAMPNS */
+int tm_stamp_set(struct tm_sock *s, int64_t v);
+int64_t tm_stamp_get(struct tm_sock *s);
+int tm_stamp_set_us(struct tm_sock *s, int64_t v);
+int64_t tm_stamp_get_us(struct tm_sock *s);
+int tm_stamp_set_ns(struct tm_sock *s, int64_t v);
+int64_t tm_stamp_get_ns(struct tm_sock *s);
+
 /* tm_opts.so has changed: a listener's connections inherit it from now on. */
 void tm_opt_inherit(struct tm_sock *s);
 /* And the FPC of a connection is told of `option` (enum toe_option). 0 or -errno. */

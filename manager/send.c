@@ -112,16 +112,23 @@ static tm_cold uint8_t conditions(struct tm_sock *s, bool more, bool want_space)
 	return fl;
 }
 
-void tm_tx_commit(struct tm_ctx *c, struct tm_sock *s, size_t n, bool more, bool want_space)
+/* `n` bytes more, and what is said of them (enum toe_send_flags). */
+static inline void commit(struct tm_ctx *c, struct tm_sock *s, size_t n, uint8_t fl)
 {
 	uint64_t end = toe_load(&s->fb->app.tx_end) + n;
-	uint8_t fl = 0;
 
 	toe_store(&s->fb->app.tx_end, end);
-	if (tm_unlikely(more || want_space || tm_has(s, TM_S_CORK | TM_S_WANT_SPACE)))
-		fl = conditions(s, more, want_space);
 	s->tx_ctx = (uint8_t)c->id;
 	tm_push_flow(c, s, TOE_SW_SEND, fl, end);
+}
+
+void tm_tx_commit(struct tm_ctx *c, struct tm_sock *s, size_t n, bool more, bool want_space)
+{
+	uint8_t fl = 0;
+
+	if (tm_unlikely(more || want_space || tm_has(s, TM_S_CORK | TM_S_WANT_SPACE)))
+		fl = conditions(s, more, want_space);
+	commit(c, s, n, fl);
 }
 
 /* Copy `n` bytes behind tx_end. */
@@ -139,25 +146,24 @@ static void tx_copy(struct tm_sock *s, struct tm_iter *it, uint64_t pos, uint32_
 	}
 }
 
-/* What a send says of all its data (enum toe_send_flags), once the last of it is written. */
-static uint8_t marks(int flags)
+/*
+ * The same as tm_tx_commit for data whose end may be marked: as urgent, or a record's, once all of it
+ * is written; for its times, where the call ends, also if that is for want of space.
+ */
+static tm_cold void tx_marked(struct tm_ctx *c, struct tm_sock *s, size_t n, int flags, bool full)
 {
-	return (uint8_t)((flags & MSG_OOB ? TOE_SEND_OOB : 0) |
-			 (flags & MSG_EOR ? TOE_SEND_EOR : 0));
-}
+	uint8_t fl = conditions(s, flags & MSG_MORE, full);
 
-/* The same as tm_tx_commit for data whose end is marked: urgent, or a record's. */
-static tm_cold void tx_marked(struct tm_ctx *c, struct tm_sock *s, size_t n, uint8_t fl)
-{
-	uint64_t end = toe_load(&s->fb->app.tx_end) + n;
-
-	toe_store(&s->fb->app.tx_end, end);
-	s->tx_ctx = (uint8_t)c->id;
-	if (tm_has(s, TM_S_WANT_SPACE))
-		fl |= TOE_SEND_WANT_SPACE;
-	if (tm_has(s, TM_S_CORK) && !(fl & TOE_SEND_OOB))
-		fl |= TOE_SEND_CORKED;
-	tm_push_flow(c, s, TOE_SW_SEND, fl, end);
+	if (flags & (MSG_OOB | MSG_EOR) && !full) {
+		fl &= (uint8_t)~TOE_SEND_MORE;
+		fl |= flags & MSG_OOB ? TOE_SEND_OOB : 0;
+		fl |= flags & MSG_EOR ? TOE_SEND_EOR : 0;
+	}
+	if (fl & TOE_SEND_OOB)
+		fl &= (uint8_t)~TOE_SEND_CORKED;
+	if (!full || tm_has(s, TM_S_NONBLOCK) || flags & MSG_DONTWAIT)
+		fl |= tm_stamp_kinds(s);
+	commit(c, s, n, fl);
 }
 
 /* As much as fits. Bytes, or -errno; *full: it did not all fit. */
@@ -174,8 +180,8 @@ static ssize_t tx_some(struct tm_ctx *c, struct tm_sock *s, struct tm_iter *it, 
 	if (n || err == -EAGAIN) {
 		if (tm_likely(n))
 			tx_copy(s, it, toe_load(&s->fb->app.tx_end), n);
-		if (tm_unlikely(flags & (MSG_OOB | MSG_EOR)) && !*full)
-			tx_marked(c, s, n, marks(flags));
+		if (tm_unlikely(flags & (MSG_OOB | MSG_EOR) || tm_has(s, TM_S_STAMPS)))
+			tx_marked(c, s, n, flags, *full);
 		else
 			tm_tx_commit(c, s, n, flags & MSG_MORE, *full);
 	}

@@ -43,6 +43,7 @@ enum tm_sock_flags {
 	TM_S_BOUND = 4096, /* bind was called */
 	TM_S_ANY_PORT = 8192, /* with port 0 */
 	TM_S_ERRQUEUE = 16384, /* something lies in the error queue */
+	TM_S_STAMPS = 32768, /* timestamps have been asked for (stamps.c) */
 };
 
 enum { TM_OPT_LEVELS = 4 }; /* tables of options (option.h) */
@@ -58,6 +59,9 @@ struct tm_opts {
 	uint8_t inq; /* TCP_INQ */
 	uint8_t freebind; /* IP_FREEBIND */
 	uint8_t zerocopy; /* SO_ZEROCOPY */
+	uint8_t rcvstamp; /* SO_TIMESTAMP or SO_TIMESTAMPNS: its number; 0 = neither */
+	uint32_t stamps; /* SO_TIMESTAMPING */
+	uint32_t stamp_base; /* what OPT_ID counts from: stream position, low half */
 	uint8_t reuseaddr, reuseport,
 	    v6only; /* of the kernel socket beneath a listener, or told so */
 	struct toe_sock_opts so; /* those that the firmware honours */
@@ -296,6 +300,9 @@ bool tm_is_sock(const void *p); /* p points into the objects */
 void tm_each_fd(struct tm_sock *s, void (*f)(int fd, void *arg), void *arg);
 /* A descriptor for a TOE connection; flags SOCK_CLOEXEC. -errno. */
 int tm_placeholder(int flags);
+
+/* With TM_S_STAMPS, as the flow begins: what an earlier life of its id left is nobody's (stamps.c). */
+void tm_stamp_begin(struct tm_sock *s);
 
 /* Life (socket.c). */
 void tm_flow_begin(struct tm_sock *s, uint32_t flow, uint16_t gen, uint8_t ctx);

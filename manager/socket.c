@@ -76,6 +76,8 @@ void tm_flow_begin(struct tm_sock *s, uint32_t flow, uint16_t gen, uint8_t ctx)
 	toe_store(&s->ev_flags, toe_load(&fb->dev.flags)); /* what is so already, is no news */
 	toe_store(&s->oob_taken, 0);
 	tm_clear(s, TM_S_WANT_SPACE | TM_S_ERROR_TAKEN);
+	if (tm_has(s, TM_S_STAMPS))
+		tm_stamp_begin(s);
 	toe_store_release(&s->kind, TM_FLOW);
 	toe_store_release(&tm_flows[flow], s);
 }

@@ -7,6 +7,8 @@
 
 #include "ctx.h"
 
+struct sock_extended_err;
+
 /* The call is the kernel's to answer. */
 static inline bool tm_is_kernel(const struct tm_sock *s)
 {
@@ -114,11 +116,30 @@ ssize_t tm_rx_piece(struct tm_ctx *c, struct tm_sock *s, size_t len,
 		    ssize_t (*take)(int to, void *piece, size_t n), int to);
 /* Reading has come to an urgent byte. */
 bool tm_rx_at_mark(const struct tm_sock *s);
-/* The one control message of `msg`, which has `room` bytes for them; or MSG_CTRUNC. */
+/*
+ * One more control message of `msg`, which has `room` bytes for them in all, msg_controllen of them in
+ * use; or MSG_CTRUNC.
+ */
 void tm_put_cmsg(struct msghdr *msg, size_t room, int level, int type, const void *data, size_t n);
+/* IP_RECVERR or IPV6_RECVERR, in the same way. */
+void tm_put_error(struct tm_sock *s, struct msghdr *msg, size_t room,
+		  const struct sock_extended_err *ee);
 /* A send with MSG_ZEROCOPY is done; recvmsg with MSG_ERRQUEUE tells: 0, or -EAGAIN. */
 void tm_copied(struct tm_sock *s);
 int tm_rx_errqueue(struct tm_sock *s, struct msghdr *msg);
+
+/*
+ * stamps.c. The times that a send wants (enum toe_send_flags): by SO_TIMESTAMPING, or by the control
+ * messages of its sendmsg: those hold for this thread until the call is over. 0 or -EINVAL.
+ */
+uint8_t tm_stamp_kinds(const struct tm_sock *s);
+int tm_stamp_call(struct tm_sock *s, const struct msghdr *msg);
+void tm_stamp_called(void);
+/* Is a time of what was sent there? The first of them, for MSG_ERRQUEUE: 0 or -EAGAIN. */
+bool tm_stamp_any(const struct tm_sock *s);
+int tm_stamp_take(struct tm_sock *s, struct msghdr *msg, size_t room);
+/* When what was read came, which ends at stream position `end`. */
+void tm_stamp_rx(struct tm_sock *s, struct msghdr *msg, size_t room, uint64_t end);
 
 /* What a send has made, on its way to the caller. */
 static inline ssize_t tm_tx_end(struct tm_sock *s, int flags, ssize_t r)

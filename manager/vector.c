@@ -113,18 +113,33 @@ ssize_t toe_readv(int fd, const struct iovec *iov, int n)
 	return tm_ret(err || !it.left ? err : tm_rx(s, fd, &it, 0));
 }
 
+static ssize_t sock_sendmsg(struct tm_sock *s, int fd, const struct msghdr *msg, int flags)
+{
+	if (flags & MSG_FASTOPEN)
+		return tm_ret(tm_tx_end(s, flags, tm_tx_connect(s, fd, msg, flags)));
+	return sock_writev(s, fd, msg->msg_iov, msg->msg_iovlen, flags);
+}
+
 /*
- * Control messages mean nothing on a TCP connection without their options; none are sent, and only
- * TCP_INQ's and SO_ZEROCOPY's are returned.
+ * Control messages mean nothing on a TCP connection without their options. Of those sent only
+ * SO_TIMESTAMPING's counts.
  */
 ssize_t toe_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
 	struct tm_sock *s = tm_sock_of(fd);
+	ssize_t r;
+	int err;
 
-	if (flags & MSG_FASTOPEN && s && (tm_kind(s) == TM_FRESH || !tm_is_kernel(s)))
-		return tm_ret(tm_tx_end(s, flags, tm_tx_connect(s, fd, msg, flags)));
-	return tm_is_kernel(s) ? sendmsg(fd, msg, flags)
-			       : sock_writev(s, fd, msg->msg_iov, msg->msg_iovlen, flags);
+	if (tm_is_kernel(s) && !(s && flags & MSG_FASTOPEN && tm_kind(s) == TM_FRESH))
+		return sendmsg(fd, msg, flags);
+	if (tm_likely(!msg->msg_controllen))
+		return sock_sendmsg(s, fd, msg, flags);
+	err = tm_stamp_call(s, msg);
+	if (err)
+		return tm_ret(err);
+	r = sock_sendmsg(s, fd, msg, flags);
+	tm_stamp_called();
+	return r;
 }
 
 /*
@@ -138,6 +153,15 @@ static void tell_inq(struct tm_sock *s, struct msghdr *msg, size_t room)
 	if (!inq && toe_load_acquire(&s->fb->dev.flags) & TOE_FLOW_RX_FIN)
 		inq = 1;
 	tm_put_cmsg(msg, room, IPPROTO_TCP, TCP_CM_INQ, &inq, sizeof(inq));
+}
+
+/* What goes with data, of which `ahead` bytes were only looked at. */
+static void tell(struct tm_sock *s, struct msghdr *msg, size_t room, size_t ahead)
+{
+	if (tm_unlikely(tm_has(s, TM_S_STAMPS)))
+		tm_stamp_rx(s, msg, room, toe_load(&s->fb->app.rx_read) + ahead);
+	if (s->opt.inq)
+		tell_inq(s, msg, room);
 }
 
 ssize_t toe_recvmsg(int fd, struct msghdr *msg, int flags)
@@ -155,8 +179,8 @@ ssize_t toe_recvmsg(int fd, struct msghdr *msg, int flags)
 		msg->msg_namelen = 0;
 		msg->msg_controllen = 0;
 		msg->msg_flags = flags & (MSG_OOB | MSG_CMSG_CLOEXEC);
-		if (s->opt.inq && tm_kind(s) == TM_FLOW && !(flags & MSG_OOB))
-			tell_inq(s, msg, room);
+		if (tm_kind(s) == TM_FLOW && !(flags & MSG_OOB))
+			tell(s, msg, room, flags & MSG_PEEK ? (size_t)r : 0);
 	}
 	return r;
 }

@@ -6,7 +6,7 @@
  * allocates in it. The memfd is sparse: memory is committed when it is first touched. The firmware
  * treats whatever the application can write as untrusted input.
  *
- *   header | contexts | listeners | options by grant | flow blocks | data buffers | big slots
+ *   header | contexts | listeners | options by grant | flow blocks | timestamps | data buffers | big slots
  */
 #ifndef TOE_ABI_ARENA_H
 #define TOE_ABI_ARENA_H
@@ -104,6 +104,7 @@ enum toe_sock_flags {
 	TOE_SO_FASTOPEN_BARE = 8, /* with it: there is no data, the SYN does not wait for any */
 	/* TCP_FASTOPEN_NO_COOKIE: data goes, and is taken, with any SYN */
 	TOE_SO_FASTOPEN_NO_COOKIE = 16,
+	TOE_SO_STAMP_RX = 32, /* what comes is stamped with its time (struct toe_flow_stamps) */
 };
 
 /*
@@ -258,6 +259,33 @@ struct toe_flow_block {
 };
 _Static_assert(sizeof(struct toe_flow_block) == 3 * TOE_CACHELINE, "three lines, one writer each");
 
+/*
+ * Timestamps (SO_TIMESTAMPING), for flows that ask for them. What is told of the last byte of a
+ * send: a segment with it was handed on, was made; it was acknowledged. Linux' numbers.
+ */
+enum toe_stamp_kind { TOE_STAMP_SND, TOE_STAMP_SCHED, TOE_STAMP_ACK, TOE_STAMP_KINDS };
+
+struct toe_stamp {
+	uint64_t at; /* microseconds of the host's CLOCK_MONOTONIC */
+	uint32_t pos; /* stream position behind the byte, low half */
+	uint16_t gen; /* the flow's: entries of an earlier life of its id mean nothing */
+	uint8_t kind; /* enum toe_stamp_kind, of what was sent */
+	uint8_t pad;
+};
+
+/*
+ * tx: events in their order; the FPC drops what finds the ring full. rx: of each batch that brought
+ * data, up to where and when; the FPC writes over what is old. Entries before rx_head (release), and
+ * that before rx_end reaches them.
+ */
+enum { TOE_STAMPS = 64 }; /* a power of two */
+struct toe_flow_stamps {
+	struct toe_doorbell tx_db;
+	uint32_t rx_head __attribute__((aligned(TOE_CACHELINE)));
+	struct toe_stamp tx[TOE_STAMPS] __attribute__((aligned(TOE_CACHELINE)));
+	struct toe_stamp rx[TOE_STAMPS];
+};
+
 /* Sizes of a send or receive buffer, bytes. */
 enum { TOE_BUF_MIN = 4096, TOE_BUF_DEFAULT = 65536, TOE_BUF_MAX = 1 << 24 };
 
@@ -278,8 +306,11 @@ enum { TOE_ARENA_CTX_OFF = 4096 };
 #define TOE_ARENA_LISTENER_SIZE TOE_ALIGN_UP(sizeof(struct toe_listener), 4096ull)
 #define TOE_ARENA_GRANT_OFF (TOE_ARENA_LISTENER_OFF + TOE_MAX_LISTENERS * TOE_ARENA_LISTENER_SIZE)
 #define TOE_ARENA_FLOW_OFF (TOE_ARENA_GRANT_OFF + TOE_MAX_GRANTS * sizeof(struct toe_sock_opts))
+#define TOE_ARENA_STAMPS_OFF \
+	TOE_ALIGN_UP(TOE_ARENA_FLOW_OFF + TOE_MAX_FLOWS * sizeof(struct toe_flow_block), 4096ull)
 #define TOE_ARENA_BUF_OFF \
-	TOE_ALIGN_UP(TOE_ARENA_FLOW_OFF + TOE_MAX_FLOWS * sizeof(struct toe_flow_block), 1ull << 21)
+	TOE_ALIGN_UP(TOE_ARENA_STAMPS_OFF + TOE_MAX_FLOWS * sizeof(struct toe_flow_stamps), \
+		     1ull << 21)
 #define TOE_ARENA_BIG_OFF (TOE_ARENA_BUF_OFF + TOE_MAX_FLOWS * 2ull * TOE_BUF_DEFAULT)
 
 /* Bytes of an arena with so many big slots. */
@@ -310,6 +341,11 @@ static inline struct toe_sock_opts *toe_arena_grant_opts(void *arena, uint32_t g
 static inline struct toe_flow_block *toe_arena_flow(void *arena, uint32_t flow)
 {
 	return (struct toe_flow_block *)((uint8_t *)arena + TOE_ARENA_FLOW_OFF) + flow;
+}
+
+static inline struct toe_flow_stamps *toe_arena_stamps(void *arena, uint32_t flow)
+{
+	return (struct toe_flow_stamps *)((uint8_t *)arena + TOE_ARENA_STAMPS_OFF) + flow;
 }
 
 /* Default buffers of a flow: receive, then send. */

@@ -52,6 +52,7 @@ enum toe_sw_cmd {
 	TOE_SW_INFO = 10, /* pos = token; the answer is the context's toe_ctx.info */
 };
 
+enum { TOE_SEND_STAMP_SHIFT = 5 };
 enum toe_send_flags {
 	/* tell me (TOE_HW_SEND_COMPLETE) when a third of the buffer is free */
 	TOE_SEND_WANT_SPACE = 1,
@@ -60,6 +61,8 @@ enum toe_send_flags {
 	TOE_SEND_MORE = 2,
 	TOE_SEND_EOR = 16, /* no segment reaches across the end of this (MSG_EOR) */
 	TOE_SEND_CORKED = 8, /* TCP_CORK: hold it back until a send says otherwise */
+	/* the times of its last byte that are wanted: 1 << enum toe_stamp_kind each (abi/arena.h) */
+	TOE_SEND_STAMPS = 7 << TOE_SEND_STAMP_SHIFT,
 };
 
 enum toe_shut_flags {
@@ -86,6 +89,7 @@ enum toe_option {
 	TOE_OPT_TTL = 16, /* pos = hops, 0 = default */
 	TOE_OPT_NOTSENT_LOWAT = 17, /* pos = bytes, 0 = none */
 	TOE_OPT_PMTUDISC = 18, /* pos = enum toe_pmtudisc */
+	TOE_OPT_STAMP_RX = 19, /* pos = 0 or 1 */
 };
 
 /* IP_MTU_DISCOVER, IPV6_MTU_DISCOVER: is the path's MTU heeded, may routers fragment? Linux' numbers. */

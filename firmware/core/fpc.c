@@ -231,6 +231,10 @@ static void settle(struct toe_fpc *f, struct toe_work *w)
 		toe_gen_output(f, w);
 	if (t->notsent_lowat)
 		w->act |= toe_tcp_space(t);
+	if (t->nmark)
+		toe_stamp_tx(f, w);
+	if (t->opts & TOE_TCB_STAMP_RX && w->act & (TOE_ACT_RX | TOE_ACT_ACCEPT))
+		toe_stamp_rx(f, w);
 	if (w->act & TOE_ACT_END_NOW)
 		w->act |= TOE_ACT_FREE;
 	if (w->act & TOE_ACT_FREE)
@@ -259,7 +263,7 @@ static enum toe_hw_cmd what_to_say(const struct toe_work *w)
 		return TOE_HW_CONNECT_ESTABLISHED;
 	if (a & TOE_ACT_PEER_FIN)
 		return TOE_HW_CLOSE;
-	if (a & (TOE_ACT_RX | TOE_ACT_NOTIFY_ALL))
+	if (a & (TOE_ACT_RX | TOE_ACT_STAMP | TOE_ACT_NOTIFY_ALL))
 		return TOE_HW_DATA_RECEIVED;
 	return a & TOE_ACT_TX_SPACE ? TOE_HW_SEND_COMPLETE : 0;
 }

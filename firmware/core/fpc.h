@@ -298,6 +298,10 @@ void toe_gen_transmit(struct toe_fpc *f);
 /* A segment without a flow: RST or TIME_WAIT's ACK. It leaves with the batch. */
 void toe_gen_reply(struct toe_fpc *f, const struct toe_rx *rx, const struct toe_out *o);
 
+/* stamps.c: timestamps that are due by now, after output; of data that came in this batch. */
+void toe_stamp_tx(struct toe_fpc *f, struct toe_work *w);
+void toe_stamp_rx(struct toe_fpc *f, struct toe_work *w);
+
 /* answer.c: the RST that answers a segment without a connection, if it has one. */
 void toe_answer_reset(struct toe_fpc *f, const struct toe_rx *rx);
 

@@ -27,6 +27,7 @@ enum {
 	TOE_MAX_DSACK = 4, /* reports of one batch; what is more joins the last, or is not told */
 	TOE_SACK_RECENT = 4, /* blocks of a SACK option */
 	TOE_MAX_EOR = 32, /* ends of records (MSG_EOR) that are not acknowledged */
+	TOE_MAX_MARKS = 32, /* ends of sends whose times are wanted */
 };
 
 enum toe_tcb_flags {
@@ -88,6 +89,7 @@ enum toe_tcb_opts {
 	TOE_TCB_FRAGMENT = 1 << 14, /* IPv4: routers may fragment */
 	TOE_TCB_SYN_DATA = 1 << 15, /* the SYN-ACK acknowledged data of the SYN */
 	TOE_TCB_DEAF = 1 << 16, /* both directions were shut down: data arriving now resets */
+	TOE_TCB_STAMP_RX = 1 << 17, /* the time of what comes is wanted */
 };
 
 /* What bounds sending just now (tcp/limit.c). */
@@ -115,6 +117,12 @@ enum toe_sent_flags {
 	TOE_SENT_JOINED = 1 << 3,
 	TOE_SENT_VAGUE = 1 << 4, /* not even its end does: the front of what was joined */
 	TOE_SENT_CLOSED = 1 << 5, /* something was sent again since: new data has its own range */
+};
+
+/* The end of a send, and which of its times are still to be told. */
+struct toe_mark {
+	uint32_t end; /* wire sequence number */
+	uint32_t kinds; /* 1 << enum toe_stamp_kind each */
 };
 
 /* What is known of the bytes from the end of the range before it (snd_una for the first) up to `end`. */
@@ -227,6 +235,7 @@ struct toe_tcb {
 	uint8_t ndsack; /* entries of dsack */
 	uint8_t nce; /* of ce_edge */
 	uint8_t neor; /* of toe_eor() */
+	uint8_t nmark; /* of toe_marks() */
 	uint8_t cold_new; /* of this batch, from here on: see toe_tcb_cold */
 
 	/*
@@ -321,6 +330,7 @@ struct toe_tcb_lists {
 	/* [snd_una, snd_max), ascending, without a gap. It begins at sent_lo, so that popping is cheap. */
 	struct toe_sent sent[TOE_MAX_SENT];
 	uint32_t eor[TOE_MAX_EOR]; /* wire, ascending, in (snd_una, snd_end]; none when spilled */
+	struct toe_mark mark[TOE_MAX_MARKS]; /* ascending; none when spilled */
 };
 
 /* A TCB whose lists follow it. */
@@ -358,6 +368,11 @@ static inline struct toe_range *toe_ooo(const struct toe_tcb *t)
 static inline uint32_t *toe_eor(const struct toe_tcb *t)
 {
 	return toe_lists(t)->eor;
+}
+
+static inline struct toe_mark *toe_marks(const struct toe_tcb *t)
+{
+	return toe_lists(t)->mark;
 }
 
 /* The send map, which has room for toe_sent_room() ranges. */

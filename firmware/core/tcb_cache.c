@@ -34,6 +34,8 @@ static inline void copy_hot(struct toe_tcb *dst, const struct toe_tcb *src)
 		       src->nsent * sizeof(struct toe_sent));
 	if (src->neor)
 		memcpy(toe_eor(dst), toe_eor(src), src->neor * sizeof(uint32_t));
+	if (src->nmark)
+		memcpy(toe_marks(dst), toe_marks(src), src->nmark * sizeof(struct toe_mark));
 }
 
 void toe_tcb_copy(struct toe_tcb *dst, const struct toe_tcb *src)
@@ -54,7 +56,7 @@ void toe_tcb_unpack(struct toe_tcb *t, const uint8_t *from)
 	memcpy(t, from, TOE_TCB_HEAD);
 	if (t->nholes > TOE_SPILL_HOLES)
 		t->nholes = 0;
-	t->neor = 0;
+	t->neor = t->nmark = 0;
 	t->sent_far = 0;
 	if (t->sent_lo + t->nsent > TOE_NEAR_SENT)
 		t->sent_lo = t->nsent = 0;

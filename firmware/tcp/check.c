@@ -85,6 +85,10 @@ static const char *check_sent(const struct toe_tcb *t)
 	for (unsigned i = 0; i < t->neor; i++)
 		HOLDS(toe_seq_lt(i ? toe_eor(t)[i - 1] : (uint32_t)t->snd_una, toe_eor(t)[i]) &&
 		      toe_seq_leq(toe_eor(t)[i], (uint32_t)t->snd_end));
+	HOLDS(t->nmark <= TOE_MAX_MARKS);
+	for (unsigned i = 0; i < t->nmark; i++)
+		HOLDS((!i || toe_seq_lt(toe_marks(t)[i - 1].end, toe_marks(t)[i].end)) &&
+		      toe_seq_leq(toe_marks(t)[i].end, (uint32_t)t->snd_end));
 	HOLDS(t->lost == lost);
 	HOLDS(t->flags & TOE_TCB_SACK ? t->sacked == sacked : !sacked);
 	HOLDS(t->snd_max - t->snd_una >= (uint64_t)t->sacked + t->lost);

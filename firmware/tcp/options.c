@@ -56,6 +56,7 @@ void toe_tcp_options(struct toe_tcb *t, const struct toe_sock_opts *o)
 	if (o->cc && o->cc <= TOE_CC_COUNT)
 		t->cc = (uint8_t)(o->cc - 1);
 	t->opts |= o->flags & TOE_SO_KEEPALIVE ? TOE_TCB_KEEPALIVE : 0;
+	t->opts |= o->flags & TOE_SO_STAMP_RX ? TOE_TCB_STAMP_RX : 0;
 	t->keep_idle_s = seconds(o->keep_idle_s, KEEP_IDLE_S);
 	t->keep_intvl_s = seconds(o->keep_intvl_s, KEEP_INTVL_S);
 	t->keep_cnt = count(o->keep_cnt, KEEP_CNT);
@@ -128,6 +129,10 @@ int64_t toe_tcp_option(struct toe_tcb *t, uint8_t option, uint64_t value, uint64
 			return -EINVAL;
 		toe_pmtu_choose(t, (enum toe_pmtudisc)value);
 		return TOE_ACT_OUTPUT;
+	case TOE_OPT_STAMP_RX:
+		t->opts &= ~(uint32_t)TOE_TCB_STAMP_RX;
+		t->opts |= value ? TOE_TCB_STAMP_RX : 0;
+		return 0;
 	case TOE_OPT_NOTSENT_LOWAT:
 		t->notsent_lowat = (uint32_t)toe_min64(value, UINT32_MAX);
 		return toe_tcp_space(t);

@@ -237,4 +237,7 @@ bool toe_record_ends(const struct toe_tcb *t, uint64_t seq);
 uint32_t toe_record_tail(const struct toe_tcb *t, uint32_t len);
 void toe_record_acked(struct toe_tcb *t);
 
+/* stamp.c: when the data below `end` is sent and acknowledged, is to be told (1 << enum toe_stamp_kind). */
+void toe_stamp_mark(struct toe_tcb *t, uint64_t end, uint32_t kinds);
+
 #endif

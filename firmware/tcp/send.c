@@ -49,6 +49,22 @@ static void note_bubble(struct toe_tcb *t, uint64_t now)
 		toe_rate_limited(t);
 }
 
+enum { TOE_SEND_ENDS = TOE_SEND_EOR | TOE_SEND_OOB | TOE_SEND_STAMPS };
+
+/* What a send says of where it ends. */
+static void mark_end(struct toe_tcb *t, uint8_t send_flags)
+{
+	if (send_flags & TOE_SEND_EOR)
+		toe_record_end(t, t->snd_end);
+	if (send_flags & TOE_SEND_OOB) {
+		toe_tcb_cold(t);
+		t->snd_up = t->snd_end;
+		t->opts |= TOE_TCB_URGENT;
+	}
+	if (send_flags & TOE_SEND_STAMPS)
+		toe_stamp_mark(t, t->snd_end, send_flags >> TOE_SEND_STAMP_SHIFT);
+}
+
 int64_t toe_tcp_send(struct toe_tcb *t, uint64_t end, uint8_t send_flags, uint64_t now)
 {
 	uint64_t had = t->snd_end - t->snd_first;
@@ -64,13 +80,8 @@ int64_t toe_tcp_send(struct toe_tcb *t, uint64_t end, uint8_t send_flags, uint64
 		if (end > had)
 			note_bubble(t, now);
 		t->snd_end = t->snd_first + end;
-		if (TOE_UNLIKELY(send_flags & TOE_SEND_EOR) && end > had)
-			toe_record_end(t, t->snd_end);
-		if (TOE_UNLIKELY(send_flags & TOE_SEND_OOB) && end > had) {
-			toe_tcb_cold(t);
-			t->snd_up = t->snd_end;
-			t->opts |= TOE_TCB_URGENT;
-		}
+		if (TOE_UNLIKELY(send_flags & TOE_SEND_ENDS) && end > had)
+			mark_end(t, send_flags);
 		act = TOE_ACT_OUTPUT;
 		if (TOE_UNLIKELY(t->opts & TOE_TCB_SYN_HELD)) /* also by a write of nothing */
 			toe_fo_release(t);

@@ -366,7 +366,7 @@ static void come_near(struct toe_tcb *t)
 
 void toe_tcp_trim(struct toe_tcb *t, unsigned holes, unsigned sent)
 {
-	t->neor = 0;
+	t->neor = t->nmark = 0;
 	if (t->nholes > holes)
 		t->nholes = (uint16_t)holes;
 	if (t->nsent > sent)

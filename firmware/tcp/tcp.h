@@ -82,6 +82,7 @@ enum toe_act {
 	TOE_ACT_GROW = 1 << 10, /* rcv_want or snd_want is more than its ring holds */
 	/* the application may have the connection, its handshake is not done (RFC 7413) */
 	TOE_ACT_ACCEPT = 1 << 11,
+	TOE_ACT_STAMP = 1 << 12, /* a timestamp of what was sent is there (core/stamps.c) */
 	/* For the counters of the FPC. */
 	TOE_ACT_C_OOO = 1 << 16,
 	TOE_ACT_C_DUP = 1 << 17,
@@ -303,6 +304,12 @@ bool toe_tcp_output(struct toe_tcb *t, uint64_t now, struct toe_out *o);
  * RST that answers `seg`, for closed flows too (RFC 9293 3.10.7.1). False when seg is itself a RST.
  */
 bool toe_tcp_rst_for(const struct toe_seg *seg, struct toe_out *o);
+
+/*
+ * With nmark, after output: the next time of what was sent that is to be told (kind and pos), or
+ * false. Once each.
+ */
+bool toe_tcp_stamp(struct toe_tcb *t, struct toe_stamp *s);
 
 /*
  * Forget what the TCB can do without, until at most `holes` ranges of ooo and `sent` of the send map

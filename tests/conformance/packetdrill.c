@@ -79,7 +79,6 @@ struct packetdrill_interface {
 void packetdrill_interface_init(const char *flags, struct packetdrill_interface *ifc);
 
 enum {
-	EPOCH_S = 1000000, /* what gettimeofday says at the beginning */
 	SILENCE_US = 300000000, /* without a packet */
 	FDS = 1024, /* descriptors that scripts come to */
 	RETURN_SPINS =
@@ -476,7 +475,7 @@ static int do_netdev_receive(void *u, void *b, size_t *n, long long *at_us)
 		exit(1);
 	}
 	*n = len;
-	*at_us = (long long)at + EPOCH_S * 1000000ll;
+	*at_us = (long long)at + STACK_EPOCH_S * 1000000ll;
 	return 0;
 }
 
@@ -499,7 +498,7 @@ static int do_gettimeofday(void *u, struct timeval *tv, struct timezone *tz)
 	now = stack_now();
 	if (!is_main())
 		__atomic_store_n(&returned, 0, __ATOMIC_RELEASE);
-	tv->tv_sec = (time_t)(now / 1000000 + EPOCH_S);
+	tv->tv_sec = (time_t)(now / 1000000 + STACK_EPOCH_S);
 	tv->tv_usec = (suseconds_t)(now % 1000000);
 	return 0;
 }

@@ -52,9 +52,14 @@ static struct {
 static __thread unsigned depth; /* of stack_enter */
 static __thread bool woken; /* this thread counts in s.running */
 
+uint64_t stack_clock(void)
+{
+	return __atomic_load_n(&s.w->now, __ATOMIC_RELAXED);
+}
+
 uint64_t stack_now(void)
 {
-	return __atomic_load_n(&s.w->now, __ATOMIC_RELAXED) - s.start;
+	return stack_clock() - s.start;
 }
 
 struct toe_port *stack_port(void)

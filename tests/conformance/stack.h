@@ -39,6 +39,8 @@ struct stack_conf {
 
 enum { STACK_PORT_LO = 32768 }; /* source port of the first active open */
 
+enum { STACK_EPOCH_S = 1000000 }; /* the time of day at the beginning */
+
 enum { STACK_PACKET = 65536 };
 
 /* Make the world; the calling thread is its driver. 0 or -errno. */
@@ -48,6 +50,8 @@ struct toe_port *stack_port(void);
 
 /* Microseconds since stack_open. Any thread. */
 uint64_t stack_now(void);
+/* The engine's clock, which does not begin at 0. */
+uint64_t stack_clock(void);
 
 /* Around every toe_* call, on any thread: whoever has entered runs alone. */
 void stack_enter(void);

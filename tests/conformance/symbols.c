@@ -8,9 +8,13 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
+#include <time.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+
+#include <linux/errqueue.h> /* needs time.h */
+#include <linux/net_tstamp.h>
 
 #include "script.h"
 
@@ -62,6 +66,8 @@ static const struct {
 	N(TCP_SYNCNT),
 	N(TCP_LINGER2),
 	N(TCP_DEFER_ACCEPT),
+	N(TCP_INQ),
+	N(TCP_CM_INQ),
 	N(TCP_WINDOW_CLAMP),
 	N(TCP_INFO),
 	N(TCP_QUICKACK),
@@ -95,6 +101,29 @@ static const struct {
 	N(MSG_ERRQUEUE),
 	N(MSG_EOR),
 	N(MSG_ZEROCOPY),
+	N(SO_TIMESTAMP),
+	N(SO_TIMESTAMPNS),
+	N(SO_TIMESTAMPING),
+	N(SCM_TIMESTAMP),
+	N(SCM_TIMESTAMPNS),
+	N(SCM_TIMESTAMPING),
+	N(SOF_TIMESTAMPING_TX_SOFTWARE),
+	N(SOF_TIMESTAMPING_TX_SCHED),
+	N(SOF_TIMESTAMPING_TX_ACK),
+	N(SOF_TIMESTAMPING_RX_SOFTWARE),
+	N(SOF_TIMESTAMPING_SOFTWARE),
+	N(SOF_TIMESTAMPING_OPT_ID),
+	N(SOF_TIMESTAMPING_OPT_TSONLY),
+	N(SOF_TIMESTAMPING_OPT_STATS),
+	{ "SOF_TIMESTAMPING_OPT_ID_TCP", 1 << 16 }, /* newer than some headers */
+	N(SCM_TSTAMP_SND),
+	N(SCM_TSTAMP_SCHED),
+	N(SCM_TSTAMP_ACK),
+	N(IP_RECVERR),
+	N(IPV6_RECVERR),
+	N(SO_EE_ORIGIN_TIMESTAMPING),
+	N(SO_EE_ORIGIN_ZEROCOPY),
+	N(SO_EE_CODE_ZEROCOPY_COPIED),
 	N(SHUT_RD),
 	N(SHUT_WR),
 	N(SHUT_RDWR),
@@ -161,15 +190,43 @@ static const struct {
 	const char *name;
 	int value;
 } errors[] = {
-	N(EACCES),          N(EADDRINUSE),  N(EADDRNOTAVAIL), N(EAFNOSUPPORT),
-	N(EAGAIN),          N(EALREADY),    N(EBADF),         N(ECONNABORTED),
-	N(ECONNREFUSED),    N(ECONNRESET),  N(EDESTADDRREQ),  N(EFAULT),
-	N(EHOSTUNREACH),    N(EINPROGRESS), N(EINTR),         N(EINVAL),
-	N(EISCONN),         N(EMSGSIZE),    N(ENETUNREACH),   N(ENOBUFS),
-	N(ENOENT),          N(ENOMEM),      N(ENOPROTOOPT),   N(ENOTCONN),
-	N(ENOTSOCK),        N(EOPNOTSUPP),  N(EPIPE),         N(EPROTO),
-	N(EPROTONOSUPPORT), N(ETIMEDOUT),   N(ENOTTY),        N(EDOM),
-	N(EPERM),           N(ENETDOWN),    N(EHOSTDOWN),     { "EWOULDBLOCK", EAGAIN },
+	N(EACCES),
+	N(EADDRINUSE),
+	N(EADDRNOTAVAIL),
+	N(EAFNOSUPPORT),
+	N(EAGAIN),
+	N(EALREADY),
+	N(EBADF),
+	N(ECONNABORTED),
+	N(ECONNREFUSED),
+	N(ECONNRESET),
+	N(EDESTADDRREQ),
+	N(EFAULT),
+	N(EHOSTUNREACH),
+	N(EINPROGRESS),
+	N(EINTR),
+	N(EINVAL),
+	N(EISCONN),
+	N(EMSGSIZE),
+	N(ENETUNREACH),
+	N(ENOBUFS),
+	N(ENOENT),
+	N(ENOMEM),
+	N(ENOPROTOOPT),
+	N(ENOTCONN),
+	N(ENOTSOCK),
+	N(EOPNOTSUPP),
+	N(EPIPE),
+	N(EPROTO),
+	N(EPROTONOSUPPORT),
+	N(ETIMEDOUT),
+	N(ENOTTY),
+	N(EDOM),
+	N(EPERM),
+	N(ENOMSG),
+	N(ENETDOWN),
+	N(EHOSTDOWN),
+	{ "EWOULDBLOCK", EAGAIN },
 };
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))

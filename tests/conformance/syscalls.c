@@ -31,8 +31,7 @@ int syscall_last_fd(void)
 	return last_fd;
 }
 
-static void wrong(struct running *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void wrong(struct running *r, const char *fmt, ...)
+void wrong(struct running *r, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -72,23 +71,6 @@ static int64_t num(const struct running *r, unsigned i)
 	if (x->kind != X_INT)
 		script_fail(r->e->line, "%s: argument %u must be a number", r->e->call.name, i + 1);
 	return x->num;
-}
-
-static struct expr *field(struct expr *x, const char *name)
-{
-	for (struct expr *c = x->child; c; c = c->next)
-		if (c->key && !strcmp(c->key, name))
-			return c;
-	return NULL;
-}
-
-static int64_t field_num(const struct running *r, struct expr *x, const char *name)
-{
-	struct expr *c = field(x, name);
-
-	if (!c || c->kind != X_INT)
-		script_fail(r->e->line, "%s: number %s is missing", r->e->call.name, name);
-	return c->num;
 }
 
 static int live_fd(int64_t fd)
@@ -261,22 +243,25 @@ static uint8_t *iovec_buffer(struct iovec *v, int n, size_t all)
 	return b;
 }
 
-static int64_t vector(struct running *r, struct expr *x, int flags, bool out, bool msg)
+/* `m`: sendmsg's or recvmsg's, else NULL. */
+static int64_t vector(struct running *r, struct expr *x, int flags, bool out, struct msghdr *m)
 {
 	struct iovec v[MAX_IOV];
 	int n, err;
 	size_t all = iovec_arg(r, x, v, &n);
 	uint8_t *b = iovec_buffer(v, n, all);
-	struct msghdr m = { .msg_iov = v, .msg_iovlen = (size_t)n };
 	int fd = fd_arg(r, 0);
 	int64_t ret;
 
 	if (out)
 		fill(r, b, all);
-	if (msg)
-		ret = out ? toe_sendmsg(fd, &m, flags) : toe_recvmsg(fd, &m, flags);
-	else
+	if (m) {
+		m->msg_iov = v;
+		m->msg_iovlen = (size_t)n;
+		ret = out ? toe_sendmsg(fd, m, flags) : toe_recvmsg(fd, m, flags);
+	} else {
 		ret = out ? toe_writev(fd, v, n) : toe_readv(fd, v, n);
+	}
 	err = errno;
 	if (out)
 		sent(r, ret);
@@ -289,22 +274,35 @@ static int64_t vector(struct running *r, struct expr *x, int flags, bool out, bo
 
 static int64_t sys_writev(struct running *r)
 {
-	return vector(r, arg(r, 1), 0, true, false);
+	return vector(r, arg(r, 1), 0, true, NULL);
 }
 
 static int64_t sys_readv(struct running *r)
 {
-	return vector(r, arg(r, 1), 0, false, false);
+	return vector(r, arg(r, 1), 0, false, NULL);
 }
 
 static int64_t sys_sendmsg(struct running *r)
 {
-	return vector(r, field(arg(r, 1), "msg_iov"), (int)num(r, 2), true, true);
+	uint8_t b[MAX_CONTROL] __attribute__((aligned(8)));
+	struct msghdr m = { 0 };
+
+	control_make(r, field(arg(r, 1), "msg_control"), &m, b);
+	return vector(r, field(arg(r, 1), "msg_iov"), (int)num(r, 2), true, &m);
 }
 
 static int64_t sys_recvmsg(struct running *r)
 {
-	return vector(r, field(arg(r, 1), "msg_iov"), (int)num(r, 2), false, true);
+	uint8_t b[MAX_CONTROL] __attribute__((aligned(8)));
+	struct expr *flags = field(arg(r, 1), "msg_flags");
+	struct msghdr m = { .msg_control = b, .msg_controllen = sizeof(b) };
+	int64_t ret = vector(r, field(arg(r, 1), "msg_iov"), (int)num(r, 2), false, &m);
+
+	if (ret >= 0 && flags && m.msg_flags != flags->num)
+		wrong(r, "msg_flags: expected 0x%x, got 0x%x", (unsigned)flags->num, m.msg_flags);
+	if (ret >= 0)
+		control_check(r, field(arg(r, 1), "msg_control"), &m);
+	return ret;
 }
 
 /* Life */

@@ -26,10 +26,10 @@ int __real_epoll_pwait2(int epfd, struct epoll_event *ev, int max, const struct 
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
 {
-	uint64_t now = stack_now();
+	uint64_t now =
+	    clock == CLOCK_REALTIME ? stack_now() + STACK_EPOCH_S * 1000000ull : stack_clock();
 
-	/* Not from zero: a deadline of zero means none. */
-	t->tv_sec = (time_t)(now / 1000000 + 1);
+	t->tv_sec = (time_t)(now / 1000000);
 	t->tv_nsec = (long)(now % 1000000 * 1000);
 	return 0;
 }

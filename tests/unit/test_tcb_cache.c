@@ -182,6 +182,7 @@ static void copy__head_and_used_lists(void)
 	a.t.nsent = 2;
 	a.t.sent_lo = 7;
 	a.t.neor = 2;
+	a.t.nmark = 1;
 	toe_tcb_copy(&b.t, &a.t);
 	CU_ASSERT(!memcmp(&a.t, &b.t, offsetof(struct toe_tcb, sent_near)));
 	CU_ASSERT(!memcmp(a.lists.ooo, b.lists.ooo, 3 * sizeof(a.lists.ooo[0])));
@@ -189,6 +190,7 @@ static void copy__head_and_used_lists(void)
 	CU_ASSERT_EQUAL(b.lists.ooo[3].lo, 0);
 	CU_ASSERT_EQUAL(b.lists.sent[9].end, 0);
 	CU_ASSERT(!memcmp(a.lists.eor, b.lists.eor, 2 * sizeof(uint32_t)) && !b.lists.eor[2]);
+	CU_ASSERT(b.lists.mark[0].kinds == a.lists.mark[0].kinds && !b.lists.mark[1].kinds);
 	CU_ASSERT_EQUAL(b.t.cookie, a.t.cookie);
 	CU_ASSERT_EQUAL(b.t.peer_mac[0], 0x5a);
 }

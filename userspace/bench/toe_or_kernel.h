@@ -15,6 +15,7 @@
 #define connect toe_connect
 #define send toe_send
 #define sendmsg toe_sendmsg
+#define recvmsg toe_recvmsg
 #define recv toe_recv
 #define shutdown toe_shutdown
 #define close toe_close
