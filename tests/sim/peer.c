@@ -151,7 +151,7 @@ const struct peer_seg *peer_next(struct peer *p)
 	return p->tail == p->head ? NULL : &p->got[p->tail++ % PEER_QUEUE];
 }
 
-void peer_handshake(struct peer *p)
+bool peer_syn(struct peer *p)
 {
 	const struct peer_seg *g;
 
@@ -159,9 +159,15 @@ void peer_handshake(struct peer *p)
 	peer_pass(p, 20);
 	g = peer_next(p);
 	CHECK(p, g && g->s.flags == (TOE_SYN | TOE_ACK) && g->s.ack == p->snd);
-	if (!g)
+	if (g)
+		p->rcv = g->s.seq + 1;
+	return g;
+}
+
+void peer_handshake(struct peer *p)
+{
+	if (!peer_syn(p))
 		return;
-	p->rcv = g->s.seq + 1;
 	peer_send(p, TOE_ACK, p->snd, p->rcv, 0, 0);
 	peer_pass(p, 50);
 	CHECK(p, p->app->accepted == 1 && !peer_next(p));

@@ -51,7 +51,9 @@ void peer_send(struct peer *p, uint8_t flags, uint32_t seq, uint32_t ack, uint64
 	       uint32_t len);
 /* The next segment that the engine sent, NULL = none. */
 const struct peer_seg *peer_next(struct peer *p);
-/* SYN, SYN-ACK, ACK. */
+/* SYN, SYN-ACK; false: none came. */
+bool peer_syn(struct peer *p);
+/* And ACK. */
 void peer_handshake(struct peer *p);
 /* The engine's end of the only connection. */
 struct sim_conn *peer_conn(struct peer *p);

@@ -30,15 +30,8 @@ static void answered(struct peer *p, uint8_t flags, uint32_t seq, uint32_t ack, 
 
 static void data_on_the_last_ack(struct peer *p)
 {
-	const struct peer_seg *g;
-
-	peer_send(p, TOE_SYN, p->snd++, 0, 0, 0);
-	peer_pass(p, 20);
-	g = peer_next(p);
-	CHECK(p, g);
-	if (!g)
+	if (!peer_syn(p))
 		return;
-	p->rcv = g->s.seq + 1;
 	peer_send(p, TOE_ACK | TOE_PSH, p->snd, p->rcv, 0, 7);
 	sim_step(p->w);
 	sim_step(p->w); /* it may have come to another FPC */
@@ -181,6 +174,18 @@ static void simultaneous_close(struct peer *p)
 	CHECK(p, !sim_leak(p->host));
 }
 
+/* A connection that the engine closes first. */
+static void into_time_wait(struct peer *p)
+{
+	peer_handshake(p);
+	peer_command(p, TOE_SW_CLOSE, 0);
+	p->app->conn[0].state = SIM_CONN_CLOSED;
+	ANSWER(p, TOE_ACK | TOE_FIN, p->rcv, p->snd);
+	peer_send(p, TOE_ACK | TOE_FIN, p->snd, p->rcv + 1, 0, 0);
+	peer_pass(p, 20);
+	ANSWER(p, TOE_ACK, p->rcv + 1, p->snd + 1);
+}
+
 /*
  * An old SYN is answered with an ACK, a new one opens above what the old connection used; a full
  * backlog keeps the entry.
@@ -189,13 +194,7 @@ static void time_wait_again(struct peer *p)
 {
 	const struct peer_seg *g;
 
-	peer_handshake(p);
-	peer_command(p, TOE_SW_CLOSE, 0);
-	p->app->conn[0].state = SIM_CONN_CLOSED;
-	ANSWER(p, TOE_ACK | TOE_FIN, p->rcv, p->snd);
-	peer_send(p, TOE_ACK | TOE_FIN, p->snd, p->rcv + 1, 0, 0);
-	peer_pass(p, 20);
-	ANSWER(p, TOE_ACK, p->rcv + 1, p->snd + 1);
+	into_time_wait(p);
 	peer_send(p, TOE_SYN, p->snd - 1, 0, 0, 0);
 	peer_pass(p, 20);
 	ANSWER(p, TOE_ACK, p->rcv + 1, p->snd + 1);
@@ -214,13 +213,7 @@ static void time_wait_and_cookie(struct peer *p)
 {
 	const struct peer_seg *g;
 
-	peer_handshake(p);
-	peer_command(p, TOE_SW_CLOSE, 0);
-	p->app->conn[0].state = SIM_CONN_CLOSED;
-	ANSWER(p, TOE_ACK | TOE_FIN, p->rcv, p->snd);
-	peer_send(p, TOE_ACK | TOE_FIN, p->snd, p->rcv + 1, 0, 0);
-	peer_pass(p, 20);
-	ANSWER(p, TOE_ACK, p->rcv + 1, p->snd + 1);
+	into_time_wait(p);
 	for (unsigned i = 1; i <= 4 * HALF_OPEN; i++) {
 		p->port += i;
 		peer_send(p, TOE_SYN, p->snd, 0, 0, 0);
@@ -298,7 +291,6 @@ static void backlog(struct peer *p)
  */
 static void syn_flood(struct peer *p)
 {
-	const struct peer_seg *g;
 	uint16_t mine = p->port;
 	unsigned syns = 3000;
 
@@ -314,13 +306,8 @@ static void syn_flood(struct peer *p)
 	CHECK(p, sim_count(p->host, TOE_CNT_tx_frames) <= syns);
 	p->port = mine;
 	p->tail = p->head;
-	peer_send(p, TOE_SYN, p->snd++, 0, 0, 0);
-	peer_pass(p, 20);
-	g = peer_next(p);
-	CHECK(p, g && g->s.flags == (TOE_SYN | TOE_ACK) && g->s.ack == p->snd);
-	if (!g)
+	if (!peer_syn(p))
 		return;
-	p->rcv = g->s.seq + 1;
 	/* Not sent again: who does not answer gets no more. */
 	CHECK(p, sim_count(p->host, TOE_CNT_rto_fired) == 0);
 	CHECK(p, !sim_restart(p->host));
