@@ -263,7 +263,7 @@ _Static_assert(sizeof(struct toe_flow_block) == 3 * TOE_CACHELINE, "three lines,
  * Timestamps (SO_TIMESTAMPING), for flows that ask for them. What is told of the last byte of a
  * send: a segment with it was handed on, was made; it was acknowledged. Linux' numbers.
  */
-enum toe_stamp_kind { TOE_STAMP_SND, TOE_STAMP_SCHED, TOE_STAMP_ACK, TOE_STAMP_KINDS };
+enum toe_stamp_kind { TOE_STAMP_SND, TOE_STAMP_SCHED, TOE_STAMP_ACK };
 
 struct toe_stamp {
 	uint64_t at; /* microseconds of the host's CLOCK_MONOTONIC */
@@ -276,7 +276,7 @@ struct toe_stamp {
 /*
  * tx: events in their order; the FPC drops what finds the ring full. rx: of each batch that brought
  * data, up to where and when; the FPC writes over what is old. Entries before rx_head (release), and
- * that before rx_end reaches them.
+ * that before rx_end reaches them. Memory that was touched stays the application's as long as it lives.
  */
 enum { TOE_STAMPS = 64 }; /* a power of two */
 struct toe_flow_stamps {
