@@ -283,7 +283,12 @@ def noise(bed, rng):
 
 
 def descriptors(bed):
-    return len(os.listdir(f"/proc/{bed.toed.pid}/fd"))
+    """toed's, without the one of a caller who has just hung up: the least of some looks."""
+    looks = []
+    for _ in range(10):
+        looks.append(len(os.listdir(f"/proc/{bed.toed.pid}/fd")))
+        time.sleep(0.02)
+    return min(looks)
 
 
 def rss(pid):
