@@ -33,8 +33,12 @@ static int dup_fd(struct tm_sock *s, int fd, int cmd, long arg)
 		return -EMFILE;
 	}
 	tm_big_lock();
-	if (tm_fds[fd] == s)
+	if (tm_fds[fd] == s) {
 		tm_fd_install(r, s);
+	} else { /* another thread has closed it */
+		close(r);
+		r = -EBADF;
+	}
 	tm_big_unlock();
 	return r;
 }

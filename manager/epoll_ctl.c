@@ -298,13 +298,23 @@ static int del(struct tm_ep *ep, struct tm_sock *s, int fd)
 	return 0;
 }
 
-static int do_ctl(struct tm_ep *ep, int op, struct tm_sock *s, int fd, const struct epoll_event *ev)
+static int do_ctl(int epfd, int op, int fd, const struct epoll_event *ev)
 {
+	struct tm_sock *e, *s;
+	struct tm_ep *ep;
 	int err;
 
 	if (op != EPOLL_CTL_DEL && !ev)
 		return -EFAULT;
 	tm_big_lock();
+	e = tm_sock_of(epfd);
+	s = tm_sock_of(fd);
+	if (!e || tm_kind(e) != TM_EPOLL ||
+	    !s) { /* another thread was faster to close one of them */
+		tm_big_unlock();
+		return -EBADF;
+	}
+	ep = e->ep;
 	switch (op) {
 	case EPOLL_CTL_ADD:
 		err = add(ep, s, fd, ev);
@@ -328,7 +338,7 @@ int toe_epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 	int r;
 
 	if (s && epfd != fd)
-		return (int)tm_ret(e && tm_kind(e) == TM_EPOLL ? do_ctl(e->ep, op, s, fd, event)
+		return (int)tm_ret(e && tm_kind(e) == TM_EPOLL ? do_ctl(epfd, op, fd, event)
 							       : -EINVAL);
 	r = epoll_ctl(epfd, op, fd, event);
 	if (!r && e && op != EPOLL_CTL_MOD)

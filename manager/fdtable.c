@@ -18,14 +18,57 @@ pthread_mutex_t tm_big = PTHREAD_MUTEX_INITIALIZER;
 __thread bool tm_big_held;
 
 static struct tm_sock *socks; /* TM_MAX_SOCKS of them, reserved at the first use */
-static struct tm_sock *free_list;
+/*
+ * Free ones wait in line, so that a thread which is still in a call on a descriptor that another has
+ * closed does not find a new socket in the old one's place.
+ */
+enum { REST = 256 };
+static struct tm_sock *first_free, *last_free;
+static uint32_t nfree;
 static struct tm_sock *reaped;
 static uint32_t nsocks; /* that were ever used */
 static int max_fd = -1;
 
+static void queue_free(struct tm_sock *s)
+{
+	s->next_free = NULL;
+	if (nfree++)
+		last_free->next_free = s;
+	else
+		first_free = s;
+	last_free = s;
+}
+
+static void take_reaped(void)
+{
+	struct tm_sock *s = __atomic_exchange_n(&reaped, NULL, __ATOMIC_ACQUIRE), *next;
+
+	for (; s; s = next) {
+		next = s->next_free;
+		queue_free(s);
+	}
+}
+
+/* One that is new, or has rested. */
+static struct tm_sock *unused(void)
+{
+	struct tm_sock *s;
+
+	take_reaped();
+	if (nfree <= REST && nsocks < TM_MAX_SOCKS)
+		return &socks[nsocks++];
+	if (!nfree)
+		return NULL;
+	s = first_free;
+	first_free = s->next_free;
+	nfree--;
+	return s;
+}
+
 struct tm_sock *tm_sock_new(enum tm_kind kind)
 {
-	struct tm_sock *s = free_list;
+	struct tm_sock *s;
+	uint32_t serial;
 
 	if (!socks) {
 		void *m = mmap(NULL, TM_MAX_SOCKS * sizeof(*s), PROT_READ | PROT_WRITE,
@@ -34,18 +77,12 @@ struct tm_sock *tm_sock_new(enum tm_kind kind)
 			return NULL;
 		socks = m;
 	}
+	s = unused();
 	if (!s)
-		s = free_list = __atomic_exchange_n(&reaped, NULL, __ATOMIC_ACQUIRE);
-	if (s)
-		free_list = s->next_free;
-	else if (nsocks < TM_MAX_SOCKS)
-		s = &socks[nsocks++];
-	else
 		return NULL;
-
-	uint32_t serial = s->serial + 1;
-
-	memset(s, 0, sizeof(*s));
+	serial = s->serial + 1;
+	/* Where the last flow was stays: whoever still looks there must find memory. */
+	memset((char *)s + TM_SOCK_KEPT, 0, sizeof(*s) - TM_SOCK_KEPT);
 	s->serial = serial;
 	s->opt.linger_s = -1;
 	s->bind_ctx = s->tx_ctx = TM_NO_CTX;
@@ -57,8 +94,7 @@ struct tm_sock *tm_sock_new(enum tm_kind kind)
 void tm_sock_free(struct tm_sock *s)
 {
 	toe_store_release(&s->kind, TM_FREE);
-	s->next_free = free_list;
-	free_list = s;
+	queue_free(s);
 }
 
 void tm_sock_reap(struct tm_sock *s)

@@ -4,7 +4,8 @@
  *
  * A descriptor without an object is the kernel's. Objects are never given back to the system and
  * never change their address, so a stale pointer is harmless: whoever waited looks again whether it
- * still is the descriptor's object.
+ * still is the descriptor's object, in the same life, and a new life begins only after some hundred
+ * others have ended.
  */
 #ifndef TM_SOCK_H
 #define TM_SOCK_H
@@ -107,6 +108,7 @@ struct tm_sock {
 };
 
 _Static_assert(offsetof(struct tm_sock, watch) == TOE_CACHELINE, "the data path is one line");
+enum { TM_SOCK_KEPT = offsetof(struct tm_sock, flags) }; /* of an earlier life: fb and flow */
 
 enum { TM_MAX_FD = 1 << 20, TM_MAX_SOCKS = 1 << 17 };
 

@@ -46,7 +46,7 @@ static void uninstall(int fd, void *arg)
 
 int tm_to_kernel(struct tm_sock *s, int fd)
 {
-	int err = tm_materialise(s, fd);
+	int err = tm_fds[fd] == s ? tm_materialise(s, fd) : -EBADF;
 
 	if (err)
 		return err;

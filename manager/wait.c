@@ -156,15 +156,22 @@ int tm_wait(struct tm_ctx *c, bool (*cond)(void *), void *arg, int kfd, uint64_t
 
 struct sock_cond {
 	struct tm_sock *s;
+	uint32_t
+	    serial; /* of the socket that is waited for: the object may have another life by now */
 	int fd;
 	bool (*cond)(struct tm_sock *s);
 };
+
+static bool closed(const struct sock_cond *w)
+{
+	return tm_sock_of(w->fd) != w->s || w->s->serial != w->serial;
+}
 
 static bool sock_cond(void *arg)
 {
 	struct sock_cond *w = arg;
 
-	return tm_unlikely(tm_sock_of(w->fd) != w->s) || w->cond(w->s);
+	return tm_unlikely(closed(w)) || w->cond(w->s);
 }
 
 /* A BIND that another context's ring still holds would undo ours: let the FPC take it first. */
@@ -238,12 +245,12 @@ static void wait_end(struct tm_ctx *c, struct tm_sock *s)
 int tm_sock_wait(struct tm_ctx *c, struct tm_sock *s, int fd, bool (*cond)(struct tm_sock *),
 		 int kfd, uint64_t deadline)
 {
-	struct sock_cond w = { s, fd, cond };
+	struct sock_cond w = { s, s->serial, fd, cond };
 	int r;
 
 	wait_begin(c, s);
 	r = tm_wait(c, sock_cond, &w, kfd, deadline);
-	if (tm_unlikely(tm_sock_of(fd) != s)) {
+	if (tm_unlikely(closed(&w))) {
 		/* It may live on in another descriptor: who waits there must have what was ours. */
 		tm_big_lock();
 		wait_end(c, s);

@@ -552,15 +552,16 @@ FAKE int fake_listener(void)
  * A connected pair: the descriptor, *flow the other end. Non-blocking if asked. The listener is
  * kept.
  */
+FAKE int fake_listening = -1; /* fake_pair's listener */
+
 FAKE int fake_pair(uint32_t *flow, int flags)
 {
-	static int listener = -1;
 	int fd;
 
-	if (listener < 0)
-		listener = fake_listener();
+	if (fake_listening < 0)
+		fake_listening = fake_listener();
 	*flow = fake_incoming(0xff);
-	fd = toe_accept4(listener, NULL, NULL, flags);
+	fd = toe_accept4(fake_listening, NULL, NULL, flags);
 	if (fd < 0)
 		abort();
 	if (!toe_load(&fake.running))

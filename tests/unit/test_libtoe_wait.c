@@ -343,6 +343,90 @@ static void wait__closed_descriptor(void)
 	fake_step();
 }
 
+/* The descriptor's number comes again at once, and is another socket: no business of who waits. */
+static void wait__closed_and_opened(void)
+{
+	struct left l;
+	uint32_t flow, other;
+	pthread_t t;
+	void *failed;
+	int fd;
+	char b;
+
+	fake_start();
+	for (unsigned i = 0; i < 20; i++) {
+		l.fd = fake_pair(&flow, 0);
+		pthread_barrier_init(&l.step, NULL, 2);
+		pthread_create(&t, NULL, cut_off, &l);
+		while (!toe_load(&fake.flow[flow].ctx)) /* until it waits */
+			usleep(1000);
+		usleep(i % 2 ? 2000 : 0);
+		other = fake_incoming(0xff);
+		CU_ASSERT_EQUAL(toe_close(l.fd), 0);
+		fd = toe_accept4(fake_listening, NULL, NULL, 0);
+		CU_ASSERT_EQUAL(fd, l.fd);
+		fake_peer_send(other, "x", 1);
+		pthread_barrier_wait(&l.step);
+		CU_ASSERT_EQUAL(toe_recv(fd, &b, 1, 0), 1);
+		pthread_barrier_wait(&l.step);
+		pthread_join(t, &failed);
+		CU_ASSERT_PTR_NULL(failed);
+		toe_close(fd);
+	}
+	fake_stop();
+	fake_step();
+}
+
+/* Adds to a set whatever has the number, all the time. */
+static void *adder(void *arg)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	const int *to = arg;
+
+	while (toe_load(&to[2]))
+		toe_epoll_ctl(to[0], EPOLL_CTL_ADD, to[1], &ev);
+	return NULL;
+}
+
+/* Sockets are closed while another thread adds them to a set: it still knows its own. */
+static void wait__added_while_closed(void)
+{
+	int ep = toe_epoll_create1(0), arg[3] = { ep, -1, 1 }, fd, last, n, seen = 0;
+	struct epoll_event ev[4] = { { .events = EPOLLIN, .data.u32 = 7 } };
+	uint32_t flow;
+	pthread_t t;
+
+	fake_start();
+	last = fake_pair(&flow, SOCK_NONBLOCK);
+	toe_epoll_ctl(ep, EPOLL_CTL_ADD, last, ev);
+	for (unsigned i = 0; i < 2000; i++) {
+		uint32_t other;
+
+		fd = fake_pair(&other, SOCK_NONBLOCK);
+		if (arg[1] < 0) {
+			arg[1] = fd;
+			pthread_create(&t, NULL, adder, arg);
+		}
+		toe_close(fd);
+		while (toe_load(&fake.flow[other].live))
+			sched_yield();
+		toe_epoll_wait(ep, ev, 4, 0);
+	}
+	toe_store(&arg[2], 0);
+	pthread_join(t, NULL);
+	fake_peer_send(flow, "x", 1);
+	for (unsigned i = 0; i < 100 && !seen; i++) {
+		n = toe_epoll_wait(ep, ev, 4, 100);
+		while (n-- > 0)
+			seen |= ev[n].data.u32 == 7;
+	}
+	CU_ASSERT(seen);
+	toe_close(last);
+	toe_close(ep);
+	fake_stop();
+	fake_step();
+}
+
 /* It connects, and calls nothing any more. */
 static void *connector(void *arg)
 {
@@ -392,5 +476,5 @@ static void wait__connected_elsewhere(void)
 
 FAKE_MAIN("libtoe_wait", T(wait__recv_ping_pong), T(wait__epoll_ping_pong), T(wait__shared_set),
 	  T(wait__socket_changes_threads), T(wait__signals), T(wait__idle_costs_nothing),
-	  T(context__ends_with_its_thread), T(wait__closed_descriptor),
-	  T(wait__connected_elsewhere))
+	  T(context__ends_with_its_thread), T(wait__closed_descriptor), T(wait__closed_and_opened),
+	  T(wait__added_while_closed), T(wait__connected_elsewhere))
