@@ -68,9 +68,9 @@ ssize_t toe_read(int fd, void *buf, size_t len)
 {
 	struct tm_sock *s = tm_sock_of(fd);
 
-	if (!s)
+	if (tm_is_kernel(s))
 		return read(fd, buf, len);
-	return len || tm_is_kernel(s) ? toe_recv(fd, buf, len, 0) : 0; /* recv would wait */
+	return len ? toe_recv(fd, buf, len, 0) : 0; /* recv would wait */
 }
 
 static ssize_t sock_writev(struct tm_sock *s, int fd, const struct iovec *iov, size_t n, int flags)

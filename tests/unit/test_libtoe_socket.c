@@ -240,6 +240,7 @@ static void connect__through_the_kernel(void)
 	/* An option that only the kernel knows decides as well. */
 	fd = toe_socket(AF_INET, SOCK_STREAM, 0);
 	CU_ASSERT_EQUAL(toe_setsockopt(fd, SOL_SOCKET, SO_PRIORITY, &one, sizeof(one)), 0);
+	CU_ASSERT_EQUAL(toe_read(fd, &v, 0), 0); /* where recv(2) says ENOTCONN */
 	CU_ASSERT_EQUAL(do_connect(fd, "127.0.0.1", 1), ECONNREFUSED);
 	toe_close(fd);
 }
