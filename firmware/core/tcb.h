@@ -227,6 +227,7 @@ struct toe_tcb {
 	uint32_t cwnd_full_at; /* when cwnd was last in full use: low half of the clock */
 	uint32_t cwnd_used; /* most that was in flight since, bytes */
 	union toe_cc_state cc_state; /* belongs to the congestion control */
+	uint32_t cwnd_full_end; /* snd_max when cwnd was last in full use: wire number */
 	uint32_t notsent_lowat; /* TCP_NOTSENT_LOWAT, 0 = none */
 	uint32_t probe_end; /* wire, end of the MTU probe that is under way, 0 = none */
 	uint16_t mtu_probe; /* its size, while it is to be sent too; 0 = none */

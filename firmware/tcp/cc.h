@@ -95,26 +95,24 @@ void toe_cwv_idle(struct toe_tcb *t, uint64_t now);
 /*
  * Is the window in use? One that is not says nothing about the path, and must not grow (RFC 7661
  * 4.3, RFC 9438 5.8). Within a batch several ACKs come before the window is filled again, so what
- * counts is that it was full within the last round trip; in slow start, where one burst can double
- * it, half of it is enough. `flight` as in the sample.
+ * counts is that it was full when something was under way that is being acknowledged; in slow start,
+ * where one burst can double it, half of it is enough. `flight` as in the sample.
  */
 static inline bool toe_cwv_used(struct toe_tcb *t, uint32_t flight, uint64_t now)
 {
 	bool slow = t->cwnd < t->ssthresh;
-	uint32_t ago;
 
 	if (flight + (slow ? 0 : t->mss) >= t->cwnd) {
 		t->cwnd_full_at = (uint32_t)now;
+		t->cwnd_full_end = (uint32_t)t->snd_max;
 		t->cwnd_used = 0;
 		return true;
 	}
 	t->cwnd_used = toe_max32(t->cwnd_used, flight);
-	if (slow && t->cwnd < 2ull * flight)
+	if (toe_seq_leq((uint32_t)t->snd_una, t->cwnd_full_end) ||
+	    (slow && t->cwnd < 2ull * flight))
 		return true;
-	ago = (uint32_t)now - t->cwnd_full_at;
-	if (ago < t->srtt_us)
-		return true;
-	if (ago > t->rto_us)
+	if ((uint32_t)now - t->cwnd_full_at > t->rto_us)
 		toe_cwv_decay(t, now);
 	return false;
 }
@@ -124,6 +122,7 @@ static inline void toe_cc_begin(struct toe_tcb *t, bool syn_lost)
 {
 	t->cwnd = syn_lost ? t->mss : toe_cc_initial_window(t);
 	t->ssthresh = TOE_CWND_MAX;
+	t->cwnd_full_end = (uint32_t)t->snd_una - 1;
 }
 
 /*
@@ -131,13 +130,14 @@ static inline void toe_cc_begin(struct toe_tcb *t, bool syn_lost)
  * to L bytes, against bursts: two segments, as receivers acknowledged in its time. Today their
  * offload puts up to 64 KB together before TCP sees it, and one ACK answers that; counted in part,
  * the window would not double. After a timeout, where an ACK may cover what was received before, L is
- * one segment.
+ * one segment. Above ssthresh begins congestion avoidance (RFC 5681 3.1). Only if cwnd < ssthresh.
  */
 static inline uint32_t toe_cc_slow_start(const struct toe_tcb *t, uint32_t acked)
 {
 	uint32_t l = toe_max32(TOE_CC_AGGREGATE, 2u * t->mss);
 
-	return toe_min32(acked, t->flags & TOE_TCB_RTO_RECOVERY ? t->mss : l);
+	l = t->flags & TOE_TCB_RTO_RECOVERY ? t->mss : l;
+	return toe_min32(toe_min32(acked, l), t->ssthresh - t->cwnd);
 }
 
 /*

@@ -30,7 +30,7 @@ static void ack(struct toe_tcb *t, const struct toe_ack_sample *s)
 	if (!toe_cc_may_grow(t, s))
 		return;
 	if (t->cwnd < t->ssthresh)
-		t->cwnd = toe_min32(t->cwnd + toe_cc_slow_start(t, s->acked), TOE_CWND_MAX);
+		t->cwnd += toe_cc_slow_start(t, s->acked);
 	else
 		avoid_congestion(t, s->acked);
 }

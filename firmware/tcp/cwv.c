@@ -19,7 +19,8 @@ void toe_cwv_decay(struct toe_tcb *t, uint64_t now)
 {
 	uint32_t used = toe_max32(t->cwnd_used, toe_cc_initial_window(t));
 
-	t->cwnd_full_at = (uint32_t)now - t->srtt_us;
+	t->cwnd_full_at = (uint32_t)now;
+	t->cwnd_full_end = (uint32_t)t->snd_una - 1; /* else numbers would come round to it */
 	t->cwnd_used = 0;
 	if (t->cwnd <= used || t->flags & (TOE_TCB_WANT_SPACE | TOE_TCB_RECOVERY))
 		return;

@@ -68,11 +68,9 @@ static bool false_alarm(const struct toe_hystart *h)
 
 static void grow(const struct toe_hystart *h, struct toe_tcb *t, uint32_t acked)
 {
-	uint32_t by = t->flags & TOE_TCB_PACED ? acked : toe_cc_slow_start(t, acked);
+	uint32_t by = toe_cc_slow_start(t, acked);
 
-	if (h->css_rounds)
-		by /= CSS_GROWTH_DIVISOR;
-	t->cwnd = toe_min32(t->cwnd + by, TOE_CWND_MAX);
+	t->cwnd += h->css_rounds ? by / CSS_GROWTH_DIVISOR : by;
 }
 
 void toe_hystart_ack(struct toe_hystart *h, struct toe_tcb *t, const struct toe_ack_sample *s)

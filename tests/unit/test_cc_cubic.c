@@ -147,6 +147,7 @@ static void ack__idle_time_does_not_count(void)
 	for (unsigned r = 0; r < 10; r++)
 		round_trip(&t, &now);
 	was = t.cwnd;
+	t.snd_una = t.snd_max + 1;
 	for (unsigned i = 0; i < 600; i++) { /* a minute of small talk */
 		now += 100000;
 		toe_cc(&t)->ack(

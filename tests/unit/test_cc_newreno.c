@@ -90,7 +90,7 @@ static void ack__never_overflows(void)
 	struct toe_tcb t = start(false);
 
 	t.cwnd = TOE_CWND_MAX - 10;
-	t.ssthresh = UINT32_MAX;
+	t.ssthresh = TOE_CWND_MAX;
 	ack(&t, 100000, 0x7fffffff);
 	CU_ASSERT_EQUAL(t.cwnd, TOE_CWND_MAX);
 }

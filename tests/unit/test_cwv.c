@@ -4,10 +4,14 @@
 
 enum { RTT = 100000, RTO = 300000 };
 
-/* Congestion avoidance with 100 segments, the window full at 1 s. */
+#define SEQ 0xffff0000ull
+
+/* Congestion avoidance with 100 segments, all of them under way at 1 s. */
 static struct toe_tcb start(void)
 {
-	struct toe_tcb t = { .mss = 1000, .srtt_us = RTT, .rto_us = RTO };
+	struct toe_tcb t = {
+		.mss = 1000, .srtt_us = RTT, .rto_us = RTO, .snd_una = SEQ, .snd_max = SEQ + 100000
+	};
 
 	toe_cc_begin(&t, false);
 	t.cwnd = 100000;
@@ -16,19 +20,41 @@ static struct toe_tcb start(void)
 	return t;
 }
 
-static void used__full_within_a_round_trip(void)
+/* All that was under way with a full window is acknowledged, and more. */
+static struct toe_tcb later(void)
 {
 	struct toe_tcb t = start();
 
-	CU_ASSERT(toe_cwv_used(&t, 2000, 1000000 + RTT - 1));
+	t.snd_una = t.snd_max + 1;
+	return t;
+}
+
+static void used__as_long_as_what_filled_it(void)
+{
+	struct toe_tcb t = start();
+
+	t.snd_una = t.snd_max;
+	CU_ASSERT(toe_cwv_used(&t, 2000, 1000000 + RTT));
+	t.snd_una++;
 	CU_ASSERT(!toe_cwv_used(&t, 2000, 1000000 + RTT));
 	CU_ASSERT(!toe_cwv_used(&t, 98000, 1000000 + RTT)); /* a segment would still fit */
 	CU_ASSERT_EQUAL(t.cwnd, 100000);
 }
 
+/* However much a window that is not used carries. */
+static void used__numbers_come_round(void)
+{
+	struct toe_tcb t = later();
+
+	for (unsigned i = 0; i < 100; i++) {
+		t.snd_una += 100000000;
+		CU_ASSERT(!toe_cwv_used(&t, 2000, 1000000 + (i + 1) * (RTO + 1ull)));
+	}
+}
+
 static void used__half_in_slow_start(void)
 {
-	struct toe_tcb t = start();
+	struct toe_tcb t = later();
 
 	t.ssthresh = TOE_CWND_MAX;
 	CU_ASSERT(toe_cwv_used(&t, 50001, 1000000 + 5 * RTO));
@@ -39,7 +65,7 @@ static void used__half_in_slow_start(void)
 /* RFC 2861 3.2: half way to the most that was used, once an RTO, and three quarters are remembered. */
 static void decay__half_way_each_rto(void)
 {
-	struct toe_tcb t = start();
+	struct toe_tcb t = later();
 
 	toe_cwv_used(&t, 20000, 1000000 + RTT);
 	toe_cwv_used(&t, 1000, 1000000 + RTO + 1);
@@ -57,7 +83,7 @@ static void decay__half_way_each_rto(void)
 
 static void decay__not_while_the_buffer_grows(void)
 {
-	struct toe_tcb t = start();
+	struct toe_tcb t = later();
 
 	t.flags |= TOE_TCB_WANT_SPACE;
 	toe_cwv_used(&t, 20000, 1000000 + 2 * RTO);
@@ -67,7 +93,7 @@ static void decay__not_while_the_buffer_grows(void)
 /* RFC 5681 4.1. */
 static void idle__initial_window(void)
 {
-	struct toe_tcb t = start();
+	struct toe_tcb t = later();
 
 	toe_cwv_idle(&t, 9000000);
 	CU_ASSERT_EQUAL(t.cwnd, 10000);
@@ -77,6 +103,6 @@ static void idle__initial_window(void)
 	CU_ASSERT_EQUAL(t.cwnd, 3000);
 }
 
-UNIT_MAIN("cwv", T(used__full_within_a_round_trip), T(used__half_in_slow_start),
-	  T(decay__half_way_each_rto), T(decay__not_while_the_buffer_grows),
-	  T(idle__initial_window))
+UNIT_MAIN("cwv", T(used__as_long_as_what_filled_it), T(used__numbers_come_round),
+	  T(used__half_in_slow_start), T(decay__half_way_each_rto),
+	  T(decay__not_while_the_buffer_grows), T(idle__initial_window))
