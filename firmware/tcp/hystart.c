@@ -66,17 +66,23 @@ static bool false_alarm(const struct toe_hystart *h)
 	       h->this_rtt < h->least_rtt + threshold(h->least_rtt) / 2;
 }
 
+/* RFC 9406 4.3: a later slow start, which knows where to end, is an ordinary one. */
+static bool is_initial(const struct toe_tcb *t)
+{
+	return t->ssthresh == TOE_CWND_MAX;
+}
+
 static void grow(const struct toe_hystart *h, struct toe_tcb *t, uint32_t acked)
 {
 	uint32_t by = toe_cc_slow_start(t, acked);
 
-	t->cwnd += h->css_rounds ? by / CSS_GROWTH_DIVISOR : by;
+	t->cwnd += h->css_rounds && is_initial(t) ? by / CSS_GROWTH_DIVISOR : by;
 }
 
 void toe_hystart_ack(struct toe_hystart *h, struct toe_tcb *t, const struct toe_ack_sample *s)
 {
 	grow(h, t, s->acked);
-	if (t->ssthresh < TOE_CWND_MAX)
+	if (!is_initial(t))
 		return;
 	if (s->rtt_us)
 		sample(h, s->rtt_us);

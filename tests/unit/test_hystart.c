@@ -144,6 +144,22 @@ static void later_slow_start__is_not_watched(void)
 	CU_ASSERT(!in_css());
 }
 
+/* Also if the first one ended in CSS: they double, and reach ssthresh. */
+static void later_slow_start__doubles(void)
+{
+	start();
+	round_of(10, 10000);
+	round_of(10, 10000);
+	round_of(10, 30000);
+	CU_ASSERT(in_css());
+	t.ssthresh = 25001;
+	t.cwnd = 10000;
+	round_of(10, 30000);
+	CU_ASSERT_EQUAL(t.cwnd, 20000);
+	round_of(6, 30000);
+	CU_ASSERT_EQUAL(t.cwnd, 25001);
+}
+
 /*
  * The queue begins to grow in the midst of a round: that is seen before the round, whose first segments
  * met none, is over.
@@ -166,4 +182,4 @@ static void css__within_the_round(void)
 UNIT_MAIN("hystart", T(slow_start__doubles), T(slow_start__bounds_an_ack), T(css__threshold),
 	  T(css__needs_eight_samples), T(css__within_the_round), T(css__five_rounds_end_slow_start),
 	  T(css__ends_where_delay_grows_again), T(css__false_alarm),
-	  T(later_slow_start__is_not_watched))
+	  T(later_slow_start__is_not_watched), T(later_slow_start__doubles))
