@@ -57,10 +57,10 @@ static uint32_t above(uint32_t mtu)
 	return UINT16_MAX;
 }
 
-/* Payload of a full segment, as both ends and the path have it. */
-static uint32_t full_segment(const struct toe_tcb *t)
+/* Payload of a full segment, as both ends have it, in a packet of `mtu` bytes at most. */
+static uint32_t full_segment(const struct toe_tcb *t, uint32_t mtu)
 {
-	uint32_t mss = toe_min32(t->mss_peer, t->mtu - t->ip_hdr - 20u);
+	uint32_t mss = toe_min32(t->mss_peer, mtu - t->ip_hdr - 20u);
 
 	if (t->maxseg)
 		mss = toe_min32(mss, t->maxseg);
@@ -70,7 +70,7 @@ static uint32_t full_segment(const struct toe_tcb *t)
 /* The peer's SYN has come. */
 void toe_pmtu_begin(struct toe_tcb *t, uint64_t now)
 {
-	t->mss = (uint16_t)full_segment(t);
+	t->mss = (uint16_t)full_segment(t, t->mtu);
 	if (t->mtu < t->mtu_link)
 		t->mtu_at = now + RAISE_US;
 }
@@ -82,7 +82,7 @@ static void use(struct toe_tcb *t, uint32_t mtu)
 	t->probe_end = 0;
 	if (!t->mss_peer)
 		return;
-	t->mss = (uint16_t)full_segment(t);
+	t->mss = (uint16_t)full_segment(t, mtu);
 	t->cwnd = toe_max32(t->cwnd, t->mss);
 	if (t->ssthresh) /* the least of it (RFC 5681 3.1) is two of the new ones */
 		t->ssthresh = toe_max32(t->ssthresh, 2u * t->mss);
@@ -227,11 +227,11 @@ void toe_pmtu_timeout(struct toe_tcb *t, uint64_t now)
 		t->mtu_at = toe_max64(t->mtu_at, t->rto_at + HOLE_US);
 }
 
-/* Time to try a larger segment: it leaves with the next data. */
+/* Time to try a larger segment: it leaves with the next data. One under way (the link changed) goes on. */
 void toe_pmtu_timer(struct toe_tcb *t)
 {
 	t->mtu_at = 0;
-	if (t->mtu < t->mtu_link)
+	if (t->mtu < t->mtu_link && !t->probe_end)
 		t->mtu_probe = (uint16_t)toe_min32(above(t->mtu), t->mtu_link);
 }
 
@@ -241,12 +241,11 @@ void toe_pmtu_timer(struct toe_tcb *t)
  */
 uint32_t toe_pmtu_probe(struct toe_tcb *t, uint32_t len, uint64_t left, uint64_t may)
 {
-	uint32_t probe = toe_min32(t->mss_peer - (t->flags & TOE_TCB_TS ? TOE_TS_OPT_LEN : 0),
-				   t->mss + t->mtu_probe - t->mtu);
+	uint32_t probe = full_segment(t, t->mtu_probe);
 
 	if (t->probe_end)
 		return len; /* one is under way */
-	if (t->maxseg || probe <= t->mss) {
+	if (probe <= t->mss) {
 		t->mtu_probe = 0; /* the peer or the application want no more */
 		return len;
 	}

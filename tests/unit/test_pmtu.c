@@ -295,6 +295,25 @@ static void probe__maxseg_meanwhile(void)
 	CU_ASSERT_EQUAL(e.t.mss, 500);
 }
 
+/* It means less than the link takes: what a burst of losses made of that is over. */
+static void timeout__maxseg(void)
+{
+	struct env e = env_established();
+
+	CU_ASSERT(toe_tcp_option(&e.t, TOE_OPT_MAXSEG, 900, e.now) >= 0);
+	env_write(&e, 4500);
+	while (e.t.rexmits < 4)
+		env_timer(&e);
+	CU_ASSERT_EQUAL(e.t.mss, 512);
+	env_in(&e, TOE_ACK, 0, 0, 4500);
+	e.t.cwnd = 5000;
+	env_write(&e, 6300);
+	CU_ASSERT_EQUAL(e.o[0].len, 900);
+	env_in(&e, TOE_ACK, 0, 0, 6300);
+	CU_ASSERT_EQUAL(e.t.mss, 900);
+	CU_ASSERT_EQUAL(e.t.mtu, ENV_MSS + 40);
+}
+
 /* It is the segments' size that counts, not what the path was thought to take. */
 static void timeout__small_mss(void)
 {
@@ -328,6 +347,24 @@ static void probe__link_shrinks_meanwhile(void)
 	env_in(&e, TOE_ACK, 0, 0, 4966);
 	CU_ASSERT_EQUAL(e.t.mtu, 640);
 	CU_ASSERT_EQUAL(e.t.mss, 600);
+}
+
+/* The link takes more, and larger ones are to be tried: what arrives has shown its own size only. */
+static void probe__link_grows_meanwhile(void)
+{
+	struct env e = sending();
+
+	too_big(&e, 0, 640);
+	env_in(&e, TOE_ACK, 0, 0, 4000);
+	env_run(&e, toe_tcp_link_mtu(&e.t, 700, e.now));
+	env_timer(&e);
+	env_write(&e, 4660);
+	CU_ASSERT_EQUAL(e.o[0].len, 660);
+	env_run(&e, toe_tcp_link_mtu(&e.t, 1500, e.now));
+	e.t.rto_at = e.t.mtu_at + 1; /* the path is long */
+	env_timer(&e);
+	env_in(&e, TOE_ACK, 0, 0, 4660);
+	CU_ASSERT_EQUAL(e.t.mtu, 700);
 }
 
 /* Nor may it leave, when it was only planned. */
@@ -403,6 +440,7 @@ UNIT_MAIN("pmtu", T(too_big__resends_at_once), T(too_big__outside_the_window),
 	  T(too_big__larger), T(probe__arrives), T(probe__is_lost), T(timeout__black_hole),
 	  T(timeout__burst_of_losses), T(timeout__short_segments), T(unreachable__ends_a_connect),
 	  T(unreachable__is_soft_later), T(unreachable__is_over), T(unreachable__half_open),
-	  T(link_mtu__both_ways), T(probe__maxseg_meanwhile), T(timeout__small_mss),
-	  T(probe__link_shrinks_meanwhile), T(probe__link_shrinks_before),
-	  T(link_mtu__larger_in_recovery), T(choose__no_discovery), T(choose__dont))
+	  T(link_mtu__both_ways), T(probe__maxseg_meanwhile), T(timeout__maxseg),
+	  T(probe__link_grows_meanwhile), T(timeout__small_mss), T(probe__link_shrinks_meanwhile),
+	  T(probe__link_shrinks_before), T(link_mtu__larger_in_recovery), T(choose__no_discovery),
+	  T(choose__dont))
