@@ -287,8 +287,10 @@ static void follow_link(struct toe_fpc *f, struct toe_work *w)
  */
 static uint16_t next_id(struct toe_fpc *f, const struct toe_tcb *t)
 {
-	if (t->opts & TOE_TCB_FRAGMENT)
-		return (uint16_t)(f->ip_id++ * f->nfpcs + f->id);
+	if (t->opts & TOE_TCB_FRAGMENT) {
+		f->ip_id = (uint16_t)((f->ip_id + 1u) % (65536 / f->nfpcs));
+		return (uint16_t)(f->ip_id * f->nfpcs + f->id);
+	}
 	return (uint16_t)(t->ts_offset + t->segs_out);
 }
 

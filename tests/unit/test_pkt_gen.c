@@ -94,6 +94,31 @@ static void id__of_fragments(void)
 	env_down(&e);
 }
 
+/* Each FPC keeps to its own, however far it has come: also where they are no power of two. */
+static void id__of_three_fpcs(void)
+{
+	struct sim_conn *c[CONNS];
+	uint16_t rest[TOE_MAX_FPCS] = { 0 };
+	unsigned seen = 0;
+	struct env e;
+
+	env_up_with(&e, 16, 3);
+	for (unsigned i = 0; i < 3; i++)
+		e.c->fpc[i]->ip_id = 65534; /* numbers come round on the way */
+	talk(&e, 1 + TOE_PMTUDISC_DONT, c);
+	for (unsigned i = 0; i < CONNS; i++)
+		rest[c[i]->fpc] = 1;
+	CU_ASSERT(rest[0] + rest[1] + rest[2] > 1);
+	for (unsigned k = 0; k < heard.n; k++)
+		for (unsigned i = 0; i < CONNS; i++)
+			if (heard.port[k] == c[i]->port) {
+				CU_ASSERT_EQUAL(heard.id[k] % 3, c[i]->fpc);
+				seen++;
+			}
+	CU_ASSERT(seen > 10 * CONNS);
+	env_down(&e);
+}
+
 /* Who asks at a closed port cannot count what we send. */
 static void id__of_answers(void)
 {
@@ -121,4 +146,5 @@ static void id__of_answers(void)
 	env_down(&e);
 }
 
-UNIT_MAIN("pkt_gen", T(id__of_each_connection), T(id__of_fragments), T(id__of_answers))
+UNIT_MAIN("pkt_gen", T(id__of_each_connection), T(id__of_fragments), T(id__of_three_fpcs),
+	  T(id__of_answers))
