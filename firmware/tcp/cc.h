@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Congestion control: a table of functions over toe_tcb.cc_state. What is common to all algorithms,
- * loss detection and the window during recovery, lives in ack.c; an algorithm decides how cwnd
- * grows and what a loss costs.
+ * loss detection and the window during recovery, lives in rack.c, recovery.c and prr.c; an
+ * algorithm decides how cwnd grows and what a loss costs.
  */
 #ifndef TOE_TCP_CC_H
 #define TOE_TCP_CC_H
