@@ -10,6 +10,9 @@
 
 enum { ALPHA_NUM = 9, ALPHA_DEN = 17 };
 
+/* Part of the window that a round trip adds at least while w_max is not known. */
+enum { BLIND_PART = 20 };
+
 /*
  * C t^3 in bytes is 4 mss ms^3 / 10^10. The window never exceeds 2^30 bytes: cut off where that is
  * reached, the product fits 64 bits.
@@ -80,7 +83,7 @@ static void begin_stage(struct toe_cubic *c, struct toe_tcb *t, uint64_t now)
 	c->est_part = c->part = 0;
 	c->k_ms = 0;
 	c->origin = t->cwnd;
-	if (c->after_loss && c->w_max > t->cwnd) {
+	if (c->w_max > t->cwnd) {
 		c->origin = c->w_max;
 		c->k_ms = cube_root((c->w_max - t->cwnd) * CURVE_DEN / (4ull * t->mss));
 	}
@@ -97,13 +100,24 @@ static void grow_reno(struct toe_cubic *c, const struct toe_tcb *t, uint32_t ack
 	c->est_part %= den;
 }
 
+/*
+ * The curve is flat at first, as if the path's capacity were near. Where that is not known, as slow start
+ * ended without a loss, long paths would stay empty for many seconds; so there a round trip adds a
+ * twentieth at least, as in Linux. Not if the path reorders: there the loss that ends this is found late.
+ */
+static bool blind(const struct toe_cubic *c, const struct toe_tcb *t)
+{
+	return !c->w_max && !t->reordered;
+}
+
 /* RFC 9438 4.2: cwnd reaches the target, at most half as much again, in one round trip. */
 static void grow_cubic(struct toe_cubic *c, struct toe_tcb *t, uint32_t acked, uint64_t ms)
 {
 	uint32_t target = w_cubic(c, t->mss, ms + t->srtt_us / 1000);
 	uint64_t gain;
 
-	target = toe_min32(toe_max32(target, t->cwnd), t->cwnd + t->cwnd / 2);
+	target = toe_max32(target, t->cwnd + (blind(c, t) ? t->cwnd / BLIND_PART : 0));
+	target = toe_min32(target, t->cwnd + t->cwnd / 2);
 	gain = c->part + (uint64_t)toe_min32(acked, t->cwnd) * (target - t->cwnd);
 	c->part = (uint32_t)(gain % t->cwnd);
 	t->cwnd = (uint32_t)toe_min64(t->cwnd + gain / t->cwnd, TOE_CWND_MAX);
@@ -112,15 +126,17 @@ static void grow_cubic(struct toe_cubic *c, struct toe_tcb *t, uint32_t acked, u
 static void avoid_congestion(struct toe_cubic *c, struct toe_tcb *t, const struct toe_ack_sample *s)
 {
 	uint64_t ms;
+	bool reno;
 
 	if (!c->in_stage)
 		begin_stage(c, t, s->now);
 	ms = (s->now - c->epoch) / 1000;
 	c->last_ack = s->now;
 	grow_reno(c, t, s->acked);
-	if (w_cubic(c, t->mss, ms) < c->w_est)
+	reno = w_cubic(c, t->mss, ms) < c->w_est;
+	if (reno)
 		t->cwnd = toe_max32(t->cwnd, c->w_est);
-	else
+	if (!reno || blind(c, t))
 		grow_cubic(c, t, s->acked, ms);
 }
 
@@ -168,7 +184,6 @@ static uint32_t loss(struct toe_tcb *t, uint64_t now)
 	c->w_max = c->w_max > cwnd ? cwnd / 20 * 17 : cwnd;
 	c->prior = cwnd;
 	c->in_stage = 0;
-	c->after_loss = 1;
 	return toe_max32((uint32_t)(cwnd * 7ull / 10), 2u * t->mss);
 }
 
@@ -190,7 +205,7 @@ static void event(struct toe_tcb *t, enum toe_cc_event e, uint64_t now)
 	struct toe_cubic *c = state(t);
 
 	if (e == TOE_CC_TIMEOUT)
-		c->in_stage = c->after_loss = 0; /* RFC 9438 4.8 */
+		c->in_stage = c->w_max = 0; /* RFC 9438 4.8 */
 	else if (e == TOE_CC_IDLE)
 		leave_out(c, now);
 }

@@ -27,7 +27,7 @@ struct toe_cubic {
 	uint64_t epoch; /* when this avoidance stage began, less the time the window was not used */
 	uint64_t last_ack; /* of the stage */
 	uint64_t est_part; /* what W_est has not grown by yet: units of 1 / (17 cwnd) bytes */
-	uint32_t w_max; /* 0: none yet */
+	uint32_t w_max; /* 0: not known, as there was no loss yet, or a timeout after it */
 	uint32_t w_est; /* Reno's window from the same start */
 	uint32_t prior; /* cwnd before the last reduction */
 	uint32_t k_ms; /* time from epoch to w_max */
@@ -39,10 +39,8 @@ struct toe_cubic {
 		uint32_t w_max, w_est, k_ms, origin;
 	} undo;
 	uint8_t in_stage; /* epoch is valid */
-	uint8_t
-	    after_loss; /* the next stage begins after a loss that set w_max, not after a timeout */
 	uint8_t undo_in_stage;
-	uint8_t pad[5];
+	uint8_t pad[6];
 };
 
 struct toe_dctcp {

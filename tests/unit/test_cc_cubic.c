@@ -87,6 +87,29 @@ static void ack__reno_friendly_region(void)
 	CU_ASSERT(t.cwnd > 27500 && t.cwnd < 30500);
 }
 
+/* Slow start ended by itself, or by a timeout: nobody knows how much more the path takes. */
+static void ack__a_twentieth_while_w_max_is_unknown(void)
+{
+	uint64_t now = 1000000;
+	struct toe_tcb t = after_loss(1000, 500000, 100000, now);
+	uint32_t was;
+
+	toe_cc(&t)->event(&t, TOE_CC_TIMEOUT, now);
+	t.cwnd = t.ssthresh = 100000;
+	for (unsigned r = 0; r < 10; r++)
+		round_trip(&t, &now);
+	CU_ASSERT_DOUBLE_EQUAL(t.cwnd, 100000 * pow(1.05, 10), 3000);
+	t.reordered = 1; /* where a loss is found late */
+	was = t.cwnd;
+	round_trip(&t, &now);
+	CU_ASSERT(t.cwnd < was + was / 40);
+	t.reordered = 0;
+	t.ssthresh = toe_cc(&t)->loss(&t, now);
+	t.cwnd = t.ssthresh;
+	round_trip(&t, &now);
+	CU_ASSERT(t.cwnd < t.ssthresh + t.ssthresh / 25);
+}
+
 /* RFC 9438 4.6 and 4.7. */
 static void loss__beta_and_fast_convergence(void)
 {
@@ -204,5 +227,6 @@ static void idle__does_not_count(void)
 }
 
 UNIT_MAIN("cc_cubic", T(ack__follows_the_curve), T(ack__reno_friendly_region),
-	  T(loss__beta_and_fast_convergence), T(event__timeout), T(undo__restores_the_curve),
-	  T(ack__idle_time_does_not_count), T(ack__extremes), T(idle__does_not_count))
+	  T(ack__a_twentieth_while_w_max_is_unknown), T(loss__beta_and_fast_convergence),
+	  T(event__timeout), T(undo__restores_the_curve), T(ack__idle_time_does_not_count),
+	  T(ack__extremes), T(idle__does_not_count))
