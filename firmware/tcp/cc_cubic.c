@@ -204,10 +204,12 @@ static void event(struct toe_tcb *t, enum toe_cc_event e, uint64_t now)
 {
 	struct toe_cubic *c = state(t);
 
-	if (e == TOE_CC_TIMEOUT)
+	if (e == TOE_CC_TIMEOUT) {
 		c->in_stage = c->w_max = 0; /* RFC 9438 4.8 */
-	else if (e == TOE_CC_IDLE)
+	} else if (e == TOE_CC_IDLE) {
 		leave_out(c, now);
+		toe_hystart_begin(&c->hystart, t);
+	}
 }
 
 extern const struct toe_cc toe_cc_cubic;

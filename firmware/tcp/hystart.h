@@ -8,7 +8,7 @@
 
 #include "cc.h"
 
-/* The connection begins. */
+/* The connection begins; or slow start does again, behind a pause. */
 void toe_hystart_begin(struct toe_hystart *h, const struct toe_tcb *t);
 /*
  * Slow start's growth for one acknowledgement: cwnd moves, and ssthresh becomes cwnd when slow start

@@ -28,6 +28,16 @@ static void round_of(unsigned n, uint32_t rtt)
 	t.cc_state.cubic.hystart.window_end = (uint32_t)t.snd_nxt + 10000;
 }
 
+/* The round trip grows from 10 to 30 ms. */
+static void start_css(void)
+{
+	start();
+	round_of(10, 10000);
+	round_of(10, 10000);
+	round_of(10, 30000);
+	CU_ASSERT(in_css());
+}
+
 static void slow_start__doubles(void)
 {
 	start();
@@ -83,11 +93,7 @@ static void css__five_rounds_end_slow_start(void)
 {
 	uint32_t was;
 
-	start();
-	round_of(10, 10000);
-	round_of(10, 10000);
-	round_of(10, 30000);
-	CU_ASSERT(in_css());
+	start_css();
 	was = t.cwnd;
 	round_of(10, 30000);
 	CU_ASSERT_EQUAL(t.cwnd, was + 2500);
@@ -103,10 +109,7 @@ static void css__five_rounds_end_slow_start(void)
 static void css__ends_where_delay_grows_again(void)
 {
 	for (uint32_t rtt = 33999; rtt <= 34000; rtt++) {
-		start();
-		round_of(10, 10000);
-		round_of(10, 10000);
-		round_of(10, 30000);
+		start_css();
 		t.cc_state.cubic.hystart.window_end = (uint32_t)t.snd_una;
 		round_of(10, rtt);
 		CU_ASSERT_EQUAL(t.ssthresh < TOE_CWND_MAX, rtt == 34000);
@@ -119,11 +122,7 @@ static void css__ends_where_delay_grows_again(void)
  */
 static void css__false_alarm(void)
 {
-	start();
-	round_of(10, 10000);
-	round_of(10, 10000);
-	round_of(10, 30000);
-	CU_ASSERT(in_css());
+	start_css();
 	t.cc_state.cubic.hystart.window_end = (uint32_t)t.snd_una;
 	round_of(10, 13000);
 	round_of(10, 13000);
@@ -144,14 +143,21 @@ static void later_slow_start__is_not_watched(void)
 	CU_ASSERT(!in_css());
 }
 
+/* The queue in which CSS had begun is gone when a pause is over: what is left of its rounds counts no more. */
+static void css__ends_with_a_pause(void)
+{
+	start_css();
+	toe_cwv_idle(&t, 1000000);
+	CU_ASSERT(!in_css());
+	CU_ASSERT_EQUAL(t.cwnd, 10000);
+	round_of(10, 10000);
+	CU_ASSERT_EQUAL(t.cwnd, 20000);
+}
+
 /* Also if the first one ended in CSS: they double, and reach ssthresh. */
 static void later_slow_start__doubles(void)
 {
-	start();
-	round_of(10, 10000);
-	round_of(10, 10000);
-	round_of(10, 30000);
-	CU_ASSERT(in_css());
+	start_css();
 	t.ssthresh = 25001;
 	t.cwnd = 10000;
 	round_of(10, 30000);
@@ -182,4 +188,5 @@ static void css__within_the_round(void)
 UNIT_MAIN("hystart", T(slow_start__doubles), T(slow_start__bounds_an_ack), T(css__threshold),
 	  T(css__needs_eight_samples), T(css__within_the_round), T(css__five_rounds_end_slow_start),
 	  T(css__ends_where_delay_grows_again), T(css__false_alarm),
-	  T(later_slow_start__is_not_watched), T(later_slow_start__doubles))
+	  T(later_slow_start__is_not_watched), T(later_slow_start__doubles),
+	  T(css__ends_with_a_pause))
