@@ -11,9 +11,16 @@
 
 #include "seq.h"
 
+/* The window shrinks to `cwnd`; slow start leads back to three quarters of it (RFC 2861 3.2). */
+static void shrink(struct toe_tcb *t, uint32_t cwnd)
+{
+	t->ssthresh = toe_max32(t->ssthresh, t->cwnd / 4 * 3);
+	t->cwnd = cwnd;
+}
+
 /*
- * For an RTO less than cwnd was in flight: half way to that (RFC 2861 3.2). Slow start leads back to
- * three quarters. Not if the buffer was what held data back: it grows.
+ * For an RTO less than cwnd was in flight: half way to that (RFC 2861 3.2). Not if the buffer was what
+ * held data back: it grows.
  */
 void toe_cwv_decay(struct toe_tcb *t, uint64_t now)
 {
@@ -24,17 +31,17 @@ void toe_cwv_decay(struct toe_tcb *t, uint64_t now)
 	t->cwnd_used = 0;
 	if (t->cwnd <= used || t->flags & (TOE_TCB_WANT_SPACE | TOE_TCB_RECOVERY))
 		return;
-	t->ssthresh = toe_max32(t->ssthresh, t->cwnd / 4 * 3);
-	t->cwnd = used + (t->cwnd - used) / 2;
+	shrink(t, used + (t->cwnd - used) / 2);
 }
 
-/* RFC 5681 4.1. Once: what leaves now ends the pause. */
+/* RFC 5681 4.1, RFC 2861 3.2. Once: what leaves now ends the pause. */
 void toe_cwv_idle(struct toe_tcb *t, uint64_t now)
 {
 	const struct toe_cc *cc = toe_cc(t);
+	uint32_t restart = toe_cc_initial_window(t);
 
-	if (!cc->own_recovery)
-		t->cwnd = toe_min32(t->cwnd, toe_cc_initial_window(t));
+	if (!cc->own_recovery && t->cwnd > restart)
+		shrink(t, restart);
 	t->sent_at = now;
 	if (cc->event)
 		cc->event(t, TOE_CC_IDLE, now);

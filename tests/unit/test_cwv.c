@@ -90,17 +90,20 @@ static void decay__not_while_the_buffer_grows(void)
 	CU_ASSERT_EQUAL(t.cwnd, 100000);
 }
 
-/* RFC 5681 4.1. */
+/* RFC 5681 4.1; the way back is slow start's (RFC 2861 3.2). */
 static void idle__initial_window(void)
 {
 	struct toe_tcb t = later();
 
 	toe_cwv_idle(&t, 9000000);
 	CU_ASSERT_EQUAL(t.cwnd, 10000);
+	CU_ASSERT_EQUAL(t.ssthresh, 75000);
 	CU_ASSERT_EQUAL(t.sent_at, 9000000);
 	t.cwnd = 3000;
+	t.ssthresh = 2000;
 	toe_cwv_idle(&t, 9000000);
 	CU_ASSERT_EQUAL(t.cwnd, 3000);
+	CU_ASSERT_EQUAL(t.ssthresh, 2000);
 }
 
 UNIT_MAIN("cwv", T(used__as_long_as_what_filled_it), T(used__numbers_come_round),
