@@ -132,27 +132,25 @@ void tm_accept_drain(struct toe_listener *l)
 	}
 }
 
-/* A descriptor for the next TOE connection, or -EAGAIN. */
-static int accept_toe(struct tm_ctx *c, struct tm_sock *l, int flags)
+/* A descriptor for the next TOE connection, or -errno; under tm_big. */
+static int accept_next(struct tm_ctx *c, struct tm_sock *l, int flags)
 {
 	struct tm_sock *s;
 	uint32_t flow;
 	uint16_t gen;
 	int fd;
 
-	if (!tm_accept_ready(l, c->id))
-		return -EAGAIN;
-	fd = tm_placeholder(flags);
-	if (fd < 0)
-		return fd;
-	tm_big_lock();
 	s = tm_sock_new(TM_FRESH);
-	if (!s || !take(l, c->id, &flow, &gen)) {
-		if (s)
-			tm_sock_free(s);
-		tm_big_unlock();
+	if (!s)
+		return -ENFILE;
+	fd = tm_placeholder(flags);
+	if (fd >= 0 && !take(l, c->id, &flow, &gen)) {
 		close(fd);
-		return s ? -EAGAIN : -ENFILE;
+		fd = -EAGAIN;
+	}
+	if (fd < 0) {
+		tm_sock_free(s);
+		return fd;
 	}
 	s->family = l->family;
 	s->opt = l->opt;
@@ -164,6 +162,17 @@ static int accept_toe(struct tm_ctx *c, struct tm_sock *l, int flags)
 	tm_push_flow(c, s, TOE_SW_BIND, 0, c->id);
 	s->bind_ctx = (uint8_t)c->id;
 	s->bind_pos = c->r[s->fpc].sw_head;
+	return fd;
+}
+
+static int accept_toe(struct tm_ctx *c, struct tm_sock *l, int flags)
+{
+	int fd;
+
+	if (!tm_accept_ready(l, c->id))
+		return -EAGAIN;
+	tm_big_lock();
+	fd = accept_next(c, l, flags);
 	tm_big_unlock();
 	return fd;
 }

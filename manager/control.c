@@ -24,21 +24,16 @@ static void set_nonblock(struct tm_sock *s, bool on)
 
 static int dup_fd(struct tm_sock *s, int fd, int cmd, long arg)
 {
-	int r = fcntl(fd, cmd, arg);
+	int r;
 
-	if (r < 0)
-		return -errno;
+	tm_big_lock();
+	r = tm_fds[fd] == s ? (int)tm_sys(fcntl(fd, cmd, arg)) : -EBADF; /* closed meanwhile */
 	if (r >= TM_MAX_FD) {
 		close(r);
-		return -EMFILE;
+		r = -EMFILE;
 	}
-	tm_big_lock();
-	if (tm_fds[fd] == s) {
+	if (r >= 0)
 		tm_fd_install(r, s);
-	} else { /* another thread has closed it */
-		close(r);
-		r = -EBADF;
-	}
 	tm_big_unlock();
 	return r;
 }

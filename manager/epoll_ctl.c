@@ -298,51 +298,59 @@ static int del(struct tm_ep *ep, struct tm_sock *s, int fd)
 	return 0;
 }
 
-static int do_ctl(int epfd, int op, int fd, const struct epoll_event *ev)
+static int ctl(struct tm_ep *ep, int op, struct tm_sock *s, int fd, const struct epoll_event *ev)
 {
-	struct tm_sock *e, *s;
-	struct tm_ep *ep;
-	int err;
-
 	if (op != EPOLL_CTL_DEL && !ev)
 		return -EFAULT;
+	switch (op) {
+	case EPOLL_CTL_ADD:
+		return add(ep, s, fd, ev);
+	case EPOLL_CTL_MOD:
+		return mod(ep, s, fd, ev);
+	case EPOLL_CTL_DEL:
+		return del(ep, s, fd);
+	default:
+		return -EINVAL;
+	}
+}
+
+/* The same for a descriptor that the kernel knows all about. */
+static int ctl_kernel(struct tm_ep *ep, int epfd, int op, int fd, struct epoll_event *ev)
+{
+	int r = (int)tm_sys(epoll_ctl(epfd, op, fd, ev));
+
+	if (!r && op != EPOLL_CTL_MOD)
+		__atomic_fetch_add(&ep->nkernel, op == EPOLL_CTL_ADD ? 1 : -1u, __ATOMIC_RELAXED);
+	return r;
+}
+
+/*
+ * Whose descriptor it is, is asked under tm_big: one that another thread is closing must not get into
+ * the kernel's set as the placeholder that it is.
+ */
+static int do_ctl(int epfd, int op, int fd, struct epoll_event *ev)
+{
+	struct tm_sock *e, *s;
+	int err;
+
 	tm_big_lock();
 	e = tm_sock_of(epfd);
 	s = tm_sock_of(fd);
-	if (!e || tm_kind(e) != TM_EPOLL ||
-	    !s) { /* another thread was faster to close one of them */
-		tm_big_unlock();
-		return -EBADF;
-	}
-	ep = e->ep;
-	switch (op) {
-	case EPOLL_CTL_ADD:
-		err = add(ep, s, fd, ev);
-		break;
-	case EPOLL_CTL_MOD:
-		err = mod(ep, s, fd, ev);
-		break;
-	case EPOLL_CTL_DEL:
-		err = del(ep, s, fd);
-		break;
-	default:
+	if (!e)
+		err = -EBADF;
+	else if (tm_kind(e) != TM_EPOLL)
 		err = -EINVAL;
-	}
+	else
+		err = s ? ctl(e->ep, op, s, fd, ev) : ctl_kernel(e->ep, epfd, op, fd, ev);
 	tm_big_unlock();
 	return err;
 }
 
 int toe_epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 {
-	struct tm_sock *e = tm_sock_of(epfd), *s = tm_sock_of(fd);
-	int r;
-
-	if (s && epfd != fd)
-		return (int)tm_ret(e && tm_kind(e) == TM_EPOLL ? do_ctl(epfd, op, fd, event)
-							       : -EINVAL);
-	r = epoll_ctl(epfd, op, fd, event);
-	if (!r && e && op != EPOLL_CTL_MOD)
-		__atomic_fetch_add(&e->ep->nkernel, op == EPOLL_CTL_ADD ? 1 : -1u,
-				   __ATOMIC_RELAXED);
-	return r;
+	if (epfd == fd || (!tm_sock_of(epfd) && !tm_sock_of(fd)))
+		return epoll_ctl(epfd, op, fd, event);
+	if (!tm_sock_of(epfd)) /* the kernel's set cannot watch a socket of the TOE */
+		return (int)tm_ret(-EINVAL);
+	return (int)tm_ret(do_ctl(epfd, op, fd, event));
 }

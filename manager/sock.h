@@ -300,7 +300,10 @@ uint32_t tm_sock_count(void); /* objects that ever lived: bound for tm_sock_at *
 bool tm_is_sock(const void *p); /* p points into the objects */
 /* Call f for every descriptor of s. */
 void tm_each_fd(struct tm_sock *s, void (*f)(int fd, void *arg), void *arg);
-/* A descriptor for a TOE connection; flags SOCK_CLOEXEC. -errno. */
+/*
+ * A descriptor for a TOE connection; flags SOCK_CLOEXEC. -errno. Until tm_fd_install under the same lock:
+ * who finds no object takes it for the kernel's.
+ */
 int tm_placeholder(int flags);
 
 /* With TM_S_STAMPS, as the flow begins: what an earlier life of its id left is nobody's (stamps.c). */

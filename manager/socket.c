@@ -147,10 +147,28 @@ void tm_release(struct tm_sock *s, int fd)
 	tm_sock_free(s);
 }
 
+/* A socket of which nothing is decided. Descriptor or -errno. */
+static int fresh(int domain, int type)
+{
+	struct tm_sock *s;
+	int fd = tm_placeholder(type);
+
+	if (fd < 0)
+		return fd;
+	s = tm_sock_new(TM_FRESH);
+	if (!s) {
+		close(fd);
+		return -ENFILE;
+	}
+	s->family = (uint16_t)domain;
+	s->flags = type & SOCK_NONBLOCK ? TM_S_NONBLOCK : 0;
+	tm_fd_install(fd, s);
+	return fd;
+}
+
 int toe_socket(int domain, int type, int protocol)
 {
 	int base = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC), fd;
-	struct tm_sock *s;
 
 	if ((domain != AF_INET && domain != AF_INET6) || base != SOCK_STREAM ||
 	    (protocol && protocol != IPPROTO_TCP))
@@ -159,22 +177,10 @@ int toe_socket(int domain, int type, int protocol)
 		tm_attach(NULL);
 	if (!tm_attached())
 		return socket(domain, type, protocol);
-	fd = tm_placeholder(type);
-	if (fd < 0)
-		return (int)tm_ret(fd);
 	tm_big_lock();
-	s = tm_sock_new(TM_FRESH);
-	if (s) {
-		s->family = (uint16_t)domain;
-		s->flags = type & SOCK_NONBLOCK ? TM_S_NONBLOCK : 0;
-		tm_fd_install(fd, s);
-	}
+	fd = fresh(domain, type);
 	tm_big_unlock();
-	if (s)
-		return fd;
-	close(fd);
-	errno = ENFILE;
-	return -1;
+	return (int)tm_ret(fd);
 }
 
 /* The peer has everything, our FIN too, or never will. */

@@ -336,11 +336,11 @@ FAKE void fake_command(unsigned ctx, const struct toe_cmd *c)
 	}
 	case TOE_SW_ABORT:
 		f->aborted = true;
-		f->live = false;
+		toe_store(&f->live, false);
 		break;
 	case TOE_SW_CLOSE:
 		f->closed = true;
-		f->live = false;
+		toe_store(&f->live, false);
 		break;
 	}
 }

@@ -388,7 +388,7 @@ static void *adder(void *arg)
 	return NULL;
 }
 
-/* Sockets are closed while another thread adds them to a set: it still knows its own. */
+/* Sockets are closed while another thread adds them to a set: it still knows its own, and no others. */
 static void wait__added_while_closed(void)
 {
 	int ep = toe_epoll_create1(0), arg[3] = { ep, -1, 1 }, fd, last, n, seen = 0;
@@ -414,6 +414,7 @@ static void wait__added_while_closed(void)
 	}
 	toe_store(&arg[2], 0);
 	pthread_join(t, NULL);
+	CU_ASSERT_EQUAL(toe_epoll_wait(ep, ev, 4, 0), 0);
 	fake_peer_send(flow, "x", 1);
 	for (unsigned i = 0; i < 100 && !seen; i++) {
 		n = toe_epoll_wait(ep, ev, 4, 100);
