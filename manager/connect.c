@@ -49,6 +49,13 @@ static int take_failure(struct tm_sock *s)
 	return -(err ? err : ECONNABORTED);
 }
 
+/* The socket is without its flow, and undecided again. Under tm_big. */
+static void renew(struct tm_sock *s, bool abort)
+{
+	tm_flow_end(s, abort);
+	toe_store_release(&s->kind, TM_FRESH);
+}
+
 /* The handshake has an outcome: report it. After a failure the socket can be used again. */
 static int connect_result(struct tm_sock *s)
 {
@@ -59,8 +66,8 @@ static int connect_result(struct tm_sock *s)
 	if (toe_load_acquire(&s->fb->dev.flags) & TOE_FLOW_ERROR) {
 		err = take_failure(s);
 		tm_big_lock();
-		tm_flow_end(s, false);
-		toe_store_release(&s->kind, TM_FRESH);
+		if (tm_kind(s) == TM_FLOW) /* nobody else has asked meanwhile, or closed it */
+			renew(s, false);
 		tm_big_unlock();
 		return err;
 	}
@@ -254,18 +261,22 @@ static int connect_again(struct tm_ctx *c, struct tm_sock *s, int fd)
 /* AF_UNSPEC dissolves the association: the connection is reset, the socket is as new. */
 static int disconnect(struct tm_sock *s)
 {
-	if (tm_kind(s) == TM_FRESH)
-		return 0;
-	if (tm_kind(s) != TM_FLOW)
-		return -EOPNOTSUPP;
+	uint8_t kind;
+
 	tm_big_lock();
-	/* As Linux: for who still waits, or SO_ERROR. */
-	s->error = tm_ended(s) ? tm_take_error(s) : ECONNRESET;
-	tm_flow_end(s, true);
-	toe_store_release(&s->kind, TM_FRESH);
-	tm_clear(s, TM_S_CONNECTED | TM_S_SHUT_RD | TM_S_SHUT_WR);
+	kind = tm_kind(s);
+	if (kind == TM_FLOW) {
+		/* As Linux: for the next call or SO_ERROR; who waits has EPIPE (tm_sock_wait). */
+		s->error = tm_ended(s) ? tm_take_error(s) : ECONNRESET;
+		toe_store(&s->serial, s->serial + 1);
+		renew(s, true);
+		tm_clear(s, TM_S_CONNECTED | TM_S_SHUT_RD | TM_S_SHUT_WR);
+	}
 	tm_big_unlock();
+	if (kind != TM_FLOW)
+		return kind == TM_FRESH ? 0 : -EOPNOTSUPP;
 	tm_ep_event(s, ~0u, tm_self);
+	tm_ctx_wake(toe_load(&s->waiters));
 	return 0;
 }
 
@@ -277,8 +288,7 @@ bool tm_connect_give_up(struct tm_sock *s)
 	connecting = tm_kind(s) == TM_FLOW && !connect_done(s);
 	if (connecting) {
 		s->error = ECONNRESET;
-		tm_flow_end(s, true);
-		toe_store_release(&s->kind, TM_FRESH);
+		renew(s, true);
 	}
 	tm_big_unlock();
 	return connecting;

@@ -104,7 +104,8 @@ void tm_ctx_wake(uint64_t set);
 int tm_wait(struct tm_ctx *c, bool (*cond)(void *), void *arg, int kfd, uint64_t deadline);
 
 /*
- * The same for a socket: its flow is bound to this context meanwhile. -EBADF when `fd` was closed.
+ * The same for a socket: its flow is bound to this context meanwhile. -EBADF when `fd` was closed, -EPIPE
+ * when the socket was dissolved (connect to AF_UNSPEC).
  */
 int tm_sock_wait(struct tm_ctx *c, struct tm_sock *s, int fd, bool (*cond)(struct tm_sock *),
 		 int kfd, uint64_t deadline);

@@ -160,12 +160,17 @@ ssize_t tm_rx_piece(struct tm_ctx *c, struct tm_sock *s, size_t len,
 	return r;
 }
 
+/* No more will come; another thread may also have given up the connect or dissolved what it led to. */
+static bool rx_over(struct tm_sock *s)
+{
+	return toe_load_acquire(&s->fb->dev.flags) &
+		   (TOE_FLOW_ERROR | TOE_FLOW_RX_FIN | TOE_FLOW_CLOSED) ||
+	       tm_has(s, TM_S_SHUT_RD) || tm_kind(s) != TM_FLOW;
+}
+
 static bool rx_ready(struct tm_sock *s)
 {
-	uint8_t fl = toe_load_acquire(&s->fb->dev.flags);
-
-	return tm_rx_avail(s) || fl & (TOE_FLOW_ERROR | TOE_FLOW_RX_FIN | TOE_FLOW_CLOSED) ||
-	       tm_has(s, TM_S_SHUT_RD);
+	return tm_rx_avail(s) || rx_over(s);
 }
 
 bool tm_rx_at_mark(const struct tm_sock *s)
@@ -177,11 +182,10 @@ bool tm_rx_at_mark(const struct tm_sock *s)
 /* As much as is asked for lies there, or all before the urgent byte; or no more will come. */
 static bool peek_ready(struct tm_sock *s)
 {
-	uint8_t fl = toe_load_acquire(&s->fb->dev.flags);
 	bool mark = tm_rx_at_mark(s), hole = mark && !s->opt.oobinline;
 
 	return tm_rx_avail(s) >= peek_goal + hole || (!mark && tm_urg_at(s) != UINT64_MAX) ||
-	       fl & (TOE_FLOW_ERROR | TOE_FLOW_RX_FIN | TOE_FLOW_CLOSED) || tm_has(s, TM_S_SHUT_RD);
+	       rx_over(s);
 }
 
 /* MSG_PEEK takes nothing, so all that is waited for has to lie there first. 0: look. */
@@ -259,6 +263,8 @@ static tm_cold ssize_t rx_wait(struct tm_ctx *c, struct tm_sock *s, int fd, stru
 	if (err)
 		return err;
 	for (;;) {
+		if (tm_kind(s) != TM_FLOW)
+			return done ? done : rx_begin(c, s, fd, flags);
 		if (done && tm_rx_at_mark(s)) /* MSG_WAITALL ends there, too */
 			return done;
 		r = rx_look(c, s, it, flags);

@@ -274,7 +274,7 @@ static int tx_outcome(struct tm_sock *s)
 {
 	int err;
 
-	if (!(toe_load_acquire(&s->fb->dev.flags) & TOE_FLOW_ERROR))
+	if (tm_kind(s) == TM_FLOW && !(toe_load_acquire(&s->fb->dev.flags) & TOE_FLOW_ERROR))
 		return 0;
 	err = tm_take_error(s);
 	return err ? -err : -EPIPE;

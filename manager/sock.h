@@ -91,7 +91,7 @@ struct tm_sock {
 	/* Rare. */
 	uint32_t bind_pos; /* ... and that ring's head after it */
 	uint32_t refs; /* descriptors of this process */
-	uint32_t serial; /* life of the object: part of a connect's cookie */
+	uint32_t serial; /* life of the object, or of its connection: part of a connect's cookie */
 	uint64_t oob_taken; /* rx_urg of the urgent byte that MSG_OOB has read */
 	uint32_t copies, copies_told; /* sends with MSG_ZEROCOPY; those that were told of */
 	int32_t error; /* errno of a connect that failed before it had a flow */

@@ -156,15 +156,14 @@ int tm_wait(struct tm_ctx *c, bool (*cond)(void *), void *arg, int kfd, uint64_t
 
 struct sock_cond {
 	struct tm_sock *s;
-	uint32_t
-	    serial; /* of the socket that is waited for: the object may have another life by now */
+	uint32_t serial; /* the life of it that is waited for */
 	int fd;
 	bool (*cond)(struct tm_sock *s);
 };
 
 static bool closed(const struct sock_cond *w)
 {
-	return tm_sock_of(w->fd) != w->s || w->s->serial != w->serial;
+	return tm_sock_of(w->fd) != w->s || toe_load(&w->s->serial) != w->serial;
 }
 
 static bool sock_cond(void *arg)
@@ -245,7 +244,7 @@ static void wait_end(struct tm_ctx *c, struct tm_sock *s)
 int tm_sock_wait(struct tm_ctx *c, struct tm_sock *s, int fd, bool (*cond)(struct tm_sock *),
 		 int kfd, uint64_t deadline)
 {
-	struct sock_cond w = { s, s->serial, fd, cond };
+	struct sock_cond w = { s, toe_load(&s->serial), fd, cond };
 	int r;
 
 	wait_begin(c, s);
@@ -255,7 +254,7 @@ int tm_sock_wait(struct tm_ctx *c, struct tm_sock *s, int fd, bool (*cond)(struc
 		tm_big_lock();
 		wait_end(c, s);
 		tm_big_unlock();
-		return -EBADF;
+		return tm_sock_of(fd) == s ? -EPIPE : -EBADF;
 	}
 	wait_end(c, s);
 	return r;

@@ -286,6 +286,77 @@ static void connect__dissolved(void)
 	fake_step();
 }
 
+struct waiter {
+	int fd;
+	bool send; /* or it reads */
+};
+
+/* Waits for a socket that has nothing for it. Returns the errno that it was told. */
+static void *waiter(void *arg)
+{
+	struct waiter *w = arg;
+	static char b[TOE_BUF_DEFAULT];
+	ssize_t r;
+
+	do
+		r = w->send ? toe_send(w->fd, b, sizeof(b), MSG_NOSIGNAL)
+			    : toe_recv(w->fd, b, sizeof(b), 0);
+	while (r > 0);
+	return (void *)(intptr_t)errno;
+}
+
+/*
+ * `end` while another thread waits: that waits no more and is told, or the alarm rings; SO_ERROR has what
+ * is left. Closes.
+ */
+static void told_while_waiting(int fd, bool send, int (*end)(int fd), int told, int left)
+{
+	struct waiter w = { fd, send };
+	pthread_t t;
+	void *said;
+
+	pthread_create(&t, NULL, waiter, &w);
+	usleep(50000); /* until it sleeps */
+	CU_ASSERT_EQUAL(end(fd), 0);
+	pthread_join(t, &said);
+	CU_ASSERT_EQUAL((int)(intptr_t)said, told);
+	CU_ASSERT_EQUAL(so_error(fd), left);
+	toe_close(fd);
+}
+
+static int dissolve(int fd)
+{
+	struct sockaddr_in sa = { .sin_family = AF_UNSPEC };
+
+	return toe_connect(fd, (struct sockaddr *)&sa, sizeof(sa));
+}
+
+static int shut(int fd)
+{
+	return toe_shutdown(fd, SHUT_RDWR);
+}
+
+/* As Linux says it: a shutdown while connecting is told to who waits, an AF_UNSPEC is left for the next. */
+static void connect__dissolved_while_others_wait(void)
+{
+	uint32_t flow;
+	int fd;
+
+	alarm(20);
+	toe_store(&fake.keep, true);
+	fake_start();
+	told_while_waiting(fake_pair(&flow, 0), false, dissolve, EPIPE, ECONNRESET);
+	told_while_waiting(fake_pair(&flow, 0), true, dissolve, EPIPE, ECONNRESET);
+	fd = toe_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	CU_ASSERT_EQUAL(do_connect(fd, "192.0.2.2", 80), EINPROGRESS);
+	toe_fcntl(fd, F_SETFL, 0);
+	told_while_waiting(fd, false, shut, ECONNRESET, 0);
+	toe_store(&fake.keep, false);
+	fake_stop();
+	fake_step();
+	alarm(60);
+}
+
 /* A listener stops listening when its reading is shut down, and not by a call that makes no sense. */
 static void shutdown__of_a_listener(void)
 {
@@ -528,6 +599,7 @@ FAKE_MAIN("libtoe_socket", T(connect__nonblocking), T(connect__refused), T(conne
 	  T(connect__asked_again), T(connect__orphan), T(connect__through_the_kernel),
 	  T(socket__others_are_the_kernels),
 
-	  T(info__many_threads), T(connect__dissolved), T(shutdown__of_a_listener),
-	  T(linger__waits), T(shutdown__right_after_connect), T(linger__not_while_connecting),
-	  T(control__flags_and_counts), T(fork__last_one_closes), T(fork__child_exits))
+	  T(info__many_threads), T(connect__dissolved), T(connect__dissolved_while_others_wait),
+	  T(shutdown__of_a_listener), T(linger__waits), T(shutdown__right_after_connect),
+	  T(linger__not_while_connecting), T(control__flags_and_counts), T(fork__last_one_closes),
+	  T(fork__child_exits))
