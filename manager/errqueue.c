@@ -15,12 +15,13 @@
 void tm_put_cmsg(struct msghdr *msg, size_t room, int level, int type, const void *data, size_t n)
 {
 	size_t used = msg->msg_controllen;
-	struct cmsghdr *c = (struct cmsghdr *)((char *)msg->msg_control + used);
+	struct cmsghdr *c;
 
-	if (room < used + CMSG_LEN(n)) {
+	if (!msg->msg_control || room < used + CMSG_LEN(n)) {
 		msg->msg_flags |= MSG_CTRUNC;
 		return;
 	}
+	c = (struct cmsghdr *)((char *)msg->msg_control + used);
 	c->cmsg_level = level;
 	c->cmsg_type = type;
 	c->cmsg_len = CMSG_LEN(n);

@@ -155,11 +155,11 @@ static void tell_inq(struct tm_sock *s, struct msghdr *msg, size_t room)
 	tm_put_cmsg(msg, room, IPPROTO_TCP, TCP_CM_INQ, &inq, sizeof(inq));
 }
 
-/* What goes with data, of which `ahead` bytes were only looked at. */
-static void tell(struct tm_sock *s, struct msghdr *msg, size_t room, size_t ahead)
+/* What goes with `n` bytes of data, which may only have been looked at. */
+static void tell(struct tm_sock *s, struct msghdr *msg, size_t room, size_t n, bool peek)
 {
-	if (tm_unlikely(tm_has(s, TM_S_STAMPS)))
-		tm_stamp_rx(s, msg, room, toe_load(&s->fb->app.rx_read) + ahead);
+	if (tm_unlikely(tm_has(s, TM_S_STAMPS)) && n)
+		tm_stamp_rx(s, msg, room, toe_load(&s->fb->app.rx_read) + (peek ? n : 0));
 	if (s->opt.inq)
 		tell_inq(s, msg, room);
 }
@@ -180,7 +180,7 @@ ssize_t toe_recvmsg(int fd, struct msghdr *msg, int flags)
 		msg->msg_controllen = 0;
 		msg->msg_flags = flags & (MSG_OOB | MSG_CMSG_CLOEXEC);
 		if (tm_kind(s) == TM_FLOW && !(flags & MSG_OOB))
-			tell(s, msg, room, flags & MSG_PEEK ? (size_t)r : 0);
+			tell(s, msg, room, (size_t)r, flags & MSG_PEEK);
 	}
 	return r;
 }

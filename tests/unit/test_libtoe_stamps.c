@@ -177,5 +177,25 @@ static void recv__of_what_is_read_last(void)
 	fake_step();
 }
 
+/* The end of the stream came with no data, and has no time; nor is there one where there is no place. */
+static void recv__nothing_to_stamp(void)
+{
+	char b[10];
+	struct iovec v = { b, sizeof(b) };
+	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_controllen = 64 };
+	uint32_t flow;
+	int fd = fake_pair(&flow, SOCK_NONBLOCK);
+
+	CU_ASSERT_EQUAL(set(fd, SO_TIMESTAMPNS, 1), 0);
+	came(flow, 3, fake_block(flow)->dev.gen, clock_us(CLOCK_MONOTONIC));
+	fake_peer_send(flow, "abc", 3);
+	fake_peer_fin(flow);
+	CU_ASSERT_EQUAL(toe_recvmsg(fd, &m, 0), 3);
+	CU_ASSERT(m.msg_flags == MSG_CTRUNC && !m.msg_controllen);
+	CU_ASSERT_EQUAL(received(fd, 0), 0);
+	toe_close(fd);
+	fake_step();
+}
+
 FAKE_MAIN("libtoe_stamps", T(send__says_what_is_wanted), T(errqueue__tells_in_order),
-	  T(recv__of_what_is_read_last))
+	  T(recv__of_what_is_read_last), T(recv__nothing_to_stamp))
