@@ -280,6 +280,19 @@ static int disconnect(struct tm_sock *s)
 	return 0;
 }
 
+void tm_connect_renew(struct tm_sock *s)
+{
+	tm_connect_look(s);
+	tm_big_lock();
+	if (tm_kind(s) == TM_FLOW && !tm_has(s, TM_S_CONNECTED) &&
+	    toe_load_acquire(&s->fb->dev.flags) & TOE_FLOW_ERROR) {
+		s->error = tm_take_error(s);
+		tm_set(s, TM_S_FAILED);
+		renew(s, false);
+	}
+	tm_big_unlock();
+}
+
 bool tm_connect_give_up(struct tm_sock *s)
 {
 	bool connecting;

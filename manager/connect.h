@@ -20,6 +20,9 @@ static inline void tm_connect_look(const struct tm_sock *s)
 		tm_ctx_poll(tm_self);
 }
 
+/* A connect that has failed leaves an undecided socket, also if nobody has asked yet: the error is kept. */
+void tm_connect_renew(struct tm_sock *s);
+
 /*
  * shutdown(2) on a socket whose handshake is not done: the attempt is over, as in Linux, and the error
  * (ECONNRESET) is for who waits for it, or for SO_ERROR. False: there is none.

@@ -7,7 +7,7 @@
 #include <netinet/in.h>
 #include <unistd.h>
 
-#include "ctx.h"
+#include "connect.h"
 #include "toe.h"
 
 static bool port_is_zero(const struct sockaddr *addr, socklen_t len)
@@ -24,6 +24,8 @@ static int do_bind(struct tm_sock *s, int fd, const struct sockaddr *addr, sockl
 
 	if (tm_kind(s) == TM_EPOLL)
 		return -ENOTSOCK;
+	if (tm_kind(s) != TM_FRESH)
+		tm_connect_renew(s);
 	if (tm_kind(s) != TM_FRESH)
 		return -EINVAL;
 	tm_big_lock();

@@ -106,6 +106,24 @@ static void connect__refused(void)
 	toe_close(fd);
 }
 
+/* It may be bound and tried again, also before anybody has asked what became of it. */
+static void connect__bound_after_it_failed(void)
+{
+	struct sockaddr_in sa = addr_of("127.0.0.1", 0);
+	int fd = toe_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	CU_ASSERT_EQUAL(do_connect(fd, "192.0.2.2", 80), EINPROGRESS);
+	fake_step();
+	CU_ASSERT_EQUAL(err(toe_bind(fd, (struct sockaddr *)&sa, sizeof(sa))), EINVAL);
+	fake_peer_rst(newest(), ECONNREFUSED);
+	CU_ASSERT_EQUAL(toe_bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	CU_ASSERT_EQUAL(do_connect(fd, "192.0.2.2", 80), ECONNREFUSED);
+	CU_ASSERT_EQUAL(do_connect(fd, "192.0.2.2", 80), EINPROGRESS);
+	fake_step();
+	toe_close(fd);
+	fake_step();
+}
+
 /*
  * With one thread nothing looks at what the FPC has answered but the calls themselves, and an application
  * need not wait by epoll: it may ask again later.
@@ -596,8 +614,8 @@ static void fork__child_exits(void)
 }
 
 FAKE_MAIN("libtoe_socket", T(connect__nonblocking), T(connect__refused), T(connect__blocking),
-	  T(connect__asked_again), T(connect__orphan), T(connect__through_the_kernel),
-	  T(socket__others_are_the_kernels),
+	  T(connect__bound_after_it_failed), T(connect__asked_again), T(connect__orphan),
+	  T(connect__through_the_kernel), T(socket__others_are_the_kernels),
 
 	  T(info__many_threads), T(connect__dissolved), T(connect__dissolved_while_others_wait),
 	  T(shutdown__of_a_listener), T(linger__waits), T(shutdown__right_after_connect),
