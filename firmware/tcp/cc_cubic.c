@@ -140,11 +140,15 @@ static void avoid_congestion(struct toe_cubic *c, struct toe_tcb *t, const struc
 		grow_cubic(c, t, s->acked, ms);
 }
 
-/* RFC 9438 5.8: time in which the window was not used does not count. */
-static void leave_out(struct toe_cubic *c, uint64_t now)
+/*
+ * RFC 9438 5.8: time in which the window was not used does not count. If that made it shrink (cwv.c),
+ * Reno's would have done so, too.
+ */
+static void leave_out(struct toe_cubic *c, const struct toe_tcb *t, uint64_t now)
 {
 	c->epoch += now - c->last_ack;
 	c->last_ack = now;
+	c->w_est = toe_min32(c->w_est, t->cwnd);
 }
 
 static void ack(struct toe_tcb *t, const struct toe_ack_sample *s)
@@ -152,13 +156,15 @@ static void ack(struct toe_tcb *t, const struct toe_ack_sample *s)
 	struct toe_cubic *c = state(t);
 
 	if (!toe_cc_may_grow(t, s)) {
-		leave_out(c, s->now);
+		leave_out(c, t, s->now);
 		return;
 	}
-	if (t->cwnd < t->ssthresh)
+	if (t->cwnd < t->ssthresh) {
 		toe_hystart_ack(&c->hystart, t, s);
-	else
+		c->w_est = t->cwnd; /* as Reno's */
+	} else {
 		avoid_congestion(c, t, s);
+	}
 }
 
 static void remember(struct toe_cubic *c)
@@ -207,7 +213,7 @@ static void event(struct toe_tcb *t, enum toe_cc_event e, uint64_t now)
 	if (e == TOE_CC_TIMEOUT) {
 		c->in_stage = c->w_max = 0; /* RFC 9438 4.8 */
 	} else if (e == TOE_CC_IDLE) {
-		leave_out(c, now);
+		leave_out(c, t, now);
 		toe_hystart_begin(&c->hystart, t);
 	}
 }

@@ -226,7 +226,49 @@ static void idle__does_not_count(void)
 	}
 }
 
+/* Where Reno's window is the larger one: it shrinks as well, and there is no leap back to where it was. */
+static void idle__reno_shrinks_as_well(void)
+{
+	uint64_t now = 1000000;
+	struct toe_tcb t = after_loss(1000, 20000, 1000, now);
+
+	for (unsigned r = 0; r < 60; r++)
+		round_trip(&t, &now);
+	CU_ASSERT_EQUAL(t.cwnd, t.cc_state.cubic.w_est);
+	CU_ASSERT(t.cwnd > 40000);
+	now += 1000000;
+	toe_cwv_idle(&t, now);
+	CU_ASSERT_EQUAL(t.cwnd, 10000);
+	while (t.cwnd < t.ssthresh)
+		ack(&t, 1000, now);
+	CU_ASSERT_EQUAL(t.cwnd, t.ssthresh);
+	ack(&t, 1000, now);
+	CU_ASSERT(t.cwnd <= t.ssthresh + 1000);
+}
+
+/* The same where the window is only half used: an ACK later it is not the old one again. */
+static void decay__reno_shrinks_as_well(void)
+{
+	uint64_t now = 1000000;
+	struct toe_tcb t = after_loss(1000, 20000, 1000, now);
+	uint32_t was;
+
+	for (unsigned r = 0; r < 60; r++)
+		round_trip(&t, &now);
+	was = t.cwnd;
+	t.rto_us = 200000;
+	t.snd_una = t.snd_max + 1;
+	now += 300000;
+	toe_cc(&t)->ack(
+	    &t, &(struct toe_ack_sample){ .now = now, .acked = 1000, .flight = was / 4 * 3 });
+	CU_ASSERT(t.cwnd < was && t.cwnd >= t.ssthresh);
+	was = t.cwnd;
+	ack(&t, 1000, now);
+	CU_ASSERT(t.cwnd <= was + 1000);
+}
+
 UNIT_MAIN("cc_cubic", T(ack__follows_the_curve), T(ack__reno_friendly_region),
 	  T(ack__a_twentieth_while_w_max_is_unknown), T(loss__beta_and_fast_convergence),
 	  T(event__timeout), T(undo__restores_the_curve), T(ack__idle_time_does_not_count),
-	  T(ack__extremes), T(idle__does_not_count))
+	  T(ack__extremes), T(idle__does_not_count), T(idle__reno_shrinks_as_well),
+	  T(decay__reno_shrinks_as_well))
