@@ -6,6 +6,7 @@
  * address of their watch. Whatever else is there carries the application's data, which cannot be an
  * address of ours.
  */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -351,6 +352,6 @@ int toe_epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 	if (epfd == fd || (!tm_sock_of(epfd) && !tm_sock_of(fd)))
 		return epoll_ctl(epfd, op, fd, event);
 	if (!tm_sock_of(epfd)) /* the kernel's set cannot watch a socket of the TOE */
-		return (int)tm_ret(-EINVAL);
+		return (int)tm_ret(fcntl(epfd, F_GETFD) < 0 ? -EBADF : -EINVAL);
 	return (int)tm_ret(do_ctl(epfd, op, fd, event));
 }

@@ -404,6 +404,7 @@ static void epoll_ctl__errors(void)
 	CU_ASSERT_EQUAL(err(toe_epoll_ctl(ep, EPOLL_CTL_ADD, 9999, &ev)), EBADF);
 	CU_ASSERT_EQUAL(err(toe_epoll_ctl(9999, EPOLL_CTL_ADD, file, &ev)), EBADF);
 	CU_ASSERT_EQUAL(err(toe_epoll_ctl(ep, EPOLL_CTL_ADD, ep, &ev)), EINVAL);
+	CU_ASSERT_EQUAL(err(toe_epoll_ctl(9999, EPOLL_CTL_ADD, fd, &ev)), EBADF);
 	CU_ASSERT_EQUAL(err(toe_epoll_ctl(file, EPOLL_CTL_ADD, fd, &ev)), EINVAL);
 	CU_ASSERT_EQUAL(err(toe_epoll_ctl(fd, EPOLL_CTL_ADD, ep, &ev)), EINVAL);
 	CU_ASSERT_EQUAL(err(toe_epoll_ctl(ep, EPOLL_CTL_ADD, file, &ev)), EPERM);
