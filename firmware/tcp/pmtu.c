@@ -22,9 +22,7 @@ enum {
 	LEAST_V4 = 552, /* below, the claim is more likely false than true */
 	LEAST_V6 = 1280, /* RFC 8200 5 */
 	RAISE_US = 600 * 1000000, /* RFC 1191 6.3, RFC 8201 4 */
-	HOLE_US =
-	    10 *
-	    1000000, /* until a probe that was lost is repeated: it may have been the path's load */
+	HOLE_US = 10 * 1000000, /* a probe that was lost: it may have been the path's load */
 	MAX_PROBES = 3, /* lost in a row, before the path gets RAISE_US of rest (RFC 8899 5.1.2) */
 	NEXT_US = 1000000, /* a probe arrived: the next one */
 	/* Timeouts in a row that look like a black hole; two may be a burst of losses. */
@@ -264,10 +262,8 @@ void toe_pmtu_resent(struct toe_tcb *t, uint64_t seq, uint64_t now)
 		return;
 	t->mtu_probe = 0;
 	t->probe_end = 0;
-	t->mtu_tries++;
-	t->mtu_at = now + (t->mtu_tries < MAX_PROBES ? HOLE_US : RAISE_US);
-	if (t->mtu_tries >= MAX_PROBES)
-		t->mtu_tries = 0;
+	t->mtu_tries = (uint8_t)((t->mtu_tries + 1) % MAX_PROBES);
+	t->mtu_at = now + (t->mtu_tries ? HOLE_US : RAISE_US);
 }
 
 /* Everything up to snd_una has arrived: the probe too? */
