@@ -93,12 +93,13 @@ void toe_cwv_decay(struct toe_tcb *t, uint64_t now);
 void toe_cwv_idle(struct toe_tcb *t, uint64_t now);
 
 /*
- * Is the window in use? One that is not says nothing about the path, and must not grow (RFC 7661
- * 4.3, RFC 9438 5.8). Within a batch several ACKs come before the window is filled again, so what
- * counts is that it was full when something was under way that is being acknowledged; in slow start,
- * where one burst can double it, half of it is enough. `flight` as in the sample.
+ * Note, and tell, whether the window is in use. One that is not says nothing about the path: it must
+ * not grow (RFC 7661 4.3, RFC 9438 5.8), and shrinks. Within a batch several ACKs come before the window
+ * is filled again, so what counts is that it was full when something was under way that is being
+ * acknowledged; in slow start, where one burst can double it, half of it is enough. `flight` as in the
+ * sample.
  */
-static inline bool toe_cwv_used(struct toe_tcb *t, uint32_t flight, uint64_t now)
+static inline bool toe_cwv_note(struct toe_tcb *t, uint32_t flight, uint64_t now)
 {
 	bool slow = t->cwnd < t->ssthresh;
 
@@ -146,7 +147,7 @@ static inline uint32_t toe_cc_slow_start(const struct toe_tcb *t, uint32_t acked
  */
 static inline bool toe_cc_may_grow(struct toe_tcb *t, const struct toe_ack_sample *s)
 {
-	bool used = toe_cwv_used(t, s->flight, s->now);
+	bool used = toe_cwv_note(t, s->flight, s->now);
 
 	return used && s->acked && !s->ce && !(t->flags & TOE_TCB_RECOVERY);
 }
