@@ -36,23 +36,21 @@ static int64_t get_one(struct tm_sock *s)
 	return 1;
 }
 
-/* Bounds as socket(7) has them: silently applied. What is negative counts as much too large. */
-static uint32_t buf_size(int64_t v)
+/* Bounds are silently applied (socket(7)). What is negative counts as much too large. */
+static uint32_t buf_size(int64_t v, uint32_t least)
 {
-	return v >= 0 && v < TOE_BUF_MIN  ? TOE_BUF_MIN
-	       : v < 0 || v > TOE_BUF_MAX ? TOE_BUF_MAX
-					  : (uint32_t)v;
+	return v >= 0 && v < least ? least : v < 0 || v > TOE_BUF_MAX ? TOE_BUF_MAX : (uint32_t)v;
 }
 
 static int set_rcvbuf(struct tm_sock *s, int64_t v)
 {
-	s->opt.so.rcvbuf = buf_size(v);
+	s->opt.so.rcvbuf = buf_size(v, TOE_RCVBUF_MIN);
 	return tm_opt_tell(s, TOE_OPT_RCVBUF, s->opt.so.rcvbuf);
 }
 
 static int set_sndbuf(struct tm_sock *s, int64_t v)
 {
-	s->opt.so.sndbuf = buf_size(v < 0 ? v : 2 * v);
+	s->opt.so.sndbuf = buf_size(v < 0 ? v : 2 * v, TOE_SNDBUF_MIN);
 	return tm_opt_tell(s, TOE_OPT_SNDBUF, s->opt.so.sndbuf);
 }
 

@@ -286,8 +286,13 @@ struct toe_flow_stamps {
 	struct toe_stamp rx[TOE_STAMPS];
 };
 
-/* Sizes of a send or receive buffer, bytes. */
-enum { TOE_BUF_MIN = 4096, TOE_BUF_DEFAULT = 65536, TOE_BUF_MAX = 1 << 24 };
+/* Sizes of a send or receive buffer, bytes. The least of a send buffer is socket(7)'s. */
+enum {
+	TOE_SNDBUF_MIN = 2048,
+	TOE_RCVBUF_MIN = 4096,
+	TOE_BUF_DEFAULT = 65536,
+	TOE_BUF_MAX = 1 << 24
+};
 
 /*
  * What a flow needs beyond the default ring comes from a pool: big slots of sparse memory, one for

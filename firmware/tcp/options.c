@@ -35,8 +35,10 @@ static void set_maxseg(struct toe_tcb *t, uint64_t bytes)
 		return;
 	t->maxseg = (uint16_t)most;
 	most -= t->flags & TOE_TCB_TS ? TOE_TS_OPT_LEN : 0;
-	if (t->mss > most)
+	if (t->mss > most) {
 		t->mss = (uint16_t)most;
+		toe_buf_whole(t);
+	}
 }
 
 /* 0 is the default of each. */

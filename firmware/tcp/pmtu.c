@@ -69,6 +69,7 @@ static uint32_t full_segment(const struct toe_tcb *t, uint32_t mtu)
 void toe_pmtu_begin(struct toe_tcb *t, uint64_t now)
 {
 	t->mss = (uint16_t)full_segment(t, t->mtu);
+	toe_buf_whole(t);
 	if (t->mtu < t->mtu_link)
 		t->mtu_at = now + RAISE_US;
 }
@@ -81,6 +82,7 @@ static void use(struct toe_tcb *t, uint32_t mtu)
 	if (!t->mss_peer)
 		return;
 	t->mss = (uint16_t)full_segment(t, mtu);
+	toe_buf_whole(t);
 	t->cwnd = toe_max32(t->cwnd, t->mss);
 	if (t->ssthresh) /* the least of it (RFC 5681 3.1) is two of the new ones */
 		t->ssthresh = toe_max32(t->ssthresh, 2u * t->mss);

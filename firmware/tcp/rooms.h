@@ -198,6 +198,8 @@ void toe_buf_open(struct toe_tcb *t, const struct toe_open *o);
 /* SO_RCVBUF, SO_SNDBUF: clamped, and tuned no more. */
 uint32_t toe_buf_set_rcv(struct toe_tcb *t, uint64_t bytes);
 uint32_t toe_buf_set_snd(struct toe_tcb *t, uint64_t bytes);
+/* The MSS is another one. */
+void toe_buf_whole(struct toe_tcb *t);
 uint32_t toe_buf_wants(const struct toe_tcb *t);
 /* The largest window that the connection may come to: the scale is chosen for it. */
 uint32_t toe_buf_window_max(const struct toe_tcb *t);

@@ -16,9 +16,29 @@ enum {
 	SLACK_SEGS = 16, /* the sender's initial window, and some */
 };
 
-static uint32_t clamp(uint64_t bytes)
+static uint32_t clamp(uint64_t bytes, uint32_t least)
 {
-	return (uint32_t)toe_min64(toe_max64(bytes, TOE_BUF_MIN), TOE_BUF_MAX);
+	return (uint32_t)toe_min64(toe_max64(bytes, least), TOE_BUF_MAX);
+}
+
+/*
+ * What the send buffer holds. One that was set ends where a segment does, or a short one would leave
+ * each time that it is full. Two segments are the least: the ACK for one the peer may delay.
+ */
+static uint32_t send_limit(const struct toe_tcb *t)
+{
+	uint32_t ring = toe_ring_size(t->snd_ring), most = toe_min32(t->snd_want, ring), whole;
+
+	if (t->snd_most || !t->mss)
+		return most;
+	whole = toe_max32((most + t->mss - 1) / t->mss, 2) * t->mss;
+	return whole <= ring ? whole : most;
+}
+
+void toe_buf_whole(struct toe_tcb *t)
+{
+	if (t->snd_want < toe_ring_size(t->snd_ring))
+		t->snd_size = send_limit(t);
 }
 
 void toe_buf_open(struct toe_tcb *t, const struct toe_open *o)
@@ -48,7 +68,7 @@ uint32_t toe_tcp_fit(struct toe_tcb *t)
 	uint32_t act = 0;
 
 	t->rcv_size = toe_min32(t->rcv_want, toe_ring_size(t->rcv_ring));
-	t->snd_size = toe_min32(t->snd_want, toe_ring_size(t->snd_ring));
+	t->snd_size = send_limit(t);
 	if (t->state < TOE_TCP_ESTABLISHED)
 		return 0;
 	if (toe_recv_can(t) && t->rcv_nxt > t->rcv_first && toe_recv_window_news(t))
@@ -63,14 +83,14 @@ uint32_t toe_tcp_fit(struct toe_tcb *t)
 uint32_t toe_buf_set_rcv(struct toe_tcb *t, uint64_t bytes)
 {
 	t->rcv_most = 0;
-	t->rcv_want = clamp(bytes);
+	t->rcv_want = clamp(bytes, TOE_RCVBUF_MIN);
 	return toe_tcp_fit(t) | toe_buf_wants(t);
 }
 
 uint32_t toe_buf_set_snd(struct toe_tcb *t, uint64_t bytes)
 {
 	t->snd_most = 0;
-	t->snd_want = clamp(bytes);
+	t->snd_want = clamp(bytes, TOE_SNDBUF_MIN);
 	return toe_tcp_fit(t) | toe_buf_wants(t);
 }
 

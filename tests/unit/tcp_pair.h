@@ -141,7 +141,7 @@ static inline void pair_send(struct pair *p, int from, const struct toe_out *o)
 	if (o->pos + o->len > e->wrote && o->len)
 		PAIR_FAIL(p, "end %d sends beyond what was written", from);
 	for (uint32_t i = 0; i < o->len; i++)
-		data[i] = e->tx[(o->pos + i) & (e->t.snd_size - 1)];
+		data[i] = e->tx[(o->pos + i) & (PAIR_BUF_MAX - 1)];
 	if (pair_chance(p, p->loss)) {
 		pair_trace(p, from, o, "lost");
 		return;
@@ -304,7 +304,8 @@ static inline uint32_t pair_app_read(struct pair *p, int i)
 static inline uint32_t pair_app_write(struct pair *p, int i)
 {
 	struct end *e = &p->e[i];
-	uint64_t space = e->t.snd_size - (e->wrote - toe_tcp_tx_una(&e->t));
+	uint64_t used = e->wrote - toe_tcp_tx_una(&e->t);
+	uint64_t space = used < e->t.snd_size ? e->t.snd_size - used : 0;
 	uint64_t n = 1 + pair_rnd(p, p->app_chunk);
 	uint8_t flags = 0;
 	int64_t r;
@@ -314,7 +315,7 @@ static inline uint32_t pair_app_write(struct pair *p, int i)
 	n = n < space ? n : space;
 	n = n < e->total - e->wrote ? n : e->total - e->wrote;
 	for (uint64_t b = 0; b < n; b++, e->wrote++)
-		e->tx[e->wrote & (e->t.snd_size - 1)] = pair_byte(i, e->wrote);
+		e->tx[e->wrote & (PAIR_BUF_MAX - 1)] = pair_byte(i, e->wrote);
 	if (n == space && e->wrote < e->total) {
 		flags = TOE_SEND_WANT_SPACE;
 		e->wants_space = true;
@@ -438,7 +439,7 @@ static inline void pair_init(struct pair *p, uint64_t seed, const struct toe_ope
 	p->app_delay = 10;
 	p->app_chunk = 8192;
 	for (int i = 0; i < 2; i++) {
-		p->e[i].tx = malloc(o[i].snd_size);
+		p->e[i].tx = malloc(PAIR_BUF_MAX);
 		p->e[i].rx = malloc(o[i].rcv_size);
 		p->e[i].shut_first = 1;
 	}

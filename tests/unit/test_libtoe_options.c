@@ -40,13 +40,16 @@ static void options__of_a_connection(void)
 	CU_ASSERT_EQUAL(v, 40000);
 	v = 100;
 	CU_ASSERT_EQUAL(toe_setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &v, sizeof(v)), 0);
+	CU_ASSERT_EQUAL(toe_setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &v, sizeof(v)), 0);
+	fake_step();
+	CU_ASSERT_EQUAL(fake.flow[flow].option[TOE_OPT_SNDBUF], TOE_SNDBUF_MIN);
 	v = 1 << 30;
 	CU_ASSERT_EQUAL(toe_setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &v, sizeof(v)), 0);
 	fake_step();
-	CU_ASSERT_EQUAL(fake.flow[flow].option[TOE_OPT_RCVBUF], TOE_BUF_MIN);
+	CU_ASSERT_EQUAL(fake.flow[flow].option[TOE_OPT_RCVBUF], TOE_RCVBUF_MIN);
 	CU_ASSERT_EQUAL(fake.flow[flow].option[TOE_OPT_SNDBUF], TOE_BUF_MAX);
 	CU_ASSERT_EQUAL(toe_getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &v, &len), 0);
-	CU_ASSERT_EQUAL(v, 2 * TOE_BUF_MIN);
+	CU_ASSERT_EQUAL(v, 2 * TOE_RCVBUF_MIN);
 	CU_ASSERT_EQUAL(toe_getsockopt(fd, SOL_SOCKET, SO_TYPE, &v, &len), 0);
 	CU_ASSERT_EQUAL(v, SOCK_STREAM);
 	CU_ASSERT_EQUAL(toe_setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one)), 0);

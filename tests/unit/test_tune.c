@@ -229,7 +229,7 @@ static void set__ends_tuning(void)
 	CU_ASSERT_EQUAL(toe_tcp_option(&e.t, TOE_OPT_RCVBUF, 10000, e.now), 0);
 	CU_ASSERT_EQUAL(toe_tcp_option(&e.t, TOE_OPT_SNDBUF, 1, e.now), 0);
 	CU_ASSERT_EQUAL(e.t.rcv_size, 10000);
-	CU_ASSERT_EQUAL(e.t.snd_size, TOE_BUF_MIN);
+	CU_ASSERT_EQUAL(e.t.snd_want, TOE_SNDBUF_MIN);
 	round_trip(&e, 1000);
 	for (unsigned i = 0; i < 10; i++)
 		round_trip(&e, 8000);
@@ -247,8 +247,8 @@ static void set__lower_takes_nothing_back(void)
 
 	env_in(&e, TOE_ACK, 0, 1000, 0);
 	toe_tcp_option(&e.t, TOE_OPT_RCVBUF, 8192, e.now);
-	toe_tcp_option(&e.t, TOE_OPT_SNDBUF, 8192, e.now);
-	CU_ASSERT_EQUAL(toe_send_space(&e.t), 8192);
+	toe_tcp_option(&e.t, TOE_OPT_SNDBUF, 8000, e.now);
+	CU_ASSERT_EQUAL(toe_send_space(&e.t), 8000);
 	env_in(&e, TOE_ACK, 1000, 30000, 0); /* as it was allowed to */
 	CU_ASSERT_EQUAL(toe_tcp_rx_end(&e.t), 31000);
 	CU_ASSERT(e.t.rcv_adv >= edge);
@@ -256,6 +256,44 @@ static void set__lower_takes_nothing_back(void)
 	CU_ASSERT_EQUAL(toe_tcp_send(&e.t, 65537, 0, e.now), -EINVAL);
 	CU_ASSERT_EQUAL(toe_send_space(&e.t), 0);
 	env_run(&e, TOE_ACT_OUTPUT);
+}
+
+static uint32_t snd_size(struct env *e, uint64_t bytes)
+{
+	toe_tcp_option(&e->t, TOE_OPT_SNDBUF, bytes, e->now);
+	return e->t.snd_size;
+}
+
+/* A send buffer that was set ends where a segment does; but never before what was asked for. */
+static void set__whole_segments(void)
+{
+	struct env e = env_established();
+
+	CU_ASSERT_EQUAL(e.t.mss, 1000);
+	CU_ASSERT_EQUAL(snd_size(&e, 10000), 10000);
+	CU_ASSERT_EQUAL(snd_size(&e, 10001), 11000);
+	CU_ASSERT_EQUAL(snd_size(&e, 65001), 65001); /* its ring has no room for the rest of one */
+	CU_ASSERT_EQUAL(snd_size(&e, 1), 3000);
+	toe_tcp_option(&e.t, TOE_OPT_MAXSEG, 700, e.now);
+	CU_ASSERT_EQUAL(e.t.snd_size, 2100);
+	env_write(&e, 2100);
+	env_run(&e, toe_tcp_too_big(&e.t, ENV_ISN + 1, 600, ENV_MSS + 40, e.now));
+	CU_ASSERT_EQUAL(e.t.mss, 560);
+	CU_ASSERT_EQUAL(e.t.snd_size, 2240);
+}
+
+/* Nor is it ever one segment, whose ACK the peer may delay. */
+static void set__two_segments_at_least(void)
+{
+	struct env e = { .now = ENV_T0 };
+	struct toe_open how = env_how();
+	struct toe_seg syn = env_syn(&e);
+
+	how.mtu = 9000;
+	how.opts.sndbuf = 4096; /* before it is known how long they are */
+	syn.mss = 8960;
+	env_run(&e, toe_tcp_open_passive(&e.t, &how, &syn, e.now));
+	CU_ASSERT_EQUAL(e.t.snd_size, 2 * 8960);
 }
 
 static void open__scale_for_what_was_asked(void)
@@ -337,4 +375,5 @@ UNIT_MAIN("tune", T(recv__follows_the_reader), T(recv__half_a_window_a_round_tri
 	  T(recv__asks_again), T(rtt__by_timestamps), T(send__twice_cwnd_when_the_buffer_is_full),
 	  T(send__four_windows_in_slow_start), T(send__room_for_what_is_sacked),
 	  T(send__up_to_its_limit), T(set__ends_tuning), T(set__lower_takes_nothing_back),
-	  T(open__scale_for_what_was_asked), T(rtt__from_the_first_segment), T(rtt__by_the_window))
+	  T(set__whole_segments), T(set__two_segments_at_least), T(open__scale_for_what_was_asked),
+	  T(rtt__from_the_first_segment), T(rtt__by_the_window))
