@@ -327,6 +327,8 @@ void toe_gen_output(struct toe_fpc *f, struct toe_work *w)
 			return;
 		}
 	}
+	if (!f->nout)
+		toe_tcp_refused(t, f->now);
 	toe_fpc_pend(f, w->flow, TOE_PEND_OUTPUT);
 }
 

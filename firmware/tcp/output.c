@@ -93,14 +93,27 @@ static bool may_go(const struct toe_tcb *t, uint32_t len, bool all)
 	return len >= toe_full_len(t) || may_send_short(t, len, all) || record_whole(t, len);
 }
 
+/*
+ * What the window or the device had held back goes. If nothing else is in flight, the peer has had nothing
+ * to acknowledge: timeouts and time until now say nothing about it.
+ */
+static void persisted(struct toe_tcb *t)
+{
+	t->flags &= ~(uint32_t)TOE_TCB_PERSIST;
+	t->backoff = 0;
+	t->rto_at = 0;
+	if (t->nsent == 1 && toe_sent_first(t)->times == 1) {
+		toe_tcb_cold(t);
+		t->rexmits = 0;
+		t->stall_at = 0;
+	}
+}
+
 /* Something that counts as in flight has left: the timer must run, and be no persist timer. */
 static inline void in_flight(struct toe_tcb *t, uint64_t now)
 {
-	if (TOE_UNLIKELY(t->flags & TOE_TCB_PERSIST)) {
-		t->flags &= ~(uint32_t)TOE_TCB_PERSIST;
-		t->backoff = 0;
-		t->rto_at = 0;
-	}
+	if (TOE_UNLIKELY(t->flags & TOE_TCB_PERSIST))
+		persisted(t);
 	toe_rto_sent(t, now);
 }
 
@@ -358,10 +371,12 @@ static void send_syn(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 	bool again = t->snd_max >= t->snd_first;
 
 	toe_make_syn(t, now, o, again);
-	if (again)
+	if (again) {
 		toe_sent_repeat(t, now);
-	else
+	} else {
 		toe_sent_add(t, (uint32_t)t->snd_first, now);
+		t->rto_at = t->rexmits = t->backoff = 0; /* of the wait for the device */
+	}
 	t->opts &= ~(uint32_t)TOE_TCB_SYN_DUE;
 	if (t->snd_max <= t->snd_first)
 		t->snd_nxt = t->snd_max = t->snd_first;
@@ -378,6 +393,13 @@ static bool send_ack(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 		return false;
 	toe_make_ack(t, now, o);
 	return true;
+}
+
+/* A SYN, or the answer to one, must leave. */
+static bool syn_due(const struct toe_tcb *t)
+{
+	return t->state != TOE_TCP_CLOSED && !(t->opts & TOE_TCB_SYN_HELD) &&
+	       (t->snd_nxt < t->snd_first || t->opts & TOE_TCB_SYN_DUE);
 }
 
 static bool send_rst(struct toe_tcb *t, uint64_t now, struct toe_out *o)
@@ -399,9 +421,7 @@ static bool output_unsynchronized(struct toe_tcb *t, uint64_t now, struct toe_ou
 {
 	if (t->state == TOE_TCP_CLOSED)
 		return send_rst(t, now, o);
-	if (t->opts & TOE_TCB_SYN_HELD)
-		return false;
-	if (t->snd_nxt < t->snd_first || t->opts & TOE_TCB_SYN_DUE) {
+	if (syn_due(t)) {
 		send_syn(t, now, o);
 		return true;
 	}
@@ -453,4 +473,12 @@ bool toe_tcp_output(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 			 t->lost | t->nce | t->dup_due))
 		return output_rare(t, now, o);
 	return paced(t, now) ? send_ack(t, now, o) : output_new(t, now, o);
+}
+
+void toe_tcp_refused(struct toe_tcb *t, uint64_t now)
+{
+	if (t->state >= TOE_TCP_ESTABLISHED && toe_send_pending(t))
+		persist(t, now);
+	else if (!t->rto_at && t->state < TOE_TCP_ESTABLISHED && syn_due(t))
+		t->rto_at = now + toe_rto(t);
 }

@@ -91,18 +91,22 @@ static bool gives_up(struct toe_tcb *t, uint64_t now)
 	       t->rexmits > TOE_MAX_REXMITS;
 }
 
-/* The persist timer lets go what only we hold back: nothing waits for the peer, and no time of its. */
-static bool nothing_out(const struct toe_tcb *t)
+/*
+ * The persist timer lets go what only we hold back: nothing waits for the peer, and no time of its. What
+ * has not left by the next time the device has refused for an RTO.
+ */
+static bool lets_go(const struct toe_tcb *t)
 {
-	return t->flags & TOE_TCB_PERSIST && t->snd_max == t->snd_una && t->snd_wnd;
+	return t->flags & TOE_TCB_PERSIST && !(t->flags & TOE_TCB_PROBE) &&
+	       t->snd_max == t->snd_una && t->snd_wnd;
 }
 
 static uint32_t rto_fired(struct toe_tcb *t, uint64_t now)
 {
 	if (t->flags & TOE_TCB_TLP)
 		return toe_tlp_fired(t, now);
-	if (nothing_out(t)) {
-		t->rto_at = now + toe_rto(t); /* should a frame be missing */
+	if (lets_go(t)) {
+		t->rto_at = now + toe_rto(t);
 		return persist_timeout(t);
 	}
 	t->rexmits++;

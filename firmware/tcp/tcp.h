@@ -301,6 +301,13 @@ struct toe_out {
 bool toe_tcp_output(struct toe_tcb *t, uint64_t now, struct toe_out *o);
 
 /*
+ * Output could not be asked for, as the device takes no packet. Where nothing is in flight a timer runs
+ * from now on: a device that goes on so ends the connection as a silent peer does, by TCP_USER_TIMEOUT
+ * too.
+ */
+void toe_tcp_refused(struct toe_tcb *t, uint64_t now);
+
+/*
  * RST that answers `seg`, for closed flows too (RFC 9293 3.10.7.1). False when seg is itself a RST.
  */
 bool toe_tcp_rst_for(const struct toe_seg *seg, struct toe_out *o);

@@ -5,7 +5,8 @@
  * `mss`: of a packet that is larger than the MTU.
  *
  * Scripts set Linux' sysctls, also in their midst. The tools that packetdrill.sh puts in the place of
- * sysctl and ip append NAME=VALUE lines to FILE; what the engine or libtoe have the like of is set.
+ * sysctl, ip and tc append NAME=VALUE lines to FILE; what the engine or libtoe have the like of is set.
+ * A queue of length 0 is a device that gives no frame back, for good.
  *
  * Preloaded too, it takes the calls that packetdrill makes on its own.
  *
@@ -130,6 +131,8 @@ static void set(const char *name, unsigned v)
 		sysctls.notsent_lowat = v == UINT32_MAX ? 0 : v;
 	else if (!strcmp(name, "net.ipv4.tcp_fastopen_cookies") || !strcmp(name, "tcp_metrics"))
 		memset(p->fpc[0]->fast, 0, sizeof(p->fpc[0]->fast));
+	else if (!strcmp(name, "qdisc_limit") && !v)
+		p->nfree = p->fpc[0]->spare[0].n = 0;
 }
 
 static void read_sysctls(void)

@@ -53,7 +53,11 @@ cat > "$tmp/bin/ip" <<-'END'
 	#!/bin/bash
 	[ "$1" != tcp_metrics ] || echo tcp_metrics=0 >> "$TOE_SYSCTLS"
 END
-for tool in tc ethtool; do printf '#!/bin/sh\n' > "$tmp/bin/$tool"; done
+cat > "$tmp/bin/tc" <<-'END'
+	#!/bin/bash
+	[[ $* != qdisc\ add*\ limit\ 0 ]] || echo qdisc_limit=0 >> "$TOE_SYSCTLS"
+END
+printf '#!/bin/sh\n' > "$tmp/bin/ethtool"
 chmod +x "$tmp"/bin/*
 cp "$tmp/bin/sysctl" "$tmp/tcp/common/set_sysctls.py"
 cp "$tmp/bin/sysctl" "$tmp/common/set_sysctls.py"

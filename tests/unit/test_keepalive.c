@@ -232,6 +232,46 @@ static void user_timeout__zero_window(void)
 	CU_ASSERT(e.now <= ENV_T0 + 5 * (uint64_t)S + TOE_RTO_INIT_US);
 }
 
+/* Then it opens: what leaves has its time for itself. */
+static void user_timeout__begins_when_a_window_opens(void)
+{
+	struct env e = env_established();
+	uint64_t t0;
+
+	toe_tcp_option(&e.t, TOE_OPT_USER_TIMEOUT, 3000, e.now);
+	env_ack_wnd(&e, 0, 0);
+	env_write(&e, 100);
+	while (e.now < ENV_T0 + S)
+		env_timer(&e);
+	CU_ASSERT(e.t.stall_at && !e.t.error);
+	env_ack_wnd(&e, 0, 60000);
+	CU_ASSERT_EQUAL(e.n, 1);
+	t0 = e.now;
+	while (!e.t.error)
+		env_timer(&e);
+	CU_ASSERT_EQUAL(e.now, t0 + 3 * (uint64_t)S);
+}
+
+/* The device takes no packet: its time begins with the first that the timer asks for. */
+static void user_timeout__of_a_device_that_takes_nothing(void)
+{
+	struct env e = env_established();
+	uint64_t t0;
+
+	toe_tcp_option(&e.t, TOE_OPT_USER_TIMEOUT, 3000, e.now);
+	CU_ASSERT_EQUAL(toe_tcp_send(&e.t, 100, 0, e.now), TOE_ACT_OUTPUT);
+	toe_tcp_refused(&e.t, e.now);
+	t0 = e.now + e.t.rto_us;
+	while (!e.t.error) {
+		e.now = toe_tcp_deadline(&e.t);
+		CU_ASSERT_FATAL(e.now);
+		toe_tcp_timer(&e.t, e.now);
+		toe_tcp_refused(&e.t, e.now);
+	}
+	CU_ASSERT_EQUAL(e.now, t0 + 3 * (uint64_t)S);
+	CU_ASSERT_EQUAL(e.t.error, ETIMEDOUT);
+}
+
 static void user_timeout__handshake(void)
 {
 	struct env e = env_syn_sent();
@@ -269,5 +309,6 @@ UNIT_MAIN("keepalive", T(keepalive__probes_then_gives_up), T(keepalive__reports_
 	  T(keepalive__not_while_data_waits), T(keepalive__off_and_on),
 	  T(keepalive__user_timeout_overrides_the_count), T(user_timeout__unacknowledged_data),
 	  T(user_timeout__progress_restarts_it), T(user_timeout__longer_than_the_count),
-	  T(user_timeout__zero_window), T(user_timeout__handshake),
+	  T(user_timeout__zero_window), T(user_timeout__begins_when_a_window_opens),
+	  T(user_timeout__of_a_device_that_takes_nothing), T(user_timeout__handshake),
 	  T(probe__becomes_that_of_a_shut_window))

@@ -146,5 +146,40 @@ static void id__of_answers(void)
 	env_down(&e);
 }
 
+/* No frame is free, nor comes free. */
+static void jam(struct toe_port *p, unsigned *had)
+{
+	*had = p->nfree + p->fpc[0]->spare[0].n;
+	for (unsigned i = 0; i < p->fpc[0]->spare[0].n; i++)
+		p->free[p->nfree + i] = p->fpc[0]->spare[0].f[i].id;
+	p->nfree = p->fpc[0]->spare[0].n = p->fpc[0]->spare[0].room = 0;
+}
+
+/* A device that takes nothing is given up on as a peer that says nothing, also with nothing in flight. */
+static void device__takes_nothing(void)
+{
+	struct toe_cmd cmd = { .type = TOE_SW_OPTION, .flags = TOE_OPT_USER_TIMEOUT, .pos = 1000 };
+	struct sim_conn *c;
+	unsigned had;
+	struct env e;
+
+	env_up(&e);
+	c = env_connection(&e);
+	cmd.gen = c->gen;
+	cmd.flow = c->flow;
+	sim_cmd(e.ca, c->fpc, &cmd);
+	env_pass(&e, 300, true);
+	jam(e.c, &had);
+	cmd = (struct toe_cmd){ TOE_SW_SEND, 0, c->gen, c->flow, c->tx_end + 100 };
+	sim_cmd(e.ca, c->fpc, &cmd);
+	env_pass(&e, 900000, true);
+	CU_ASSERT_EQUAL(c->error, 0);
+	env_pass(&e, 600000, true);
+	CU_ASSERT_EQUAL(c->error, ETIMEDOUT);
+	e.c->nfree = had;
+	CU_ASSERT_EQUAL(sim_frames_missing(e.c), 0);
+	env_down(&e);
+}
+
 UNIT_MAIN("pkt_gen", T(id__of_each_connection), T(id__of_fragments), T(id__of_three_fpcs),
-	  T(id__of_answers))
+	  T(id__of_answers), T(device__takes_nothing))

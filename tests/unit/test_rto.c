@@ -332,6 +332,84 @@ static void persist__ends_with_the_undo(void)
 	}
 }
 
+/* The device takes no packet, `times` timers long. */
+static void refused(struct env *e, unsigned times)
+{
+	toe_tcp_refused(&e->t, e->now);
+	while (times-- && !e->t.error) {
+		e->now = toe_tcp_deadline(&e->t);
+		CU_ASSERT_FATAL(e->now);
+		toe_tcp_timer(&e->t, e->now);
+		toe_tcp_refused(&e->t, e->now);
+	}
+}
+
+/* It ends as one to a silent peer does, and not sooner. */
+static void refused__gives_up(void)
+{
+	struct env e = env_established();
+
+	CU_ASSERT_EQUAL(toe_tcp_send(&e.t, 100, 0, e.now), TOE_ACT_OUTPUT);
+	refused(&e, 100);
+	CU_ASSERT_EQUAL(e.t.error, ETIMEDOUT);
+	CU_ASSERT(e.now - ENV_T0 > 100000000);
+	e = env_established();
+	toe_tcp_shutdown(&e.t, e.now);
+	refused(&e, 100);
+	CU_ASSERT_EQUAL(e.t.error, ETIMEDOUT);
+}
+
+/* What leaves at last has all its tries before it, and no loss behind it. */
+static void refused__is_no_loss(void)
+{
+	struct env e = env_established();
+	uint32_t cwnd = e.t.cwnd;
+
+	CU_ASSERT_EQUAL(toe_tcp_send(&e.t, 100, 0, e.now), TOE_ACT_OUTPUT);
+	refused(&e, 6);
+	CU_ASSERT(e.t.backoff && e.t.rexmits);
+	env_run(&e, TOE_ACT_OUTPUT);
+	CU_ASSERT(e.n == 1 && e.o[0].len == 100 && !e.o[0].rexmit);
+	CU_ASSERT_EQUAL(e.t.rto_at, e.now + e.t.rto_us);
+	CU_ASSERT(!e.t.backoff && !e.t.rexmits && !(e.t.flags & TOE_TCB_PERSIST));
+	CU_ASSERT_EQUAL(e.t.cwnd, cwnd);
+}
+
+/* Data in flight has a timer, and an idle connection needs none. */
+static void refused__arms_nothing_else(void)
+{
+	struct env e = env_established();
+	uint64_t at;
+
+	toe_tcp_refused(&e.t, e.now);
+	CU_ASSERT_EQUAL(e.t.rto_at, 0);
+	env_write(&e, 100);
+	at = e.t.rto_at;
+	e.now += 1000;
+	CU_ASSERT_EQUAL(toe_tcp_send(&e.t, 200, 0, e.now), TOE_ACT_OUTPUT);
+	toe_tcp_refused(&e.t, e.now);
+	CU_ASSERT_EQUAL(e.t.rto_at, at);
+	CU_ASSERT(!(e.t.flags & TOE_TCB_PERSIST));
+}
+
+static void refused__syn(void)
+{
+	struct env e = { .now = ENV_T0 };
+	struct toe_open how = env_how();
+
+	toe_tcp_open_active(&e.t, &how, e.now);
+	refused(&e, 100);
+	CU_ASSERT_EQUAL(e.t.error, ETIMEDOUT);
+	CU_ASSERT(e.now - ENV_T0 > 100000000);
+	e = (struct env){ .now = ENV_T0 };
+	toe_tcp_open_active(&e.t, &how, e.now);
+	refused(&e, 2);
+	env_run(&e, TOE_ACT_OUTPUT);
+	CU_ASSERT(e.n == 1 && e.o[0].flags == TOE_SYN && !e.o[0].rexmit);
+	CU_ASSERT_EQUAL(e.t.rto_at, e.now + TOE_RTO_INIT_US);
+	CU_ASSERT_EQUAL(e.t.rexmits, 0);
+}
+
 UNIT_MAIN("rto", T(toe_rto_sample__by_the_book), T(toe_rto_sample__leaves_room_for_a_delayed_ack),
 	  T(toe_rto_sample__bounds), T(deadline__is_the_earliest),
 	  T(timer__leaves_alone_what_is_not_due), T(rto__goes_back_and_starts_slowly),
@@ -342,4 +420,5 @@ UNIT_MAIN("rto", T(toe_rto_sample__by_the_book), T(toe_rto_sample__leaves_room_f
 	  T(fin_wait_2__ends_only_when_nobody_holds_it), T(fin_wait_2__closed_before_the_ack),
 	  T(sample__not_the_wait_for_data), T(backoff__ends_with_the_shut_window),
 	  T(defer_accept__ends), T(defer_accept__by_cookie_is_no_loss),
-	  T(persist__ends_with_the_undo))
+	  T(persist__ends_with_the_undo), T(refused__gives_up), T(refused__is_no_loss),
+	  T(refused__arms_nothing_else), T(refused__syn))
