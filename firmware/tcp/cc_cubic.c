@@ -29,7 +29,7 @@ static void init(struct toe_tcb *t, bool syn_lost, uint64_t now)
 {
 	toe_cc_begin(t, syn_lost);
 	*state(t) = (struct toe_cubic){ 0 };
-	toe_hystart_begin(&state(t)->hystart, t);
+	toe_hystart_begin(&state(t)->hystart, t, now);
 }
 
 /* Largest integer whose cube is not above x; bit by bit from the top. */
@@ -103,11 +103,14 @@ static void grow_reno(struct toe_cubic *c, const struct toe_tcb *t, uint32_t ack
 /*
  * The curve is flat at first, as if the path's capacity were near. Where that is not known, as slow start
  * ended without a loss, long paths would stay empty for many seconds; so there a round trip adds a
- * twentieth at least, as in Linux. Not if the path reorders: there the loss that ends this is found late.
+ * twentieth at least, as in Linux. If the path reorders, where the loss that ends this is found late,
+ * only until a queue begins to stand.
  */
 static bool blind(const struct toe_cubic *c, const struct toe_tcb *t)
 {
-	return !c->w_max && !t->reordered;
+	bool queue = t->srtt_us > t->min_rtt_us + t->min_rtt_us / 4;
+
+	return !c->w_max && !(t->reordered && queue);
 }
 
 /* RFC 9438 4.2: cwnd reaches the target, at most half as much again, in one round trip. */
@@ -154,17 +157,16 @@ static void leave_out(struct toe_cubic *c, const struct toe_tcb *t, uint64_t now
 static void ack(struct toe_tcb *t, const struct toe_ack_sample *s)
 {
 	struct toe_cubic *c = state(t);
+	bool grows = toe_cc_may_grow(t, s);
 
-	if (!toe_cc_may_grow(t, s)) {
-		leave_out(c, t, s->now);
-		return;
-	}
 	if (t->cwnd < t->ssthresh) {
-		toe_hystart_ack(&c->hystart, t, s);
+		toe_hystart_ack(&c->hystart, t, s, grows);
 		c->w_est = t->cwnd; /* as Reno's */
-	} else {
+	} else if (grows) {
 		avoid_congestion(c, t, s);
 	}
+	if (!grows && !toe_hystart_on(t))
+		leave_out(c, t, s->now);
 }
 
 static void remember(struct toe_cubic *c)
@@ -204,6 +206,8 @@ static void undo(struct toe_tcb *t)
 	c->k_ms = c->undo.k_ms;
 	c->origin = c->undo.origin;
 	c->in_stage = c->undo_in_stage;
+	if (toe_hystart_on(t))
+		toe_hystart_begin(&c->hystart, t, t->delivered_at);
 }
 
 static void event(struct toe_tcb *t, enum toe_cc_event e, uint64_t now)
@@ -213,8 +217,10 @@ static void event(struct toe_tcb *t, enum toe_cc_event e, uint64_t now)
 	if (e == TOE_CC_TIMEOUT) {
 		c->in_stage = c->w_max = 0; /* RFC 9438 4.8 */
 	} else if (e == TOE_CC_IDLE) {
-		leave_out(c, t, now);
-		toe_hystart_begin(&c->hystart, t);
+		if (toe_hystart_on(t))
+			toe_hystart_begin(&c->hystart, t, now);
+		else
+			leave_out(c, t, now);
 	}
 }
 

@@ -14,26 +14,33 @@ struct toe_newreno {
 
 /* HyStart++ (RFC 9406 4.2), for those who slow-start. */
 struct toe_hystart {
-	uint32_t window_end; /* the round ends when this is acknowledged */
-	uint32_t part_end; /* and a part of it */
+	/* In toe_tcb.delivered: a round ends when what is sent from there on arrives, a part there. */
+	uint32_t round_end, part_end;
 	uint32_t least_rtt, this_rtt; /* least round trip before this part, and of it, us */
 	uint32_t css_rtt; /* cssBaselineMinRtt */
+	uint32_t round_at,
+	    train_at; /* when the round began, and the last ACK of its first train came */
 	uint8_t samples; /* of this part */
 	uint8_t css_rounds; /* rounds in conservative slow start, 0 = not in it */
 	uint8_t pad[2];
 };
 
 struct toe_cubic {
-	uint64_t epoch; /* when this avoidance stage began, less the time the window was not used */
-	uint64_t last_ack; /* of the stage */
-	uint64_t est_part; /* what W_est has not grown by yet: units of 1 / (17 cwnd) bytes */
+	union {
+		struct toe_hystart hystart; /* of the first slow start */
+		struct { /* of what follows */
+			/* When this avoidance stage began, less the time the window was not used. */
+			uint64_t epoch;
+			uint64_t last_ack; /* of the stage */
+			uint64_t est_part; /* what W_est lacks: units of 1 / (17 cwnd) bytes */
+			uint32_t k_ms; /* time from epoch to w_max */
+			uint32_t origin; /* window at K: w_max, or the stage's first window */
+		};
+	};
 	uint32_t w_max; /* 0: not known, as there was no loss yet, or a timeout after it */
 	uint32_t w_est; /* Reno's window from the same start */
 	uint32_t prior; /* cwnd before the last reduction */
-	uint32_t k_ms; /* time from epoch to w_max */
-	uint32_t origin; /* window at K: w_max, or the stage's first window */
 	uint32_t part; /* what cwnd has not grown by yet: units of 1 / cwnd bytes */
-	struct toe_hystart hystart;
 	struct { /* before the last reduction */
 		uint64_t epoch;
 		uint32_t w_max, w_est, k_ms, origin;
