@@ -28,13 +28,13 @@ if [ $family = 4 ]; then
 		--remote_ip="$remote_ip" -D CODE=host_unreachable
 		-D CMSG_LEVEL_IP=SOL_IP
 		-D CMSG_TYPE_RECVERR=IP_RECVERR)
-	flags=local=192.168.0.1,mtu=1500
+	local_ip=192.168.0.1
 else
 	remote_ip=fd3d:fa7b:d17d::1
-	address=(--ip_version=ipv6 --mtu=1520 --local_ip=fd3d:0a0b:17d6::1 --gateway_ip=fd3d:0a0b:17d6:8888::1
+	address=(--ip_version=ipv6 --local_ip=fd3d:0a0b:17d6::1 --gateway_ip=fd3d:0a0b:17d6:8888::1
 		--remote_ip="$remote_ip" -D CODE=address_unreachable
 		-D CMSG_LEVEL_IP=SOL_IPV6 -D CMSG_TYPE_RECVERR=IPV6_RECVERR)
-	flags=local=fd3d:0a0b:17d6::1,mtu=1520
+	local_ip=fd3d:0a0b:17d6::1
 fi
 
 tmp=$(mktemp -d /tmp/toe-packetdrill.XXXXXX)
@@ -83,14 +83,26 @@ learn_cookie() { # REMOTE_IP KEY
 	cookies[$1$2]=$(sed -n 's/^actual.*FO \([0-9a-f]\{16\}\).*/\1/p' "$tmp/log")
 }
 
+# Scripts for both families have the segments of IPv4 and an MTU of 1500, over IPv6 20 bytes more; those for IPv6
+# alone say by the MSS of their SYNs which one is meant.
+mtu_of() { # SCRIPT
+	if [ $family = 4 ] || grep -q '> S .*<mss 1440' "$tmp/$1"; then
+		echo 1500
+	else
+		echo 1520
+	fi
+}
+
 packetdrill() { # SCRIPT
-	local flags=$flags,sysctls=$tmp/sysctls
+	local mtu flags
+	mtu=$(mtu_of "$1")
+	flags=local=$local_ip,mtu=$mtu,sysctls=$tmp/sysctls
 	flags+=$(sed -n 's/^--mss=/,mss=/p' "$tmp/$1")
 	: > "$tmp/sysctls"
 	(cd "$tmp/$(dirname "$1")" || exit 1
 	exec timeout 30 unshare -n env "PATH=$tmp/bin:$PATH" "TOE_SYSCTLS=$tmp/sysctls" sh -c '
 		/sbin/sysctl -qw net.ipv4.ip_nonlocal_bind=1 net.ipv6.ip_nonlocal_bind=1; exec "$@"' sh \
-		env "LD_PRELOAD=$so" "$root/gtests/net/packetdrill/packetdrill" "${address[@]}" --so_filename="$so" \
+		env "LD_PRELOAD=$so" "$root/gtests/net/packetdrill/packetdrill" "${address[@]}" --mtu="$mtu" --so_filename="$so" \
 		--so_flags="$flags" "$(basename "$1")" \
 		> "$tmp/log" 2>&1)
 }
