@@ -7,6 +7,7 @@
 #ifndef TOE_ABI_CTRL_H
 #define TOE_ABI_CTRL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "cmd.h"
@@ -36,7 +37,7 @@ struct toe_vif {
 	uint32_t mtu;
 	uint16_t vlan; /* as in toe_tuple */
 	uint8_t dev;
-	uint8_t pad;
+	uint8_t down; /* 1: set down; nothing is sent or received, its connections wait */
 };
 
 /*
@@ -111,7 +112,8 @@ struct toe_ctrl {
 	uint8_t cc; /* enum toe_cc_id of connections that do not choose */
 	uint8_t ecn; /* enum toe_ecn_policy */
 	uint8_t no_ts; /* 1: connections are without timestamps (RFC 7323) */
-	uint8_t pad[5];
+	uint8_t vifs_down; /* how many of vif[] are: mostly none, and then nobody looks further */
+	uint8_t pad[4];
 	/* Up to where buffers are sized automatically, bytes; 0: they stay as they are. */
 	uint32_t rcvbuf_max, sndbuf_max;
 	uint64_t app_buffers; /* what rings beyond the default may hold, bytes per app; 0 = any */
@@ -151,6 +153,14 @@ static inline uint32_t toe_link_ifindex(const struct toe_ctrl *c, uint8_t dev, u
 	const struct toe_vif *v = toe_vif_of(c, dev, vlan);
 
 	return v ? v->ifindex : c->dev[dev].ifindex;
+}
+
+/* Is the interface that a tuple belongs to in use? A device that is down says so itself. */
+static inline bool toe_link_up(const struct toe_ctrl *c, uint8_t dev, uint16_t vlan)
+{
+	const struct toe_vif *v = vlan && c->vifs_down ? toe_vif_of(c, dev, vlan) : NULL;
+
+	return !v || !v->down;
 }
 
 static inline uint64_t toe_nh_word(const uint8_t mac[6], enum toe_nh_state state, uint8_t dev)

@@ -294,6 +294,23 @@ static uint16_t next_id(struct toe_fpc *f, const struct toe_tcb *t)
 	return (uint16_t)(t->ts_offset + t->segs_out);
 }
 
+/* What the flow may send now gets nowhere: its interface is down. For TCP it is lost on the way. */
+static void output_nowhere(struct toe_fpc *f, struct toe_work *w)
+{
+	struct toe_out o;
+
+	for (unsigned n = 0; n < TOE_FLOW_BURST; n++) {
+		if (!toe_tcp_output(w->t, f->now, &o))
+			return;
+		toe_count(f, TOE_CNT_drop_link_down);
+		if (o.last) {
+			w->act |= TOE_ACT_FREE;
+			return;
+		}
+	}
+	toe_fpc_pend(f, w->flow, TOE_PEND_OUTPUT);
+}
+
 /* Everything the flow may send now, into frames that wait for the commit. */
 void toe_gen_output(struct toe_fpc *f, struct toe_work *w)
 {
@@ -313,6 +330,10 @@ void toe_gen_output(struct toe_fpc *f, struct toe_work *w)
 
 	if (toe_soft(f, w->flow)->pend & TOE_PEND_NH)
 		return;
+	if (!toe_link_up(f->ctrl, t->dev, w->e->tuple.vlan)) {
+		output_nowhere(f, w);
+		return;
+	}
 	if (t->link_mtu != toe_link_mtu(f->ctrl, t->dev, w->e->tuple.vlan))
 		follow_link(f, w);
 	while (get_frames(f, t->dev, s) && f->nout + s->n <= TOE_FLOW_BURST) {

@@ -197,6 +197,33 @@ def comes_and_goes(c):
         s.close()
 
 
+def down_and_up(c):
+    """Set down, an interface is silent as in Linux; when it is up again its connections go on."""
+    with Testbed("vlan") as bed:
+        visible(bed)
+        bed.start_toed()
+        start_server(bed)
+        for side, host in ((bed.server, 1), (bed.client, 2)):
+            add(side, CTAG, host)
+        s = bed.client.connect(PORT, CTAG[3] + ".1")
+        s.sendall(b"E\n")
+        c.check(said(s, b"abc"), "a connection")
+        bed.server.run("ip", "link", "set", CTAG[0], "down", check=True)
+        wait_for("down", lambda: not bed.status()["devices"][0]["vlans"][0]["up"], 3)
+        s.sendall(b"def")
+        s.settimeout(1)
+        try:
+            c.check(False, f"heard {s.recv(3)}")
+        except TimeoutError:
+            c.check(counter(bed, "drop_link_down") > 0, "silence")
+        bed.server.run("ip", "link", "set", CTAG[0], "up", check=True)
+        s.settimeout(10)
+        c.check(s.recv(3) == b"def", "it goes on")
+        transfer(c, bed, "get", MIB, addr=CTAG[3] + ".1")
+        c.check(counter(bed, "passive_opens") == 2, "by the TOE")
+        s.close()
+
+
 def hidden(c):
     """Tags beside the frame are not seen in XDP: the kernel serves such connections, by the same descriptor."""
     with Testbed("vlan") as bed:
@@ -228,4 +255,5 @@ def on_vlans(test):
     return run
 
 
-test_main("e2e vlan", *map(on_vlans, (both_ways, at_once, priority, same_address, scopes, comes_and_goes, hidden)))
+test_main("e2e vlan", *map(on_vlans, (both_ways, at_once, priority, same_address, scopes, comes_and_goes, down_and_up,
+                                      hidden)))

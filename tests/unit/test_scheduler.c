@@ -155,6 +155,41 @@ static void syn__no_flow_id_left(void)
 	env_down(&e);
 }
 
+static void set_vlan(struct toe_port *h, uint8_t is_down)
+{
+	h->conf.vlan = 100;
+	h->ctrl->vif[0] =
+	    (struct toe_vif){ .ifindex = 9, .mtu = 1500, .vlan = 100, .down = is_down };
+	h->ctrl->vifs_down = is_down;
+}
+
+/* A VLAN interface that is set down hears and says nothing; its connections go on when it is up again. */
+static void vlan__down_and_up(void)
+{
+	struct sim_conn *c;
+
+	env_up(&e);
+	set_vlan(e.c, 0);
+	set_vlan(e.s, 0);
+	c = env_connection(&e);
+	CU_ASSERT_EQUAL(e.sa->accepted, 1);
+	set_vlan(e.s, 1);
+	c->tx_goal = 100;
+	c->look = 1;
+	env_pass(&e, 100, true);
+	CU_ASSERT_EQUAL(e.sa->conn[0].rx_read, 0);
+	CU_ASSERT(sim_count(e.s, TOE_CNT_drop_link_down) > 0);
+	set_vlan(e.c, 1);
+	set_vlan(e.s, 0);
+	env_pass(&e, 3000000, true);
+	CU_ASSERT_EQUAL(e.sa->conn[0].rx_read, 0);
+	CU_ASSERT(sim_count(e.c, TOE_CNT_drop_link_down) > 0);
+	set_vlan(e.c, 0);
+	env_pass(&e, 4000000, true);
+	CU_ASSERT_EQUAL(e.sa->conn[0].rx_read, 100);
+	env_down(&e);
+}
+
 static void connect__waits_for_the_next_hop(void)
 {
 	env_up(&e);
@@ -387,8 +422,8 @@ static void admin__reset_is_told(void)
 
 UNIT_MAIN("scheduler", T(syn__no_endpoint_is_refused), T(syn__endpoint_without_listen_is_refused),
 	  T(syn__address_that_comes_back), T(syn__from_no_host), T(syn__beyond_the_backlog),
-	  T(syn__no_flow_id_left), T(connect__waits_for_the_next_hop), T(connect__next_hop_fails),
-	  T(index__full), T(connect__others_wait_for_another_next_hop),
+	  T(syn__no_flow_id_left), T(vlan__down_and_up), T(connect__waits_for_the_next_hop),
+	  T(connect__next_hop_fails), T(index__full), T(connect__others_wait_for_another_next_hop),
 	  T(connect__context_after_a_restart), T(time_wait__reused_by_syn), T(listener__closed),
 	  T(admin__app_gone), T(admin__app_gone_twice), T(admin__sweep_without_an_owner),
 	  T(admin__reset_all), T(admin__reset_is_told))

@@ -5,6 +5,7 @@
  */
 #include <arpa/inet.h>
 #include <libmnl/libmnl.h>
+#include <linux/if.h>
 #include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
@@ -42,6 +43,8 @@ static void down(void)
 	free(t);
 }
 
+static unsigned flags_now = IFF_UP; /* of the VLAN interface in link_is */
+
 static void link_is(uint16_t type, const uint8_t *addr, uint32_t below, uint16_t id, uint16_t proto,
 		    uint32_t mtu, bool elsewhere)
 {
@@ -51,6 +54,7 @@ static void link_is(uint16_t type, const uint8_t *addr, uint32_t below, uint16_t
 
 	h->nlmsg_type = type;
 	m->ifi_index = VLAN;
+	m->ifi_flags = flags_now;
 	mnl_attr_put_strz(h, IFLA_IFNAME, "eth0.100");
 	mnl_attr_put_u32(h, IFLA_MTU, mtu);
 	mnl_attr_put(h, IFLA_ADDRESS, 6, addr);
@@ -112,6 +116,42 @@ static void link_event__vlan_of_a_device(void)
 	CU_ASSERT_EQUAL(toe_link_mtu(t->ctrl, 0, 100), 1500);
 	link_is(RTM_DELLINK, mac, DEV, 100, ETH_P_8021Q, 1300, false);
 	CU_ASSERT(!link_by_ifindex(t, VLAN, &l));
+	down();
+}
+
+static void vlan_is(bool up)
+{
+	flags_now = up ? IFF_UP : 0;
+	link_is(RTM_NEWLINK, mac, DEV, 100, ETH_P_8021Q, 1500, false);
+	flags_now = IFF_UP;
+}
+
+static bool vlan_up(void)
+{
+	return toe_link_up(t->ctrl, 0, 100);
+}
+
+/* Set down and up, made down; its end leaves nothing behind for the next one. */
+static void link_event__vlan_down(void)
+{
+	up();
+	vlan_is(true);
+	CU_ASSERT(vlan_up());
+	vlan_is(false);
+	vlan_is(false);
+	CU_ASSERT(!vlan_up() && toe_link_up(t->ctrl, 0, 0) && toe_link_up(t->ctrl, 0, 200));
+	CU_ASSERT_EQUAL(t->ctrl->vifs_down, 1);
+	vlan_is(true);
+	CU_ASSERT(vlan_up());
+	CU_ASSERT_EQUAL(t->ctrl->vifs_down, 0);
+	vlan_is(false);
+	link_is(RTM_DELLINK, mac, DEV, 100, ETH_P_8021Q, 1500, false);
+	CU_ASSERT_EQUAL(t->ctrl->vifs_down, 0);
+	CU_ASSERT(vlan_up()); /* resets to its peers are sent */
+	vlan_is(false);
+	CU_ASSERT(!vlan_up());
+	vlan_is(true);
+	CU_ASSERT(vlan_up());
 	down();
 }
 
@@ -227,7 +267,8 @@ static void device_link__new_address(void)
 	down();
 }
 
-UNIT_MAIN("toed_links", T(link_event__vlan_of_a_device), T(link_event__service_tag),
-	  T(link_event__not_ours), T(addrs_event__families_and_interfaces), T(addrs_event__peer),
+UNIT_MAIN("toed_links", T(link_event__vlan_of_a_device), T(link_event__vlan_down),
+	  T(link_event__service_tag), T(link_event__not_ours),
+	  T(addrs_event__families_and_interfaces), T(addrs_event__peer),
 	  T(addrs_event__tentative_and_deprecated), T(links_load__finds_what_has_gone),
 	  T(device_link__new_address))

@@ -34,8 +34,8 @@ static void show_devices(const json_t *devices)
 		    printf("  queue   %lld: FPC %lld, %s\n", num(q, "queue"), num(q, "fpc"),
 			   str(q, "mode"));
 		json_array_foreach(json_object_get(d, "vlans"), k, q)
-		    printf("  VLAN    %lld (%s), MTU %lld\n", num(q, "id"), str(q, "protocol"),
-			   num(q, "mtu"));
+		    printf("  VLAN    %lld (%s, %s), MTU %lld\n", num(q, "id"), str(q, "protocol"),
+			   num(q, "up") ? "up" : "down", num(q, "mtu"));
 	}
 }
 

@@ -42,9 +42,9 @@ static json_t *vlans(struct toed *t, unsigned dev)
 
 		if (v->ifindex && v->dev == dev)
 			json_array_append_new(
-			    a, json_pack("{s:i, s:s, s:i}", "id", v->vlan & 0xfff, "protocol",
-					 v->vlan & TOE_VLAN_STAG ? "802.1ad" : "802.1Q", "mtu",
-					 v->mtu));
+			    a, json_pack("{s:i, s:s, s:b, s:i}", "id", v->vlan & 0xfff, "protocol",
+					 v->vlan & TOE_VLAN_STAG ? "802.1ad" : "802.1Q", "up",
+					 !v->down, "mtu", v->mtu));
 	}
 	return a;
 }

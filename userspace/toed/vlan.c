@@ -114,10 +114,19 @@ static void read_link(const struct nlmsghdr *h, struct seen *s)
 		s->below = 0;
 }
 
+static void set_down(struct toed *t, struct toe_vif *v, bool down)
+{
+	if (v->down == down)
+		return;
+	toe_store(&v->down, down);
+	toe_store(&t->ctrl->vifs_down, (uint8_t)(t->ctrl->vifs_down + (down ? 1 : -1)));
+}
+
 static void vlan_gone(struct toed *t, struct toe_vif *v)
 {
 	say("VLAN %u of %s has gone: its connections are reset", v->vlan & 0xfff,
 	    t->dev[v->dev].name);
+	set_down(t, v, false); /* who deletes it sets it down first; the peers are to be told */
 	device_reset_flows(t, v->dev, &v->vlan);
 	toe_store_release(&v->ifindex, 0);
 }
@@ -147,13 +156,23 @@ static void vlan_new(struct toed *t, const struct seen *s, const struct device *
 	t->ctrl->vif[i].mtu = s->mtu;
 	t->ctrl->vif[i].vlan = s->vlan;
 	t->ctrl->vif[i].dev = (uint8_t)device_index(t, d);
+	set_down(t, &t->ctrl->vif[i], !s->up);
 	toe_store_release(&t->ctrl->vif[i].ifindex, (uint32_t)s->ifindex);
-	say("%s: VLAN %u of %s%s", s->name, s->vlan & 0xfff, d->name,
-	    s->vlan & TOE_VLAN_STAG ? " (802.1ad)" : "");
+	say("%s: VLAN %u of %s%s%s", s->name, s->vlan & 0xfff, d->name,
+	    s->vlan & TOE_VLAN_STAG ? " (802.1ad)" : "", s->up ? "" : ", down");
 	if (!strcmp(d->driver, "veth"))
 		say("%s is a veth: its VLANs are the kernel's unless its peer has VLAN offload off "
 		    "(ethtool -K PEER txvlan off tx-vlan-stag-hw-insert off)",
 		    d->name);
+}
+
+/* Linux keeps the connections and IPv4 addresses of an interface that is down: they go on when it is up again. */
+static void vlan_changed(struct toed *t, struct toe_vif *v, const struct seen *s)
+{
+	if (v->down == s->up)
+		say("%s is %s", s->name, s->up ? "up" : "down");
+	set_down(t, v, !s->up);
+	toe_store(&v->mtu, s->mtu);
 }
 
 static void vlan_link(struct toed *t, const struct seen *s)
@@ -166,7 +185,7 @@ static void vlan_link(struct toed *t, const struct seen *s)
 	if (v && d && !same_mac(s, d))
 		vlan_gone(t, v);
 	else if (v)
-		toe_store(&v->mtu, s->mtu);
+		vlan_changed(t, v, s);
 	else if (d && s->vlan & 0xfff)
 		vlan_new(t, s, d);
 }
