@@ -190,7 +190,7 @@ void tm_ep_listen(struct tm_sock *s, int fd)
 	}
 }
 
-/* The set's owner hears of the socket; what is there already is ready at once. */
+/* The set's owner hears of the socket; what is there already is ready at once, also in sets around it. */
 static void watch_begin(struct tm_ep *ep, struct tm_watch *w)
 {
 	struct tm_sock *s = w->sock;
@@ -212,6 +212,8 @@ static void watch_begin(struct tm_ep *ep, struct tm_watch *w)
 		waiters = toe_load(&ep->waiters);
 	}
 	tm_spin_unlock(&ep->lock);
+	if (mask & tm_interest(w->events) && ep->sock->watch.ep)
+		tm_ep_event(ep->sock, EPOLLIN | EPOLLRDNORM, c);
 	if (c && toe_load(&w->events) & EPOLLOUT && !(mask & EPOLLOUT))
 		tm_ask_space(c, s);
 	if (waiters)

@@ -92,6 +92,7 @@ static inline bool tm_ready_any(const struct tm_ep *ep)
 
 /* The FPC will tell when there is room to send; for a watch that waits for EPOLLOUT in vain. */
 void tm_ask_space(struct tm_ctx *c, struct tm_sock *s);
+bool tm_may_ask(const struct tm_sock *s);
 
 /*
  * The set's watches of a socket may have news: `key` is what changed (EPOLL*). Any thread, no lock

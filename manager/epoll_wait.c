@@ -29,15 +29,31 @@ struct asks {
 	unsigned n;
 };
 
-/* One watch off the list: its events, 0 = nothing. Whether it goes back is the caller's. */
+static uint32_t ask_set(struct tm_ep *ep, unsigned ctx, struct asks *a);
+
+/* One watch of a ready list: its events, 0 = nothing. Whether it stays there is the caller's. */
 static uint32_t ask(struct tm_watch *w, unsigned ctx, struct asks *a)
 {
-	uint32_t want = tm_interest(w->events), mask = tm_poll(w->sock, ctx) | w->kernel;
+	uint32_t want = tm_interest(w->events), mask = w->kernel;
+	struct tm_sock *s = w->sock;
 
-	w->kernel = 0;
-	if (tm_unlikely(want & EPOLLOUT & ~mask) && tm_kind(w->sock) == TM_FLOW && a->n < MAX_ASK)
-		a->s[a->n++] = w->sock;
+	mask |= tm_unlikely(tm_kind(s) == TM_EPOLL) ? ask_set(s->ep, ctx, a) : tm_poll(s, ctx);
+	if (tm_unlikely(want & EPOLLOUT & ~mask) && a->n < MAX_ASK && tm_may_ask(s))
+		a->s[a->n++] = s;
 	return mask & want;
+}
+
+/* A nested set is readable when it would report something. Its list is for who waits on it: it stays. */
+static tm_cold uint32_t ask_set(struct tm_ep *ep, unsigned ctx, struct asks *a)
+{
+	struct tm_watch *w;
+	uint32_t any = 0;
+
+	tm_spin_lock(&ep->lock);
+	for (w = ep->ready.ready_next; w != &ep->ready && !any && a->n < MAX_ASK; w = w->ready_next)
+		any = ask(w, ctx, a);
+	tm_spin_unlock(&ep->lock);
+	return any ? EPOLLIN | EPOLLRDNORM : 0;
 }
 
 static int harvest(struct tm_ctx *c, struct tm_ep *ep, struct epoll_event *ev, int max)
@@ -55,6 +71,7 @@ static int harvest(struct tm_ctx *c, struct tm_ep *ep, struct epoll_event *ev, i
 		bool end = w == last;
 
 		tm_ready_del(w);
+		w->kernel = 0;
 		if (mask) {
 			ev[n].events = mask;
 			ev[n++].data.u64 = w->data;
@@ -62,6 +79,9 @@ static int harvest(struct tm_ctx *c, struct tm_ep *ep, struct epoll_event *ev, i
 				toe_store(&w->events, w->events | TM_SPENT);
 			else if (!(w->events & EPOLLET))
 				tm_ready_add(ep, w);
+		} else if (tm_unlikely(a.n ==
+				       MAX_ASK)) { /* a nested set may have more to ask for */
+			tm_ready_add(ep, w);
 		}
 		if (end)
 			break;

@@ -57,18 +57,6 @@ static tm_cold uint32_t poll_fresh(const struct tm_sock *s)
 	return s->error ? ev | EPOLLERR : ev;
 }
 
-/* A nested set is readable when it would report something. */
-static tm_cold uint32_t poll_set(struct tm_ep *ep, unsigned ctx)
-{
-	uint32_t ev = 0;
-
-	tm_spin_lock(&ep->lock);
-	for (struct tm_watch *w = ep->ready.ready_next; w != &ep->ready && !ev; w = w->ready_next)
-		ev = (tm_poll(w->sock, ctx) | w->kernel) & tm_interest(w->events);
-	tm_spin_unlock(&ep->lock);
-	return ev ? EPOLLIN | EPOLLRDNORM : 0;
-}
-
 tm_hot uint32_t tm_poll(struct tm_sock *s, unsigned ctx)
 {
 	switch (tm_kind(s)) {
@@ -76,8 +64,8 @@ tm_hot uint32_t tm_poll(struct tm_sock *s, unsigned ctx)
 		return poll_flow(s);
 	case TM_LISTEN:
 		return tm_accept_ready(s, ctx) ? EPOLLIN | EPOLLRDNORM : 0;
-	case TM_EPOLL:
-		return poll_set(s->ep, ctx);
+	case TM_EPOLL: /* perhaps: who harvests looks closer (epoll_wait.c) */
+		return EPOLLIN | EPOLLRDNORM;
 	case TM_FRESH:
 		return poll_fresh(s);
 	default:
@@ -107,11 +95,12 @@ void tm_ep_event(struct tm_sock *s, uint32_t key, struct tm_ctx *c)
 	for (struct tm_watch *w = &s->watch; w; w = toe_load_acquire(&w->more)) {
 		struct tm_ep *ep = toe_load_acquire(&w->ep);
 
-		if (!ep || !(tm_interest(toe_load(&w->events)) & key) ||
-		    !queue(w, ep, key, &waiters))
+		if (!ep || !(tm_interest(toe_load(&w->events)) & key))
 			continue;
-		if (waiters && !(waiters & me)) /* whoever waits itself hands on what it leaves */
+		/* Whoever waits itself hands on what it leaves. */
+		if (queue(w, ep, key, &waiters) && waiters && !(waiters & me))
 			tm_ctx_wake(waiters);
+		/* Also if it was on the list: a set around this one may have found nothing there. */
 		if (toe_load_acquire(&ep->sock->watch.ep))
 			tm_ep_event(ep->sock, EPOLLIN | EPOLLRDNORM, c);
 	}
@@ -121,10 +110,15 @@ void tm_ep_event(struct tm_sock *s, uint32_t key, struct tm_ctx *c)
  * Before the handshake is done there is space that nobody may use, and the FPC would say so at once,
  * again and again: its end is news by itself.
  */
+bool tm_may_ask(const struct tm_sock *s)
+{
+	return tm_kind(s) == TM_FLOW && !tm_has(s, TM_S_WANT_SPACE) &&
+	       toe_load_acquire(&s->fb->dev.flags) & TOE_FLOW_ESTABLISHED;
+}
+
 void tm_ask_space(struct tm_ctx *c, struct tm_sock *s)
 {
-	if (tm_has(s, TM_S_WANT_SPACE) ||
-	    !(toe_load_acquire(&s->fb->dev.flags) & TOE_FLOW_ESTABLISHED))
+	if (!tm_may_ask(s))
 		return;
 	tm_set(s, TM_S_WANT_SPACE);
 	tm_push_flow(c, s, TOE_SW_SEND, TOE_SEND_WANT_SPACE, toe_load(&s->fb->app.tx_end));

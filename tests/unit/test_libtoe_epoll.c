@@ -505,6 +505,67 @@ static void epoll__nests(void)
 	toe_close(fd);
 }
 
+/*
+ * Nobody harvests the nested set, so what has been ready stays on its list: the outer one hears of it
+ * again, and again.
+ */
+static void epoll__nested_news_again(void)
+{
+	struct epoll_event ev = { .events = EPOLLIN }, got;
+	int outer = toe_epoll_create1(0), inner = toe_epoll_create1(0), fd;
+	char b[50000] = { 0 };
+	uint32_t flow;
+
+	fd = fake_pair(&flow, SOCK_NONBLOCK);
+	toe_epoll_ctl(inner, EPOLL_CTL_ADD, fd, &ev);
+	toe_epoll_ctl(outer, EPOLL_CTL_ADD, inner, &ev);
+	for (int i = 0; i < 3; i++) {
+		fake_peer_send(flow, "x", 1);
+		CU_ASSERT_EQUAL(toe_epoll_wait(outer, &got, 1, 0), 1);
+		toe_recv(fd, b, sizeof(b), 0);
+		CU_ASSERT_EQUAL(toe_epoll_wait(outer, &got, 1, 0), 0);
+		fake_step();
+	}
+	ev.events = EPOLLOUT;
+	toe_epoll_ctl(inner, EPOLL_CTL_MOD, fd, &ev);
+	fake.keep = true;
+	for (int i = 0; i < 3; i++) {
+		CU_ASSERT_EQUAL(toe_epoll_wait(outer, &got, 1, 0), 1);
+		CU_ASSERT_EQUAL(toe_send(fd, b, sizeof(b), 0), sizeof(b));
+		CU_ASSERT_EQUAL(toe_epoll_wait(outer, &got, 1, 0), 0);
+		fake_ack(flow);
+	}
+	fake.keep = false;
+	toe_close(inner);
+	toe_close(outer);
+	toe_close(fd);
+	fake_step();
+}
+
+/* What a nested set watches from now on, or in another way, makes the outer one ready too. */
+static void epoll__nested_set_changes(void)
+{
+	struct epoll_event ev = { .events = EPOLLIN }, got;
+	int outer = toe_epoll_create1(0), inner = toe_epoll_create1(0), fd;
+	uint32_t flow;
+
+	fd = fake_pair(&flow, SOCK_NONBLOCK);
+	toe_epoll_ctl(outer, EPOLL_CTL_ADD, inner, &ev);
+	CU_ASSERT_EQUAL(toe_epoll_wait(outer, &got, 1, 0), 0);
+	ev.events = EPOLLOUT;
+	toe_epoll_ctl(inner, EPOLL_CTL_ADD, fd, &ev);
+	CU_ASSERT_EQUAL(toe_epoll_wait(outer, &got, 1, 0), 1);
+	ev.events = EPOLLIN;
+	toe_epoll_ctl(inner, EPOLL_CTL_MOD, fd, &ev);
+	CU_ASSERT_EQUAL(toe_epoll_wait(outer, &got, 1, 0), 0);
+	ev.events = EPOLLOUT;
+	toe_epoll_ctl(inner, EPOLL_CTL_MOD, fd, &ev);
+	CU_ASSERT_EQUAL(toe_epoll_wait(outer, &got, 1, 0), 1);
+	toe_close(inner);
+	toe_close(outer);
+	toe_close(fd);
+}
+
 static void epoll__two_sets_and_dups(void)
 {
 	struct epoll_event ev = { .events = EPOLLIN | EPOLLET, .data.u32 = 1 };
@@ -554,4 +615,5 @@ static void epoll_wait__timeout(void)
 
 FAKE_MAIN("libtoe_epoll", T(epoll__as_the_kernel), T(epoll_ctl__errors),
 	  T(epoll_wait__kernel_descriptors_too), T(epoll_wait__is_fair), T(epoll__nests),
-	  T(epoll__two_sets_and_dups), T(epoll_wait__timeout))
+	  T(epoll__nested_news_again), T(epoll__nested_set_changes), T(epoll__two_sets_and_dups),
+	  T(epoll_wait__timeout))
