@@ -31,28 +31,35 @@ static struct tm_ep *ep_new(struct tm_sock *s, int kfd)
 	return ep;
 }
 
+/* The object of a set whose descriptor is there. 0 or -ENOMEM. */
+static int set_new(int fd)
+{
+	struct tm_sock *s = tm_sock_new(TM_EPOLL);
+
+	if (!s)
+		return -ENOMEM;
+	s->ep = ep_new(s, fd);
+	if (!s->ep) {
+		tm_sock_free(s);
+		return -ENOMEM;
+	}
+	tm_fd_install(fd, s);
+	return 0;
+}
+
 int toe_epoll_create1(int flags)
 {
-	int fd = epoll_create1(flags);
-	struct tm_sock *s;
+	int fd, err;
 
-	if (fd < 0 || fd >= TM_MAX_FD || toe_load_acquire(&tm_proc.state) == TM_KERNEL)
-		return fd;
-	tm_big_lock();
-	s = tm_sock_new(TM_EPOLL);
-	if (s)
-		s->ep = ep_new(s, fd);
-	if (s && s->ep) {
-		tm_fd_install(fd, s);
-	} else {
-		if (s)
-			tm_sock_free(s);
+	if (toe_load_acquire(&tm_proc.state) == TM_KERNEL)
+		return epoll_create1(flags);
+	tm_big_lock(); /* a number without an object is the kernel's for other threads */
+	fd = (int)tm_sys(epoll_create1(flags));
+	err = fd >= 0 && fd < TM_MAX_FD ? set_new(fd) : 0;
+	if (err)
 		close(fd);
-		errno = ENOMEM;
-		fd = -1;
-	}
 	tm_big_unlock();
-	return fd;
+	return (int)tm_ret(err ? err : fd);
 }
 
 static struct tm_watch *find(struct tm_sock *s, const struct tm_ep *ep, int fd)

@@ -428,6 +428,37 @@ static void wait__added_while_closed(void)
 	fake_step();
 }
 
+/* A set that another thread adds to a set, as soon as its number is there, is one of ours at once. */
+static void wait__set_added_while_made(void)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	int ep = toe_epoll_create1(0), arg[3] = { ep, -1, 1 }, inner, fd, missed = 0;
+	uint32_t flow;
+	pthread_t t;
+
+	fake_start();
+	fd = fake_pair(&flow, SOCK_NONBLOCK);
+	fake_peer_send(flow, "x", 1);
+	arg[1] = inner = toe_epoll_create1(0);
+	toe_close(inner);
+	pthread_create(&t, NULL, adder, arg);
+	for (unsigned i = 0; i < 3000; i++) {
+		inner = toe_epoll_create1(0);
+		CU_ASSERT_EQUAL_FATAL(inner, arg[1]);
+		toe_epoll_ctl(inner, EPOLL_CTL_ADD, fd, &ev);
+		toe_epoll_ctl(ep, EPOLL_CTL_ADD, inner, &ev);
+		missed += toe_epoll_wait(ep, &ev, 1, 0) != 1;
+		toe_close(inner);
+	}
+	toe_store(&arg[2], 0);
+	pthread_join(t, NULL);
+	CU_ASSERT_EQUAL(missed, 0);
+	toe_close(fd);
+	toe_close(ep);
+	fake_stop();
+	fake_step();
+}
+
 /* It connects, and calls nothing any more. */
 static void *connector(void *arg)
 {
@@ -478,4 +509,4 @@ static void wait__connected_elsewhere(void)
 FAKE_MAIN("libtoe_wait", T(wait__recv_ping_pong), T(wait__epoll_ping_pong), T(wait__shared_set),
 	  T(wait__socket_changes_threads), T(wait__signals), T(wait__idle_costs_nothing),
 	  T(context__ends_with_its_thread), T(wait__closed_descriptor), T(wait__closed_and_opened),
-	  T(wait__added_while_closed), T(wait__connected_elsewhere))
+	  T(wait__added_while_closed), T(wait__set_added_while_made), T(wait__connected_elsewhere))
