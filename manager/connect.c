@@ -159,51 +159,80 @@ static void to_placeholder(int fd, void *arg)
 	dup3(tm_proc.placeholder, fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
 }
 
-/* 1: the kernel's business; 0: TOE_SW_CONNECT is out; -errno. `fast`: TOE_SO_FASTOPEN and kin. */
-static int connect_start(struct tm_ctx *c, struct tm_sock *s, int fd, const struct sockaddr *addr,
-			 socklen_t len, uint32_t fast)
+/* toed's word on a connect. 0: *ans has a grant; 1: the kernel's business; -errno. */
+static int ask_toed(struct tm_sock *s, int fd, const struct sockaddr *addr, socklen_t len,
+		    struct toe_adm_req *req, struct toe_adm_ans *ans)
 {
-	struct toe_adm_req req = { .type = TOE_ADM_REQ_CONNECT, .ctx = c->id };
-	struct toe_adm_ans ans;
 	struct tm_addr to;
 	int err = tm_addr_in(s->family, addr, len, &to);
 
 	if (err)
 		return err;
-	memcpy(req.addr, to.ip, sizeof(req.addr));
-	req.port = to.port;
-	req.ifindex = to.ifindex;
-	err = v6only(s, fd, &to) ? 1 : take_bound(s, fd, &req);
+	memcpy(req->addr, to.ip, sizeof(req->addr));
+	req->port = to.port;
+	req->ifindex = to.ifindex;
+	err = v6only(s, fd, &to) ? 1 : take_bound(s, fd, req);
 	if (err)
 		return err;
-	err = tm_adm_call(&req, &ans, -1, NULL);
-	if (err == -EPIPE || err == -ECONNRESET || (!err && ans.flags & TOE_ADM_KERNEL))
+	err = tm_adm_call(req, ans, -1, NULL);
+	if (err == -EPIPE || err == -ECONNRESET || (!err && ans->flags & TOE_ADM_KERNEL))
 		return 1;
 	if (err)
 		return err;
-	if (ans.fpc >= tm_proc.nfpcs || ans.grant >= TOE_MAX_GRANTS)
-		return -EPROTO;
+	return ans->fpc < tm_proc.nfpcs && ans->grant < TOE_MAX_GRANTS ? 0 : -EPROTO;
+}
+
+/* The grant is used: TOE_SW_CONNECT is out. Under tm_big. */
+static void begin(struct tm_ctx *c, struct tm_sock *s, const struct toe_adm_req *req,
+		  const struct toe_adm_ans *ans, uint32_t fast)
+{
 	if (tm_has(s, TM_S_KERNEL)) {
 		tm_each_fd(s, to_placeholder, NULL);
 		tm_clear(s, TM_S_KERNEL | TM_S_BOUND);
 	}
-	memcpy(s->laddr, ans.laddr, 16);
-	memcpy(s->raddr, req.addr, 16);
-	s->lport = ans.lport;
-	s->rport = req.port;
-	s->ifindex = ans.ifindex;
+	memcpy(s->laddr, ans->laddr, 16);
+	memcpy(s->raddr, req->addr, 16);
+	s->lport = ans->lport;
+	s->rport = req->port;
+	s->ifindex = ans->ifindex;
 	s->error = 0;
-	s->fpc = (uint8_t)ans.fpc;
+	s->fpc = (uint8_t)ans->fpc;
 	tm_clear(s, TM_S_FAILED | TM_S_ERROR_TAKEN | TM_S_CONNECTED);
 	toe_store_release(&s->kind, TM_CONNECT);
-	*toe_arena_grant_opts(tm_proc.arena, ans.grant) = s->opt.so;
-	toe_arena_grant_opts(tm_proc.arena, ans.grant)->flags |= fast;
-	tm_push(c, ans.fpc, TOE_SW_CONNECT, 0, 0, ans.grant,
+	*toe_arena_grant_opts(tm_proc.arena, ans->grant) = s->opt.so;
+	toe_arena_grant_opts(tm_proc.arena, ans->grant)->flags |= fast;
+	tm_push(c, ans->fpc, TOE_SW_CONNECT, 0, 0, ans->grant,
 		(uint64_t)s->serial << 32 | tm_sock_index(s));
+}
+
+enum { KERNELS = 1, BEGUN = 2 };
+
+/*
+ * 0: TOE_SW_CONNECT is out; KERNELS: the kernel's business; BEGUN: another thread was faster, a grant
+ * that we got meanwhile expires; -errno. `fast`: TOE_SO_FASTOPEN and kin.
+ */
+static int connect_start(struct tm_ctx *c, struct tm_sock *s, int fd, const struct sockaddr *addr,
+			 socklen_t len, uint32_t fast)
+{
+	struct toe_adm_req req = { .type = TOE_ADM_REQ_CONNECT, .ctx = c->id };
+	uint32_t serial = toe_load(&s->serial);
+	struct toe_adm_ans ans;
+	int err = ask_toed(s, fd, addr, len, &req, &ans);
+
+	tm_big_lock();
+	if (!tm_fds[fd])
+		err = KERNELS; /* made so, or closed: the kernel knows */
+	else if (tm_fds[fd] != s || s->serial != serial)
+		err = -EBADF;
+	else if (tm_kind(s) != TM_FRESH)
+		err = BEGUN;
+	else if (!err)
+		begin(c, s, &req, &ans, fast);
+	tm_big_unlock();
 	/* Only the FPC knows whether it has a cookie, and it is about to say so. */
-	if (fast)
+	if (!err && fast)
 		tm_wait(c, assigned, s, -1, tm_now_us() + ASSIGN_US);
-	return 0;
+	return err;
 }
 
 /* Who waits for the socket already gets the flow's notifications. */
@@ -307,13 +336,21 @@ bool tm_connect_give_up(struct tm_sock *s)
 	return connecting;
 }
 
-static int kernel_connect(struct tm_sock *s, int fd, const struct sockaddr *addr, socklen_t len)
+/* The kernel makes the connection; another thread may have seen to that. */
+static int to_kernel(struct tm_sock *s, int fd)
 {
 	int err;
 
 	tm_big_lock();
-	err = tm_to_kernel(s, fd);
+	err = tm_fds[fd] ? tm_to_kernel(s, fd) : 0;
 	tm_big_unlock();
+	return err;
+}
+
+static int kernel_connect(struct tm_sock *s, int fd, const struct sockaddr *addr, socklen_t len)
+{
+	int err = to_kernel(s, fd);
+
 	return err ? err : (int)tm_sys(connect(fd, addr, len));
 }
 
@@ -336,22 +373,31 @@ static int do_connect(struct tm_sock *s, int fd, const struct sockaddr *addr, so
 	if (tm_kind(s) != TM_FRESH)
 		return connect_again(c, s, fd);
 	err = connect_start(c, s, fd, addr, len, s->opt.so.flags & TOE_SO_FASTOPEN);
-	if (err > 0)
+	if (err == BEGUN)
+		return connect_again(c, s, fd);
+	if (err == KERNELS)
 		return kernel_connect(s, fd, addr, len);
 	return err ? err : connect_wait(c, s, fd, tm_has(s, TM_S_NONBLOCK), -EINPROGRESS);
 }
 
 static ssize_t kernel_sendmsg(struct tm_sock *s, int fd, const struct msghdr *msg, int flags)
 {
-	int err;
+	int err = to_kernel(s, fd);
 
-	tm_big_lock();
-	err = tm_to_kernel(s, fd);
-	tm_big_unlock();
 	return err ? err : tm_sys(sendmsg(fd, msg, flags));
 }
 
-/* The connecting half of tm_tx_connect. 1: the kernel's business; 0 or -errno. */
+/* What MSG_FASTOPEN finds of a connect that has begun: 0 if there is one to send by. */
+static int fast_again(struct tm_sock *s)
+{
+	if (!connect_done(s))
+		return -EALREADY;
+	if (eager(s))
+		return syn_released(s) ? -EALREADY : 0;
+	return tm_has(s, TM_S_CONNECTED) ? -EISCONN : connect_result(s);
+}
+
+/* The connecting half of tm_tx_connect. KERNELS; 0 or -errno. */
 static int connect_first(struct tm_sock *s, int fd, const struct msghdr *msg, int flags,
 			 uint32_t fast)
 {
@@ -363,20 +409,18 @@ static int connect_first(struct tm_sock *s, int fd, const struct msghdr *msg, in
 	if (addr && msg->msg_namelen >= sizeof(sa_family_t) && addr->sa_family == AF_UNSPEC)
 		return -EOPNOTSUPP;
 	tm_connect_look(s);
-	if (tm_kind(s) != TM_FRESH && !connect_done(s))
-		return -EALREADY;
-	if (tm_kind(s) != TM_FRESH && eager(s))
-		return syn_released(s) ? -EALREADY : 0;
 	if (tm_kind(s) != TM_FRESH)
-		return tm_has(s, TM_S_CONNECTED) ? -EISCONN : connect_result(s);
+		return fast_again(s);
 	if (!addr || msg->msg_namelen < sizeof(sa_family_t))
 		return -EINVAL;
 	if (tm_has(s, TM_S_FAILED) && s->error)
 		return take_failure(s);
 	c = tm_has(s, TM_S_KERNEL_ONLY) ? NULL : tm_ctx_get(&err);
 	if (!c)
-		return 1;
+		return KERNELS;
 	err = connect_start(c, s, fd, addr, msg->msg_namelen, fast);
+	if (err == BEGUN)
+		return fast_again(s);
 	return err ? err : connect_wait(c, s, fd, nonblock, -EINPROGRESS);
 }
 
@@ -388,7 +432,7 @@ ssize_t tm_tx_connect(struct tm_sock *s, int fd, const struct msghdr *msg, int f
 	if (!err)
 		err = connect_first(s, fd, msg, flags,
 				    TOE_SO_FASTOPEN | (it.left ? 0 : TOE_SO_FASTOPEN_BARE));
-	if (err > 0)
+	if (err == KERNELS)
 		return kernel_sendmsg(s, fd, msg, flags);
 	return err ? tm_tx_error(err, flags) : tm_tx(s, fd, &it, flags & ~MSG_FASTOPEN);
 }

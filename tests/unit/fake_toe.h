@@ -59,6 +59,7 @@ static struct {
 	uint32_t wakes; /* doorbells rung by the model */
 	bool keep; /* data stays unacknowledged until fake_ack */
 	bool stuck; /* the model takes no commands */
+	unsigned slow_us; /* toed thinks so long about a connect */
 	int refuse; /* errno of the next connects */
 	int assign_error;
 	bool kernel; /* the next connects are the kernel's */
@@ -130,6 +131,7 @@ FAKE void fake_answer(unsigned i, const struct toe_adm_req *q)
 		toe_store(&fake.unlistened, fake.unlistened + 1);
 		break;
 	case TOE_ADM_REQ_CONNECT:
+		usleep(fake.slow_us);
 		ans.error = fake.refuse;
 		ans.flags = toe_load(&fake.kernel) ? TOE_ADM_KERNEL : 0;
 		ans.lport = htons(5555);
@@ -469,6 +471,16 @@ FAKE uint64_t fake_sent_end(uint32_t flow)
 	end = fake.flow[flow].sent;
 	pthread_mutex_unlock(&fake.lock);
 	return end;
+}
+
+/* Connections that the application has not let go. */
+FAKE unsigned fake_live(void)
+{
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i < FAKE_FLOWS; i++)
+		n += toe_load(&fake.flow[i].live);
+	return n;
 }
 
 /* What the application sent from position `pos` on. */

@@ -506,7 +506,81 @@ static void wait__connected_elsewhere(void)
 	fake_step();
 }
 
+/* Two threads connect one socket: one begins, the other one finds that begun. */
+static void *one_of_two(void *arg)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = 80, .sin_addr.s_addr = 1 };
+	struct epoll_event ev = { .events = EPOLLIN };
+	int ep = toe_epoll_create1(0);
+	struct left *l = arg;
+
+	toe_epoll_ctl(ep, EPOLL_CTL_ADD, l->fd, &ev);
+	toe_epoll_wait(ep, &ev, 1, 0); /* toed gives the thread its context */
+	toe_close(ep);
+	pthread_barrier_wait(&l->step);
+	return toe_connect(l->fd, (struct sockaddr *)&sa, sizeof(sa)) ? (void *)(intptr_t)errno
+								      : NULL;
+}
+
+static void connect__by_two_threads(void)
+{
+	unsigned before = toe_load(&fake.count[TOE_SW_CONNECT]), said = 0;
+	struct left l;
+	pthread_t t[2];
+	void *r;
+
+	fake.slow_us = 20000; /* both have asked what the socket is by then */
+	fake_start();
+	for (int i = 0; i < 3; i++) {
+		l.fd = toe_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		pthread_barrier_init(&l.step, NULL, 2);
+		pthread_create(&t[0], NULL, one_of_two, &l);
+		pthread_create(&t[1], NULL, one_of_two, &l);
+		for (int j = 0; j < 2; j++) {
+			pthread_join(t[j], &r);
+			said |= r == (void *)EINPROGRESS ? 1 : r == (void *)EALREADY ? 2 : 4;
+		}
+		CU_ASSERT_EQUAL(said, 3);
+		toe_close(l.fd);
+	}
+	for (int i = 0; i < 1000 && fake_live(); i++)
+		usleep(1000);
+	CU_ASSERT_EQUAL(fake_live(), 0);
+	fake_stop();
+	fake.slow_us = 0;
+	CU_ASSERT_EQUAL(toe_load(&fake.count[TOE_SW_CONNECT]) - before, 3);
+}
+
+static void *closes(void *arg)
+{
+	struct left *l = arg;
+
+	pthread_barrier_wait(&l->step);
+	usleep(5000);
+	toe_close(l->fd);
+	return NULL;
+}
+
+/* Closed while toed is asked: there is nothing to connect any more, nor to open in its place. */
+static void connect__closed_meanwhile(void)
+{
+	unsigned before = toe_load(&fake.count[TOE_SW_CONNECT]);
+	struct left l = { .fd = toe_socket(AF_INET, SOCK_STREAM, 0) };
+	pthread_t t;
+
+	fake.slow_us = 20000;
+	fake_start();
+	pthread_barrier_init(&l.step, NULL, 2);
+	pthread_create(&t, NULL, closes, &l);
+	CU_ASSERT_EQUAL((intptr_t)one_of_two(&l), EBADF);
+	pthread_join(t, NULL);
+	fake_stop();
+	fake.slow_us = 0;
+	CU_ASSERT_EQUAL(toe_load(&fake.count[TOE_SW_CONNECT]), before);
+}
+
 FAKE_MAIN("libtoe_wait", T(wait__recv_ping_pong), T(wait__epoll_ping_pong), T(wait__shared_set),
 	  T(wait__socket_changes_threads), T(wait__signals), T(wait__idle_costs_nothing),
 	  T(context__ends_with_its_thread), T(wait__closed_descriptor), T(wait__closed_and_opened),
-	  T(wait__added_while_closed), T(wait__set_added_while_made), T(wait__connected_elsewhere))
+	  T(wait__added_while_closed), T(wait__set_added_while_made), T(wait__connected_elsewhere),
+	  T(connect__by_two_threads), T(connect__closed_meanwhile))
