@@ -9,9 +9,9 @@
 #include "toe.h"
 #include "transfer.h"
 
-/* As much as there is room for, in one piece. Bytes, 0 at the end of the source, -errno. */
+/* As much as there is room for (*full: none), in one piece. Bytes, 0 at the end of the source, -errno. */
 static ssize_t tx_piece(struct tm_ctx *c, struct tm_sock *s, const struct tm_source *src,
-			size_t left)
+			size_t left, bool *full)
 {
 	uint32_t room, n;
 	ssize_t r;
@@ -22,6 +22,7 @@ static ssize_t tx_piece(struct tm_ctx *c, struct tm_sock *s, const struct tm_sou
 	room = tm_tx_room(s, &err);
 	n = room < left ? room : (uint32_t)left;
 	to = tm_tx_at(s, toe_load(&s->fb->app.tx_end), &n);
+	*full = !room;
 	r = room ? src->read(src, to, n) : err;
 	if (r > 0)
 		tm_tx_commit(c, s, (size_t)r, src->more, (size_t)r < left && (size_t)r == room);
@@ -37,14 +38,17 @@ ssize_t tm_tx_from(struct tm_sock *s, int fd, const struct tm_source *src, size_
 	struct tm_ctx *c;
 	ssize_t done = 0, n;
 	int err = tm_tx_begin(&c, s, fd, 0);
+	bool full;
 
 	while (!err && (size_t)done < len) {
 		err = src->wait ? src->wait(src, !done) : 0;
 		if (err)
 			break;
-		n = tx_piece(c, s, src, len - (size_t)done);
+		n = tx_piece(c, s, src, len - (size_t)done, &full);
 		if (!n)
 			break;
+		if (n == -EAGAIN && !full && src->wait) /* others were faster: wait again */
+			continue;
 		if (n > 0)
 			done += n;
 		else if (n == -EAGAIN && !tm_has(s, TM_S_NONBLOCK))

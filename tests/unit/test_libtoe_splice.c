@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 
 #include "libtoe_calls.h"
@@ -126,6 +127,57 @@ static void splice__to_a_socket(void)
 	CU_ASSERT_EQUAL(toe_splice(p[0], NULL, fd, NULL, 100, 0),
 			0); /* nobody will write any more */
 	close(p[0]);
+	toe_close(fd);
+}
+
+/* Somebody else empties a pipe right after it was found readable, and fills it when it is waited for again. */
+static int robbed[2] = { -1, -1 }, polls;
+
+int poll_and_rob(struct pollfd *p, nfds_t n, int timeout) __asm__("poll");
+int poll_and_rob(struct pollfd *p, nfds_t n, int timeout)
+{
+	unsigned turn = n && p->fd == robbed[0] ? ++polls : 0;
+	char c;
+	int r;
+
+	if (turn == 2)
+		CU_ASSERT_EQUAL(write(robbed[1], "yz", 2), 2);
+	r = (int)syscall(SYS_poll, p, n, timeout);
+	if (turn == 1)
+		CU_ASSERT_EQUAL(read(p->fd, &c, 1), 1);
+	return r;
+}
+
+static ssize_t robbed_splice(int fd)
+{
+	ssize_t r;
+
+	CU_ASSERT_EQUAL(pipe(robbed), 0);
+	CU_ASSERT_EQUAL(write(robbed[1], "x", 1), 1);
+	polls = 0;
+	r = toe_splice(robbed[0], NULL, fd, NULL, 100, 0);
+	close(robbed[0]);
+	close(robbed[1]);
+	robbed[0] = -1;
+	return r;
+}
+
+static void splice__others_empty_the_pipe(void)
+{
+	static uint8_t buf[TOE_BUF_DEFAULT - 10000];
+	uint32_t flow;
+	int fd = fake_pair(&flow, SOCK_NONBLOCK);
+
+	alarm(10);
+	CU_ASSERT_EQUAL(robbed_splice(fd), 2);
+	toe_close(fd);
+	/* There is room, but too little to wait for. */
+	toe_store(&fake.keep, true);
+	fd = fake_pair(&flow, 0);
+	CU_ASSERT_EQUAL(toe_send(fd, buf, sizeof(buf), 0), sizeof(buf));
+	CU_ASSERT_EQUAL(robbed_splice(fd), 2);
+	toe_store(&fake.keep, false);
+	alarm(0);
 	toe_close(fd);
 }
 
@@ -257,4 +309,5 @@ static void splice__pipe_emptied_by_another(void)
 
 FAKE_MAIN("libtoe_splice", T(sendfile__reads_into_the_buffer), T(sendfile__not_from_a_pipe),
 	  T(splice__from_a_socket), T(splice__does_not_wait_in_vain), T(splice__to_a_socket),
-	  T(splice__two_threads_read), T(splice__pipe_emptied_by_another))
+	  T(splice__others_empty_the_pipe), T(splice__two_threads_read),
+	  T(splice__pipe_emptied_by_another))
