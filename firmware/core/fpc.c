@@ -231,7 +231,7 @@ static void settle(struct toe_fpc *f, struct toe_work *w)
 		toe_gen_output(f, w);
 	if (t->notsent_lowat)
 		w->act |= toe_tcp_space(t);
-	if (t->nmark)
+	if (t->nmark | t->marks_lost)
 		toe_stamp_tx(f, w);
 	if (t->opts & TOE_TCB_STAMP_RX && w->act & (TOE_ACT_RX | TOE_ACT_ACCEPT))
 		toe_stamp_rx(f, w);

@@ -30,6 +30,7 @@ void toe_stamp_tx(struct toe_fpc *f, struct toe_work *w)
 		toe_ring_publish(&ring->tx_db, 1);
 		w->act |= TOE_ACT_STAMP;
 	}
+	toe_count_n(f, TOE_CNT_stamps_lost, toe_tcp_stamps_lost(w->t));
 }
 
 void toe_stamp_rx(struct toe_fpc *f, struct toe_work *w)

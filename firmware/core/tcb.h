@@ -237,6 +237,7 @@ struct toe_tcb {
 	uint8_t nce; /* of ce_edge */
 	uint8_t neor; /* of toe_eor() */
 	uint8_t nmark; /* of toe_marks() */
+	uint8_t marks_lost; /* times that cannot be told any more, and are not counted yet */
 	uint8_t cold_new; /* of this batch, from here on: see toe_tcb_cold */
 
 	/*

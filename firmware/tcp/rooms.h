@@ -241,5 +241,6 @@ void toe_record_acked(struct toe_tcb *t);
 
 /* stamp.c: when the data below `end` is sent and acknowledged, is to be told (1 << enum toe_stamp_kind). */
 void toe_stamp_mark(struct toe_tcb *t, uint64_t end, uint32_t kinds);
+void toe_stamp_forget(struct toe_tcb *t); /* all of them, which are lost */
 
 #endif

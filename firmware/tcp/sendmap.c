@@ -366,7 +366,8 @@ static void come_near(struct toe_tcb *t)
 
 void toe_tcp_trim(struct toe_tcb *t, unsigned holes, unsigned sent)
 {
-	t->neor = t->nmark = 0;
+	t->neor = 0;
+	toe_stamp_forget(t);
 	if (t->nholes > holes)
 		t->nholes = (uint16_t)holes;
 	if (t->nsent > sent)

@@ -2,7 +2,7 @@
 /*
  * Timestamps of what is sent: ends of sends are marked, and what becomes of a mark is told once, with
  * the first segment that reaches it. When there are too many marks, or the TCB is spilled, some are
- * never told.
+ * never told, and counted.
  */
 #include "rooms.h"
 
@@ -13,10 +13,33 @@ enum {
 	ACKED = 1 << TOE_STAMP_ACK,
 };
 
+static void lose(struct toe_tcb *t, uint32_t kinds)
+{
+	for (; kinds && t->marks_lost < UINT8_MAX; kinds &= kinds - 1)
+		t->marks_lost++;
+}
+
 void toe_stamp_mark(struct toe_tcb *t, uint64_t end, uint32_t kinds)
 {
 	if (t->nmark < TOE_MAX_MARKS)
 		toe_marks(t)[t->nmark++] = (struct toe_mark){ (uint32_t)end, kinds };
+	else
+		lose(t, kinds);
+}
+
+void toe_stamp_forget(struct toe_tcb *t)
+{
+	for (unsigned i = 0; i < t->nmark; i++)
+		lose(t, toe_marks(t)[i].kinds);
+	t->nmark = 0;
+}
+
+unsigned toe_tcp_stamps_lost(struct toe_tcb *t)
+{
+	unsigned n = t->marks_lost;
+
+	t->marks_lost = 0;
+	return n;
 }
 
 /* What can be told of it by now. */

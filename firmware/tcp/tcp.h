@@ -317,6 +317,8 @@ bool toe_tcp_rst_for(const struct toe_seg *seg, struct toe_out *o);
  * false. Once each.
  */
 bool toe_tcp_stamp(struct toe_tcb *t, struct toe_stamp *s);
+/* With marks_lost: how many times cannot be told, since the last call. */
+unsigned toe_tcp_stamps_lost(struct toe_tcb *t);
 
 /*
  * Forget what the TCB can do without, until at most `holes` ranges of ooo and `sent` of the send map

@@ -80,10 +80,13 @@ static void stamp__too_many_or_trimmed(void)
 
 	e.t.snd_wnd = e.t.max_snd_wnd = 0;
 	for (unsigned i = 1; i <= TOE_MAX_MARKS + 8; i++)
-		send_marked(&e, i, SND);
+		send_marked(&e, i, SND | ACKED);
 	CU_ASSERT_EQUAL(e.t.nmark, TOE_MAX_MARKS);
+	CU_ASSERT_EQUAL(toe_tcp_stamps_lost(&e.t), 8 * 2);
+	CU_ASSERT_EQUAL(toe_tcp_stamps_lost(&e.t), 0);
 	toe_tcp_trim(&e.t, 8, 8);
 	CU_ASSERT_EQUAL(e.t.nmark, 0);
+	CU_ASSERT_EQUAL(toe_tcp_stamps_lost(&e.t), TOE_MAX_MARKS * 2);
 	CU_ASSERT(!toe_tcb_check(&e.t));
 }
 

@@ -51,6 +51,24 @@ static void tx__a_full_ring_loses_the_newest(void)
 	env_down(&e);
 }
 
+/* More sends at once than marks are kept: the rest is counted. */
+static void tx__too_many_at_once(void)
+{
+	struct toe_cmd cmd = { .type = TOE_SW_SEND, .flags = 1 << TOE_SEND_STAMP_SHIFT };
+
+	up();
+	cmd.gen = c->gen;
+	cmd.flow = c->flow;
+	for (unsigned i = 1; i <= TOE_MAX_MARKS + 8; i++) {
+		cmd.pos = i;
+		CU_ASSERT(sim_cmd(e.ca, 0, &cmd));
+	}
+	env_pass(&e, 200, false);
+	CU_ASSERT_EQUAL(rings->tx_db.head, TOE_MAX_MARKS);
+	CU_ASSERT_EQUAL(sim_count(e.c, TOE_CNT_stamps_lost), 8);
+	env_down(&e);
+}
+
 /* Nothing is written for who does not ask. */
 static void rx__only_when_asked(void)
 {
@@ -82,4 +100,5 @@ static void rx__only_when_asked(void)
 	env_down(&e);
 }
 
-UNIT_MAIN("stamps", T(tx__a_full_ring_loses_the_newest), T(rx__only_when_asked))
+UNIT_MAIN("stamps", T(tx__a_full_ring_loses_the_newest), T(tx__too_many_at_once),
+	  T(rx__only_when_asked))
