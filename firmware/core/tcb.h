@@ -261,7 +261,7 @@ struct toe_tcb {
 	uint16_t endpoint;
 	uint16_t listener;
 	uint16_t link_mtu; /* of the link when it was last looked at */
-	uint8_t mtu_tries; /* MTU probes that were lost, in a row */
+	uint8_t mtu_tries; /* MTU probes that were lost, in a row (tcp/pmtu.c) */
 	uint32_t cookie;
 	uint32_t flow_label; /* of IPv6 packets */
 	uint8_t tos, ttl; /* of the IP header, without ECN; ttl 0 = default */

@@ -8,7 +8,7 @@
  *   mtu_at     when a larger one is tried again
  *   mtu_probe  the size of the next full segment, once, or of the one up to probe_end that is under
  *              way (RFC 4821): it arrives, and mtu is raised; or it is sent again, smaller
- *   mtu_tries  how many in a row did not arrive
+ *   mtu_tries  how many in a row did not arrive, though everything else did
  *
  * Who cannot see the connection cannot know its sequence numbers, so only an error that quotes one
  * of those under way is believed (RFC 5927 4.1).
@@ -24,7 +24,9 @@ enum {
 	RAISE_US = 600 * 1000000, /* RFC 1191 6.3, RFC 8201 4 */
 	HOLE_US = 10 * 1000000, /* a probe that was lost: it may have been the path's load */
 	MAX_PROBES = 3, /* lost in a row, before the path gets RAISE_US of rest (RFC 8899 5.1.2) */
-	NEXT_US = 1000000, /* a probe arrived: the next one */
+	NEXT_US = 1000000, /* a probe arrived: the next one; or says nothing: again */
+	/* In mtu_tries: data from before the probe under way was lost. */
+	IN_DOUBT = 0x80,
 	/* Timeouts in a row that look like a black hole; two may be a burst of losses. */
 	HOLE_REXMITS = 3,
 };
@@ -235,9 +237,14 @@ void toe_pmtu_timer(struct toe_tcb *t)
 		t->mtu_probe = (uint16_t)toe_min32(above(t->mtu), t->mtu_link);
 }
 
+static bool recovering(const struct toe_tcb *t)
+{
+	return t->lost || t->flags & (TOE_TCB_RECOVERY | TOE_TCB_RTO_RECOVERY);
+}
+
 /*
  * A full segment of `len` is about to leave, of `left` bytes that there are and `may` that the windows let
- * go: is it the probe? If only ACKs can make room for that, nothing leaves until they have.
+ * go: is it the probe? Not while losses are made up for (RFC 4821 7.4). If only ACKs can make room for that, nothing leaves until they have.
  */
 uint32_t toe_pmtu_probe(struct toe_tcb *t, uint32_t len, uint64_t left, uint64_t may)
 {
@@ -249,21 +256,44 @@ uint32_t toe_pmtu_probe(struct toe_tcb *t, uint32_t len, uint64_t left, uint64_t
 		t->mtu_probe = 0; /* the peer or the application want no more */
 		return len;
 	}
-	if (len < t->mss || left < probe || t->snd_nxt < t->snd_max)
+	if (len < t->mss || left < probe || t->snd_nxt < t->snd_max || recovering(t))
 		return len;
 	if (may < probe)
 		return t->cwnd < probe || t->snd_una == t->snd_max ? len : 0;
 	t->probe_end = (uint32_t)(t->snd_nxt + probe);
+	t->mtu_tries &= (uint8_t)~IN_DOUBT;
 	return probe;
 }
 
-/* Something is sent again, from `seq` on: the probe is lost if it is not behind that. */
+/* It may have been the path's load, not its size: more than the probe, `len` bytes, is lost. */
+static bool in_doubt(const struct toe_tcb *t, uint32_t len)
+{
+	if (t->mtu_tries & IN_DOUBT)
+		return true;
+	return !(t->flags & TOE_TCB_RTO_RECOVERY) && t->lost > len; /* a timeout means all by it */
+}
+
+/*
+ * Something is sent again, from `seq` on: the probe is lost if that is in it. With other losses about,
+ * that says nothing, and it is tried again behind them (RFC 4821 7.6.4).
+ */
 void toe_pmtu_resent(struct toe_tcb *t, uint64_t seq, uint64_t now)
 {
+	uint32_t len = full_segment(t, t->mtu_probe);
+
 	if (!toe_seq_lt((uint32_t)seq, t->probe_end))
 		return;
+	if (toe_seq_lt((uint32_t)seq, t->probe_end - len)) {
+		t->mtu_tries |= IN_DOUBT;
+		return;
+	}
 	t->mtu_probe = 0;
 	t->probe_end = 0;
+	if (in_doubt(t, len)) {
+		t->mtu_tries &= (uint8_t)~IN_DOUBT;
+		t->mtu_at = now + NEXT_US;
+		return;
+	}
 	t->mtu_tries = (uint8_t)((t->mtu_tries + 1) % MAX_PROBES);
 	t->mtu_at = now + (t->mtu_tries ? HOLE_US : RAISE_US);
 }

@@ -148,6 +148,65 @@ static void probe__is_lost(void)
 	CU_ASSERT(e.t.mtu_at > e.now + 500000000);
 }
 
+/* 600 bytes are under way, then a probe of 966 and 1800 bytes more. */
+static struct env probing(void)
+{
+	struct env e = sending();
+
+	too_big(&e, 0, 640);
+	env_in(&e, TOE_ACK, 0, 0, 4000);
+	env_write(&e, 4400);
+	env_in(&e, TOE_ACK, 0, 0, 4400);
+	env_write(&e, 5000);
+	e.t.mtu_at = e.now;
+	env_timer(&e);
+	env_write(&e, 7766);
+	CU_ASSERT_EQUAL(e.o[0].len, 966);
+	CU_ASSERT_EQUAL(e.n, 4);
+	return e;
+}
+
+static void three_times(struct env *e, uint32_t ack)
+{
+	for (int i = 0; i < 3; i++)
+		env_in(e, TOE_ACK, 0, 0, ack);
+}
+
+/* The segment before the probe is lost: that says nothing about the probe, which arrives. */
+static void probe__loss_before(void)
+{
+	struct env e = probing();
+
+	three_times(&e, 4400);
+	CU_ASSERT_EQUAL(env_out_seq(&e, 0), 4400);
+	CU_ASSERT(e.o[0].rexmit && e.t.probe_end);
+	env_in(&e, TOE_ACK, 0, 0, 7766);
+	CU_ASSERT_EQUAL(e.t.mtu, 1006);
+}
+
+/* RFC 4821 7.6.4: lost together with what was before it. Soon again, when that is over, and not counted. */
+static void probe__in_doubt(void)
+{
+	struct env e = probing();
+
+	three_times(&e, 4400);
+	env_in(&e, TOE_ACK, 0, 0, 5000);
+	CU_ASSERT_EQUAL(env_out_seq(&e, 0), 5000);
+	CU_ASSERT_EQUAL(e.o[0].len, 600);
+	CU_ASSERT_EQUAL(e.t.probe_end, 0);
+	CU_ASSERT_EQUAL(e.t.mtu_tries, 0);
+	CU_ASSERT_EQUAL(e.t.mtu_at, e.now + 1000000);
+	e.t.rto_at = e.t.mtu_at + 1;
+	env_timer(&e);
+	CU_ASSERT_EQUAL(e.t.mtu_probe, 1006);
+	e.t.cwnd = 20000;
+	env_write(&e, 12000);
+	CU_ASSERT_EQUAL(e.o[0].len, 600); /* in the midst of a recovery */
+	env_in(&e, TOE_ACK, 0, 0, 12000);
+	env_write(&e, 15000);
+	CU_ASSERT_EQUAL(e.o[0].len, 966);
+}
+
 /* Full segments vanish, nobody says why: shorter ones are tried. */
 static struct env black_hole(void)
 {
@@ -437,10 +496,10 @@ static void choose__dont(void)
 
 UNIT_MAIN("pmtu", T(too_big__resends_at_once), T(too_big__outside_the_window),
 	  T(too_big__not_below_the_least), T(too_big__without_a_size), T(too_big__short_enough),
-	  T(too_big__larger), T(probe__arrives), T(probe__is_lost), T(timeout__black_hole),
-	  T(timeout__burst_of_losses), T(timeout__short_segments), T(unreachable__ends_a_connect),
-	  T(unreachable__is_soft_later), T(unreachable__is_over), T(unreachable__half_open),
-	  T(link_mtu__both_ways), T(probe__maxseg_meanwhile), T(timeout__maxseg),
-	  T(probe__link_grows_meanwhile), T(timeout__small_mss), T(probe__link_shrinks_meanwhile),
-	  T(probe__link_shrinks_before), T(link_mtu__larger_in_recovery), T(choose__no_discovery),
-	  T(choose__dont))
+	  T(too_big__larger), T(probe__arrives), T(probe__is_lost), T(probe__loss_before),
+	  T(probe__in_doubt), T(timeout__black_hole), T(timeout__burst_of_losses),
+	  T(timeout__short_segments), T(unreachable__ends_a_connect), T(unreachable__is_soft_later),
+	  T(unreachable__is_over), T(unreachable__half_open), T(link_mtu__both_ways),
+	  T(probe__maxseg_meanwhile), T(timeout__maxseg), T(probe__link_grows_meanwhile),
+	  T(timeout__small_mss), T(probe__link_shrinks_meanwhile), T(probe__link_shrinks_before),
+	  T(link_mtu__larger_in_recovery), T(choose__no_discovery), T(choose__dont))
