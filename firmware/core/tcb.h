@@ -202,7 +202,7 @@ struct toe_tcb {
 	uint32_t min_rtt_age_s; /* toe_age_s when it began */
 	uint8_t reordered; /* how often the path has been seen to reorder, at most 255 */
 	uint8_t rexmits; /* consecutive timeouts without progress */
-	uint8_t burst; /* segments with new data that left in a row at sent_at */
+	uint8_t burst; /* segments of a burst that left at sent_at (tcp/push.c) */
 	uint8_t sent_far; /* the send map is in the lists, not in sent_near */
 	uint32_t snd_small; /* wire number: end of the last segment sent shorter than the MSS */
 	uint32_t max_snd_wnd;

@@ -302,12 +302,23 @@ static bool send_again(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint3
 }
 
 /*
+ * Something lost has left again, `on`: behind another. With PSH a burst of such ends that leaves nothing to go
+ * again: the peer has what lies behind it.
+ */
+static void push_again(struct toe_tcb *t, bool on, struct toe_out *o)
+{
+	if (on && !t->lost)
+		o->flags |= TOE_PSH;
+	t->burst = !!t->lost;
+}
+
+/*
  * Retransmission: the first lost range, if cwnd allows it or recovery just began. F-RTO wants to
  * see new data first; if there is none that may go, it cannot know.
  */
 static bool send_lost(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 {
-	bool first = t->flags & TOE_TCB_REXMIT;
+	bool first = t->flags & TOE_TCB_REXMIT, on = t->sent_at == now && t->burst;
 	uint32_t from, len;
 
 	if (!first && toe_pipe(t) >= t->cwnd)
@@ -320,7 +331,10 @@ static bool send_lost(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 		t->flags &= ~(uint32_t)TOE_TCB_FRTO;
 	}
 	t->flags &= ~(uint32_t)TOE_TCB_REXMIT;
-	return toe_sent_lost(t, &from, &len) && send_again(t, now, o, from, len);
+	if (!toe_sent_lost(t, &from, &len) || !send_again(t, now, o, from, len))
+		return false;
+	push_again(t, on, o);
+	return true;
 }
 
 /* RFC 8985 7.3: new data if there is some and the peer has room, else the last segment again. */

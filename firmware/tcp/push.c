@@ -4,7 +4,8 @@
  * firmware gathers segments, as Linux' GRO does, hands them up at PSH, or else waits for what may
  * follow. So data says PSH where a sender that leaves segmentation to its device would say it: at the
  * end of each burst of two segments and more. Such a burst has what the pacing rate yields in a
- * millisecond, more over short paths, and half of cwnd at most.
+ * millisecond, more over short paths, and half of cwnd at most. What goes again does so, too, where the
+ * last of it leaves (output.c).
  */
 #include "rooms.h"
 

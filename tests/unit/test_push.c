@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* push.c: where PSH stands in the midst of a long write. */
-#include "tcp_env.h"
+#include "sack_env.h"
 
 /* Which of the segments that left say PSH, the first one the highest of `n` bits. */
 static unsigned pushed(const struct env *e)
@@ -93,6 +93,34 @@ static void push__not_on_one_alone(void)
 	CU_ASSERT(e.n == 1 && !pushed(&e));
 }
 
+/* What fills the last hole, behind what fills another or its own beginning. */
+static void push__at_the_end_of_what_goes_again(void)
+{
+	struct env e = sack_flight(10);
+
+	sack2(&e, 0, 2000, 4000, 6000, 10000);
+	CU_ASSERT_EQUAL(e.n, 5); /* 0 to 2000, 4000 to 6000, and a new one */
+	CU_ASSERT(env_out_seq(&e, 3) == 5000 && e.o[3].rexmit);
+	CU_ASSERT_EQUAL(pushed(&e), 2);
+	e = sack_flight(10);
+	e.t.snd_end = e.t.snd_max;
+	sack(&e, 0, 1000, 10000);
+	CU_ASSERT_EQUAL(e.n, 1);
+	CU_ASSERT_EQUAL(pushed(&e), 0);
+}
+
+/* The window ends the burst; what is still lost follows with the next ACK. */
+static void push__not_while_more_is_lost(void)
+{
+	struct env e = sack_flight(10);
+
+	e.t.cwnd = e.t.ssthresh = 20 * ENV_MSS;
+	sack(&e, 0, 8000, 10000);
+	CU_ASSERT(e.n > 1 && e.t.lost);
+	CU_ASSERT_EQUAL(pushed(&e), 0);
+}
+
 UNIT_MAIN("push", T(burst__what_a_millisecond_takes), T(burst__longer_over_a_short_path),
 	  T(burst__half_of_cwnd_at_most), T(burst__at_the_algorithm_s_own_pace),
-	  T(push__at_the_end_of_each_burst), T(push__not_on_one_alone))
+	  T(push__at_the_end_of_each_burst), T(push__not_on_one_alone),
+	  T(push__at_the_end_of_what_goes_again), T(push__not_while_more_is_lost))
