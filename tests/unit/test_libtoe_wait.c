@@ -4,6 +4,7 @@
  * wake-up that is lost shows as a test that hangs (alarm in FAKE_MAIN).
  */
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -11,6 +12,7 @@
 #include <time.h>
 
 #include "fake_toe.h"
+#include "manager/proc.h"
 
 enum { ROUNDS = 4000 };
 
@@ -579,8 +581,63 @@ static void connect__closed_meanwhile(void)
 	CU_ASSERT_EQUAL(toe_load(&fake.count[TOE_SW_CONNECT]), before);
 }
 
+/* Threads that are to meet go on together when each is about to take tm_big. */
+static pthread_barrier_t meeting;
+static bool met;
+static __thread bool meets;
+
+int pthread_mutex_lock(pthread_mutex_t *m)
+{
+	static int (*real)(pthread_mutex_t *);
+
+	if (!toe_load(&real))
+		toe_store(&real, dlsym(RTLD_NEXT, "pthread_mutex_lock"));
+	if (m == &tm_big && meets && toe_load(&met)) {
+		meets = false;
+		pthread_barrier_wait(&meeting);
+	}
+	return toe_load(&real)(m);
+}
+
+static void *meets_a_failure(void *arg)
+{
+	meets = true;
+	return one_of_two(arg);
+}
+
+/* Both threads wait for one connect, and see it fail before either has ended the flow: it ends once. */
+static void connect__fails_for_two_threads(void)
+{
+	unsigned before = toe_load(&fake.count[TOE_SW_CLOSE & 15]);
+	struct left l = { .fd = toe_socket(AF_INET, SOCK_STREAM, 0) };
+	int said[2];
+	pthread_t t[2];
+	void *r;
+
+	fake_start();
+	pthread_barrier_init(&l.step, NULL, 2);
+	pthread_barrier_init(&meeting, NULL, 2);
+	for (int i = 0; i < 2; i++)
+		pthread_create(&t[i], NULL, meets_a_failure, &l);
+	while (!fake_live())
+		usleep(1000);
+	toe_store(&met, true);
+	fake_peer_rst(0, ECONNREFUSED);
+	for (int i = 0; i < 2; i++) {
+		pthread_join(t[i], &r);
+		said[i] = (int)(intptr_t)r;
+	}
+	CU_ASSERT(said[0] == ECONNREFUSED || said[1] == ECONNREFUSED);
+	CU_ASSERT(said[0] == ECONNABORTED || said[1] == ECONNABORTED);
+	toe_close(l.fd);
+	fake_stop();
+	fake_step();
+	CU_ASSERT_EQUAL(toe_load(&fake.count[TOE_SW_CLOSE & 15]) - before, 1);
+}
+
 FAKE_MAIN("libtoe_wait", T(wait__recv_ping_pong), T(wait__epoll_ping_pong), T(wait__shared_set),
 	  T(wait__socket_changes_threads), T(wait__signals), T(wait__idle_costs_nothing),
 	  T(context__ends_with_its_thread), T(wait__closed_descriptor), T(wait__closed_and_opened),
 	  T(wait__added_while_closed), T(wait__set_added_while_made), T(wait__connected_elsewhere),
-	  T(connect__by_two_threads), T(connect__closed_meanwhile))
+	  T(connect__by_two_threads), T(connect__closed_meanwhile),
+	  T(connect__fails_for_two_threads))
