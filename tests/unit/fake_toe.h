@@ -13,22 +13,19 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "abi/arena.h"
 #include "lib/atomics.h"
-#include "manager/admission.h"
 #include "manager/toe.h"
 #include "tests/harness/unit.h"
-
-#define FAKE static __attribute__((unused))
 
 enum { FAKE_BIG_SLOTS = 4, FAKE_FLOWS = 64, FAKE_CLIENTS = 32, FAKE_PORT = 4242 };
 
@@ -42,7 +39,7 @@ struct fake_flow {
 	bool live, accepted, want, closed, aborted, shut;
 };
 
-static struct {
+extern struct fake {
 	uint8_t *arena;
 	struct toe_arena_hdr *hdr;
 	int arena_fd, fpc_evfd, listen_fd;
@@ -67,526 +64,44 @@ static struct {
 	unsigned unlistened;
 } fake;
 
-FAKE struct toe_flow_block *fake_block(uint32_t flow)
-{
-	return toe_arena_flow(fake.arena, flow);
-}
+struct toe_flow_block *fake_block(uint32_t flow);
 
-/* toed */
+/* toed, from now on with $TOE_SOCKET leading to it (fake_toed.c), and toe_init. */
+void fake_open(void);
+void fake_close(void);
 
-FAKE void fake_reply(int fd, struct toe_adm_ans *ans, const int *fds, unsigned n)
-{
-	struct iovec iov = { ans, sizeof(*ans) };
-	char ctl[CMSG_SPACE(4 * sizeof(int))] __attribute__((aligned(8))) = { 0 };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+/* The firmware: take all commands (how many?), or a thread that does. */
+unsigned fake_step(void);
+void fake_start(void);
+void fake_stop(void);
 
-	if (n) {
-		m.msg_control = ctl;
-		m.msg_controllen = CMSG_SPACE(n * sizeof(int));
-		CMSG_FIRSTHDR(&m)->cmsg_level = SOL_SOCKET;
-		CMSG_FIRSTHDR(&m)->cmsg_type = SCM_RIGHTS;
-		CMSG_FIRSTHDR(&m)->cmsg_len = CMSG_LEN(n * sizeof(int));
-		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), fds, n * sizeof(int));
-	}
-	sendmsg(fd, &m, MSG_NOSIGNAL);
-}
-
-FAKE void fake_context(struct toe_adm_ans *ans)
-{
-	uint64_t used = toe_load(&fake.hdr->ctxs);
-
-	ans->ctx = (uint32_t)__builtin_ctzll(~used);
-	fake.ctx_evfd[ans->ctx] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	__atomic_fetch_or(&fake.hdr->ctxs, 1ull << ans->ctx, __ATOMIC_SEQ_CST);
-}
-
-FAKE void fake_answer(unsigned i, const struct toe_adm_req *q)
-{
-	int fds[2] = { fake.arena_fd, fake.fpc_evfd };
-	struct toe_adm_ans ans = { 0 };
-	unsigned n = 0;
-
-	switch (q->type) {
-	case TOE_ADM_REQ_ATTACH:
-		ans.proc = q->app == TOE_ADM_NEW ? 0 : q->proc;
-		ans.nfpcs = 1;
-		ans.token = 77;
-		ans.arena_size = toe_arena_size(FAKE_BIG_SLOTS);
-		ans.error = q->app != TOE_ADM_NEW && q->token != 77 ? EACCES : 0;
-		fake.client_proc[i] = (int)ans.proc;
-		n = 2;
-		break;
-	case TOE_ADM_REQ_CTX:
-		fake_context(&ans);
-		fds[0] = fake.ctx_evfd[ans.ctx];
-		n = 1;
-		break;
-	case TOE_ADM_REQ_CTX_FREE:
-		__atomic_fetch_and(&fake.hdr->ctxs, ~(1ull << q->ctx), __ATOMIC_SEQ_CST);
-		break;
-	case TOE_ADM_REQ_LISTEN:
-		ans.listener = fake.listeners++;
-		break;
-	case TOE_ADM_REQ_UNLISTEN:
-		toe_store(&fake.unlistened, fake.unlistened + 1);
-		break;
-	case TOE_ADM_REQ_CONNECT:
-		usleep(fake.slow_us);
-		ans.error = fake.refuse;
-		ans.flags = toe_load(&fake.kernel) ? TOE_ADM_KERNEL : 0;
-		ans.lport = htons(5555);
-		break;
-	}
-	fake_reply(fake.client[i], &ans, fds, n);
-}
-
-FAKE void fake_client(unsigned i)
-{
-	struct toe_adm_req q;
-	char ctl[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
-	struct iovec iov = { &q, sizeof(q) };
-	struct msghdr m = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl, .msg_controllen = sizeof(ctl)
-	};
-	int fd;
-
-	if (recvmsg(fake.client[i], &m, MSG_DONTWAIT) == sizeof(q)) {
-		if (CMSG_FIRSTHDR(&m)) {
-			memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(fd));
-			close(fd);
-		}
-		pthread_mutex_lock(&fake.lock);
-		fake_answer(i, &q);
-		pthread_mutex_unlock(&fake.lock);
-		return;
-	}
-	close(fake.client[i]);
-	fake.client[i] = -1;
-	if (fake.client_proc[i] >= 0)
-		__atomic_fetch_and(&fake.hdr->procs, ~(1ull << fake.client_proc[i]),
-				   __ATOMIC_SEQ_CST);
-}
-
-FAKE void *fake_toed(void *arg)
-{
-	while (!toe_load(&fake.stop)) {
-		struct pollfd p[1 + FAKE_CLIENTS] = { { .fd = fake.listen_fd, .events = POLLIN } };
-
-		for (unsigned i = 0; i < fake.nclients; i++)
-			p[1 + i] = (struct pollfd){ .fd = fake.client[i], .events = POLLIN };
-		if (poll(p, 1 + fake.nclients, 20) <= 0)
-			continue;
-		for (unsigned i = 0; i < fake.nclients; i++)
-			if (p[1 + i].revents)
-				fake_client(i);
-		if (p[0].revents && fake.nclients < FAKE_CLIENTS) {
-			fake.client_proc[fake.nclients] = -1;
-			fake.client[fake.nclients] = accept(fake.listen_fd, NULL, NULL);
-			fake.nclients++;
-		}
-	}
-	return NULL;
-}
-
-/* The firmware */
-
-FAKE void fake_push(unsigned ctx, struct toe_cmd cmd)
-{
-	struct toe_ctx *c = toe_arena_ctx(fake.arena, ctx);
-	struct toe_hw_ring *hw = &c->fpc[0].hw;
-	uint32_t head = toe_load(&hw->db.head);
-	uint64_t one = 1;
-
-	hw->cmd[head & (TOE_HW_RING - 1)] = cmd;
-	toe_store_release(&hw->db.head, head + 1);
-	toe_fence_full();
-	if (toe_load(&c->sleep.sleeping) && write(fake.ctx_evfd[ctx], &one, sizeof(one)) > 0)
-		fake.wakes++;
-}
-
-FAKE void fake_notify(uint32_t flow, uint8_t type, bool again)
-{
-	struct toe_flow_block *b = fake_block(flow);
-	uint32_t seq = toe_load(&b->dev.notify_seq);
-
-	toe_fence_full();
-	if (!fake.flow[flow].accepted || (!again && seq != toe_load(&b->app.seen_seq)))
-		return;
-	toe_store(&b->dev.notify_seq, seq + 1);
-	fake_push(fake.flow[flow].ctx,
-		  (struct toe_cmd){ .type = type, .gen = b->dev.gen, .flow = flow });
-}
-
-FAKE void fake_flags(uint32_t flow, uint8_t set)
-{
-	struct toe_flow_block *b = fake_block(flow);
-
-	toe_store_release(&b->dev.flags, (uint8_t)(toe_load(&b->dev.flags) | set));
-}
-
-FAKE uint32_t fake_birth(uint8_t flags)
-{
-	uint32_t flow = 0;
-	struct toe_flow_block *b;
-
-	while (flow < FAKE_FLOWS && fake.flow[flow].live)
-		flow++;
-	if (flow == FAKE_FLOWS)
-		abort();
-	fake.flow[flow] = (struct fake_flow){ .live = true };
-	b = fake_block(flow);
-	toe_store(&b->dev.rx_end, 0);
-	toe_store(&b->dev.rx_urg, 0);
-	toe_store(&b->dev.tx_una, 0);
-	toe_store(&b->dev.error, 0);
-	toe_store(&b->dev.state,
-		  flags & TOE_FLOW_ESTABLISHED ? TOE_TCP_ESTABLISHED : TOE_TCP_SYN_SENT);
-	toe_store(&b->dev.flags, flags);
-	memset(b->con.laddr + 10, 0xff, 2);
-	memset(b->con.raddr + 10, 0xff, 2);
-	memcpy(b->con.laddr + 12, "\300\0\2\1", 4);
-	memcpy(b->con.raddr + 12, "\300\0\2\2", 4);
-	b->con.lport = htons(80);
-	b->con.rport = htons((uint16_t)(FAKE_PORT + flow)); /* tells flows apart */
-	b->dev.rx_limit = b->dev.tx_limit = TOE_BUF_DEFAULT;
-	b->dev.rx_ring = b->dev.tx_ring = 0;
-	toe_store_release(&b->dev.gen, (uint16_t)(b->dev.gen + 1));
-	return flow;
-}
-
-FAKE void fake_connect(unsigned ctx, const struct toe_cmd *c)
-{
-	struct toe_cmd a = { .type = TOE_HW_FLOW_ASSIGNED,
-			     .pos = c->pos,
-			     .flags = (uint8_t)fake.assign_error };
-
-	if (!fake.assign_error) {
-		a.flow = fake_birth(0);
-		a.gen = fake_block(a.flow)->dev.gen;
-		fake.flow[a.flow].ctx = (uint8_t)ctx;
-		fake.flow[a.flow].accepted = true;
-		fake.flow[a.flow].born = *toe_arena_grant_opts(fake.arena, c->flow);
-	}
-	fake_push(ctx, a);
-}
-
-FAKE bool fake_may_tell(const struct fake_flow *f, const struct toe_flow_block *b)
-{
-	return f->want &&
-	       f->sent - toe_load(&b->dev.tx_una) <= TOE_BUF_DEFAULT - TOE_BUF_DEFAULT / 3;
-}
-
-FAKE void fake_bind(const struct toe_cmd *c, struct toe_flow_block *b, struct fake_flow *f)
-{
-	uint32_t seen = toe_load(&b->app.seen_seq);
-	bool elsewhere = toe_load(&b->dev.notify_seq) != seen;
-
-	toe_store(&f->ctx, (uint8_t)c->pos);
-	f->accepted = true;
-	toe_store(&b->dev.notify_seq, seen);
-	if (elsewhere || b->dev.rx_end != toe_load(&b->app.rx_read) ||
-	    b->dev.flags & (TOE_FLOW_RX_FIN | TOE_FLOW_ERROR))
-		fake_notify(c->flow, TOE_HW_DATA_RECEIVED, true);
-}
-
-FAKE void fake_command(unsigned ctx, const struct toe_cmd *c)
-{
-	struct toe_flow_block *b = fake_block(c->flow);
-	struct fake_flow *f = &fake.flow[c->flow % FAKE_FLOWS];
-
-	toe_store(&fake.count[c->type & 15], fake.count[c->type & 15] + 1);
-	if (c->type == TOE_SW_CONNECT) {
-		fake_connect(ctx, c);
-		return;
-	}
-	if (c->type == TOE_SW_LISTEN || !f->live || c->gen != b->dev.gen)
-		return;
-	switch (c->type) {
-	case TOE_SW_SEND:
-		f->sent = c->pos > f->sent ? c->pos : f->sent;
-		f->send_flags = c->flags;
-		f->want |= c->flags & TOE_SEND_WANT_SPACE;
-		if (!toe_load(&fake.keep))
-			toe_store_release(&b->dev.tx_una, f->sent);
-		if (fake_may_tell(f, b)) {
-			f->want = false;
-			fake_notify(c->flow, TOE_HW_SEND_COMPLETE, false);
-		}
-		break;
-	case TOE_SW_RECV:
-		f->told = c->pos;
-		break;
-	case TOE_SW_BIND:
-		fake_bind(c, b, f);
-		break;
-	case TOE_SW_SHUTDOWN:
-		f->shut = true;
-		f->sent = c->pos;
-		fake_flags(c->flow, TOE_FLOW_TX_SHUT);
-		break;
-	case TOE_SW_OPTION:
-		f->option[c->flags % 32] = c->pos;
-		break;
-	case TOE_SW_INFO: {
-		struct toe_flow_info *i = &toe_arena_ctx(fake.arena, ctx)->info;
-
-		*i = (struct toe_flow_info){ .state = TOE_TCP_ESTABLISHED,
-					     .snd_mss = 1448,
-					     .srtt_us = 100 + c->flow };
-		toe_store_release(&i->token, (uint32_t)c->pos);
-		break;
-	}
-	case TOE_SW_ABORT:
-		f->aborted = true;
-		toe_store(&f->live, false);
-		break;
-	case TOE_SW_CLOSE:
-		f->closed = true;
-		toe_store(&f->live, false);
-		break;
-	}
-}
-
-/* Take all commands. Returns how many. */
-FAKE unsigned fake_step_locked(void)
-{
-	uint64_t ctxs = toe_load(&fake.hdr->ctxs);
-	unsigned n = 0;
-
-	for (; ctxs && !toe_load(&fake.stuck); ctxs &= ctxs - 1) {
-		unsigned ctx = (unsigned)__builtin_ctzll(ctxs);
-		struct toe_sw_ring *sw = &toe_arena_ctx(fake.arena, ctx)->fpc[0].sw;
-		uint32_t head = toe_load_acquire(&sw->db.head), tail = toe_load(&sw->db.tail);
-
-		for (; tail != head; tail++, n++) {
-			struct toe_cmd c = sw->cmd[tail & (TOE_SW_RING - 1)];
-
-			fake_command(ctx, &c);
-		}
-		toe_store_release(&sw->db.tail, tail);
-	}
-	return n;
-}
-
-FAKE unsigned fake_step(void)
-{
-	unsigned n;
-
-	pthread_mutex_lock(&fake.lock);
-	n = fake_step_locked();
-	pthread_mutex_unlock(&fake.lock);
-	return n;
-}
-
-FAKE void *fake_fpc(void *arg)
-{
-	struct pollfd p = { .fd = fake.fpc_evfd, .events = POLLIN };
-	uint64_t junk;
-
-	while (toe_load(&fake.running)) {
-		if (fake_step())
-			continue;
-		toe_store(&fake.hdr->fpc[0].sleeping, 1);
-		toe_fence_full();
-		/* The time limit is for the end of the test only. */
-		if (!fake_step() && poll(&p, 1, 500) > 0 &&
-		    read(fake.fpc_evfd, &junk, sizeof(junk)) < 0)
-			break;
-		toe_store(&fake.hdr->fpc[0].sleeping, 0);
-	}
-	return NULL;
-}
-
-FAKE void fake_start(void)
-{
-	fake.running = true;
-	pthread_create(&fake.fpc, NULL, fake_fpc, NULL);
-}
-
-FAKE void fake_stop(void)
-{
-	toe_store(&fake.running, false);
-	pthread_join(fake.fpc, NULL);
-}
-
-/* The other end of a connection */
-
-FAKE void fake_peer_send(uint32_t flow, const void *data, uint32_t n)
-{
-	struct toe_flow_block *b = fake_block(flow);
-	uint64_t off;
-
-	pthread_mutex_lock(&fake.lock);
-	for (uint32_t i = 0; i < n; i++) {
-		toe_ring_piece(b->dev.rx_ring, flow, toe_arena_rx_off(flow), b->dev.rx_end + i, 1,
-			       &off);
-		fake.arena[off] = ((const uint8_t *)data)[i];
-	}
-	toe_store_release(&b->dev.rx_end, b->dev.rx_end + n);
-	fake_notify(flow, TOE_HW_DATA_RECEIVED, false);
-	pthread_mutex_unlock(&fake.lock);
-}
-
-FAKE void fake_peer_event(uint32_t flow, uint8_t flags, int error)
-{
-	pthread_mutex_lock(&fake.lock);
-	if (error)
-		toe_store(&fake_block(flow)->dev.error, (uint32_t)error);
-	fake_flags(flow, flags);
-	fake_notify(flow, error ? TOE_HW_RESET : TOE_HW_CLOSE, false);
-	pthread_mutex_unlock(&fake.lock);
-}
-
-FAKE void fake_peer_fin(uint32_t flow)
-{
-	fake_peer_event(flow, TOE_FLOW_RX_FIN, 0);
-}
-
-FAKE void fake_peer_rst(uint32_t flow, int error)
-{
-	fake_peer_event(flow, TOE_FLOW_ERROR | TOE_FLOW_TX_SHUT, error);
-}
-
-/* Everything written so far is acknowledged (with fake.keep). */
-FAKE void fake_ack(uint32_t flow)
-{
-	struct toe_flow_block *b = fake_block(flow);
-
-	pthread_mutex_lock(&fake.lock);
-	fake_step_locked();
-	toe_store_release(&b->dev.tx_una, fake.flow[flow].sent);
-	if (fake_may_tell(&fake.flow[flow], b)) {
-		fake.flow[flow].want = false;
-		fake_notify(flow, TOE_HW_SEND_COMPLETE, false);
-	}
-	pthread_mutex_unlock(&fake.lock);
-}
-
-/* How far the model has heard of sending. */
-FAKE uint64_t fake_sent_end(uint32_t flow)
-{
-	uint64_t end;
-
-	pthread_mutex_lock(&fake.lock);
-	end = fake.flow[flow].sent;
-	pthread_mutex_unlock(&fake.lock);
-	return end;
-}
-
-/* Connections that the application has not let go. */
-FAKE unsigned fake_live(void)
-{
-	unsigned n = 0;
-
-	for (uint32_t i = 0; i < FAKE_FLOWS; i++)
-		n += toe_load(&fake.flow[i].live);
-	return n;
-}
-
-/* What the application sent from position `pos` on. */
-FAKE void fake_sent(uint32_t flow, uint64_t pos, void *to, uint32_t n)
-{
-	struct toe_flow_block *b = fake_block(flow);
-	uint64_t off;
-
-	for (uint32_t i = 0; i < n; i++) {
-		toe_ring_piece(b->dev.tx_ring, flow, toe_arena_tx_off(flow), pos + i, 1, &off);
-		((uint8_t *)to)[i] = fake.arena[off];
-	}
-}
+/* What the firmware says; under fake.lock. `again`: also if an earlier notification is not seen yet. */
+void fake_push(unsigned ctx, struct toe_cmd cmd);
+void fake_notify(uint32_t flow, uint8_t type, bool again);
+void fake_flags(uint32_t flow, uint8_t set);
 
 /* A connection for listener 0's queue, hinted to context `ctx` (0xff: nobody); tells it. */
-FAKE uint32_t fake_incoming(unsigned ctx)
-{
-	struct toe_listener *l = toe_arena_listener(fake.arena, 0);
-	uint32_t flow, head;
-
-	pthread_mutex_lock(&fake.lock);
-	flow = fake_birth(TOE_FLOW_ESTABLISHED);
-	fake.flow[flow].born = l->opts;
-	head = toe_load(&l->fpc[0].db.head);
-	toe_store(&l->fpc[0].entry[head & (TOE_ACCEPT_RING - 1)],
-		  toe_accept_entry(flow, fake_block(flow)->dev.gen, ctx));
-	toe_store_release(&l->fpc[0].db.head, head + 1);
-	if (ctx < TOE_MAX_CTXS)
-		fake_push(ctx, (struct toe_cmd){ .type = TOE_HW_LISTEN_ESTABLISHED,
-						 .flow = 0,
-						 .pos = TOE_HINT_YOURS });
-	pthread_mutex_unlock(&fake.lock);
-	return flow;
-}
-
-/* Everything up; $TOE_SOCKET leads to it. */
-FAKE void fake_open(void)
-{
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-
-	pthread_mutex_init(&fake.lock, NULL);
-	snprintf(fake.path, sizeof(fake.path), "/tmp/fake-toed.%d", getpid());
-	strcpy(sa.sun_path, fake.path);
-	unlink(fake.path);
-	fake.arena_fd = memfd_create("arena", MFD_CLOEXEC);
-	if (ftruncate(fake.arena_fd, (off_t)toe_arena_size(FAKE_BIG_SLOTS)))
-		abort();
-	fake.arena = mmap(NULL, toe_arena_size(FAKE_BIG_SLOTS), PROT_READ | PROT_WRITE,
-			  MAP_SHARED | MAP_NORESERVE, fake.arena_fd, 0);
-	fake.hdr = (struct toe_arena_hdr *)fake.arena;
-	fake.hdr->magic = TOE_ARENA_MAGIC;
-	fake.hdr->version = TOE_ABI_VERSION;
-	fake.hdr->nfpcs = 1;
-	fake.hdr->procs = 1;
-	fake.fpc_evfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	fake.listen_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (bind(fake.listen_fd, (struct sockaddr *)&sa, sizeof(sa)) || listen(fake.listen_fd, 8))
-		abort();
-	pthread_create(&fake.toed, NULL, fake_toed, NULL);
-	setenv("TOE_SOCKET", fake.path, 1);
-	if (toe_init(NULL))
-		abort();
-}
-
+uint32_t fake_incoming(unsigned ctx);
 /* A listening socket (listener 0): the kernel half on an ephemeral loopback port. */
-FAKE int fake_listener(void)
-{
-	struct sockaddr_in sa = { .sin_family = AF_INET,
-				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int fd = toe_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-
-	pthread_mutex_lock(&fake.lock);
-	fake.listeners = 0;
-	pthread_mutex_unlock(&fake.lock);
-	if (toe_bind(fd, (struct sockaddr *)&sa, sizeof(sa)) || toe_listen(fd, 64))
-		abort();
-	return fd;
-}
-
+int fake_listener(void);
 /*
  * A connected pair: the descriptor, *flow the other end. Non-blocking if asked. The listener is
  * kept.
  */
-FAKE int fake_listening = -1; /* fake_pair's listener */
+int fake_pair(uint32_t *flow, int flags);
+extern int fake_listening; /* fake_pair's listener */
 
-FAKE int fake_pair(uint32_t *flow, int flags)
-{
-	int fd;
-
-	if (fake_listening < 0)
-		fake_listening = fake_listener();
-	*flow = fake_incoming(0xff);
-	fd = toe_accept4(fake_listening, NULL, NULL, flags);
-	if (fd < 0)
-		abort();
-	if (!toe_load(&fake.running))
-		fake_step();
-	return fd;
-}
-
-FAKE void fake_close(void)
-{
-	toe_store(&fake.stop, true);
-	pthread_join(fake.toed, NULL);
-	unlink(fake.path);
-}
+/* The other end of a connection. */
+void fake_peer_send(uint32_t flow, const void *data, uint32_t n);
+void fake_peer_fin(uint32_t flow);
+void fake_peer_rst(uint32_t flow, int error);
+/* Everything written so far is acknowledged (with fake.keep). */
+void fake_ack(uint32_t flow);
+/* How far the model has heard of sending; what the application sent from position `pos` on. */
+uint64_t fake_sent_end(uint32_t flow);
+void fake_sent(uint32_t flow, uint64_t pos, void *to, uint32_t n);
+/* Connections that the application has not let go. */
+unsigned fake_live(void);
 
 /* As UNIT_MAIN, around it the fake. */
 #define FAKE_MAIN(suite, ...) \

@@ -8,19 +8,19 @@
 
 #include "fake_toe.h"
 
-FAKE int err(int r)
+static inline int err(int r)
 {
 	return r < 0 ? errno : 0;
 }
 
-FAKE struct sockaddr_in addr_of(const char *ip, int port)
+static inline struct sockaddr_in addr_of(const char *ip, int port)
 {
 	return (struct sockaddr_in){ .sin_family = AF_INET,
 				     .sin_port = htons((uint16_t)port),
 				     .sin_addr.s_addr = inet_addr(ip) };
 }
 
-FAKE int do_connect(int fd, const char *ip, int port)
+static inline int do_connect(int fd, const char *ip, int port)
 {
 	struct sockaddr_in sa = addr_of(ip, port);
 	char single = __libc_single_threaded;
@@ -35,7 +35,7 @@ FAKE int do_connect(int fd, const char *ip, int port)
 }
 
 /* The flow that was assigned last. */
-FAKE uint32_t newest(void)
+static inline uint32_t newest(void)
 {
 	uint32_t best = 0;
 
@@ -48,18 +48,18 @@ FAKE uint32_t newest(void)
 }
 
 /* Bytes that tell their place in a stream. */
-FAKE uint8_t pattern(uint64_t pos)
+static inline uint8_t pattern(uint64_t pos)
 {
 	return (uint8_t)(pos * 31 + pos / 251);
 }
 
-FAKE void fill(uint8_t *p, uint64_t pos, uint32_t n)
+static inline void fill(uint8_t *p, uint64_t pos, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++)
 		p[i] = pattern(pos + i);
 }
 
-FAKE bool is_pattern(const uint8_t *p, uint64_t pos, uint32_t n)
+static inline bool is_pattern(const uint8_t *p, uint64_t pos, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++)
 		if (p[i] != pattern(pos + i))
@@ -67,9 +67,9 @@ FAKE bool is_pattern(const uint8_t *p, uint64_t pos, uint32_t n)
 	return true;
 }
 
-FAKE volatile int sigpipes;
+static __attribute__((unused)) volatile int sigpipes;
 
-FAKE void on_sigpipe(int sig)
+static inline void on_sigpipe(int sig)
 {
 	sigpipes++;
 }

@@ -218,17 +218,6 @@ static void *taker(void *arg)
 	}
 }
 
-static unsigned live_flows(void)
-{
-	unsigned n = 0;
-
-	pthread_mutex_lock(&fake.lock);
-	for (unsigned i = 0; i < FAKE_FLOWS; i++)
-		n += fake.flow[i].live;
-	pthread_mutex_unlock(&fake.lock);
-	return n;
-}
-
 /*
  * Blocking accept in several threads: every connection goes to exactly one, none is left, nobody
  * hangs.
@@ -246,7 +235,7 @@ static void accept__threads(void)
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		uint64_t waiters;
 
-		while (live_flows() > FAKE_FLOWS - 8)
+		while (fake_live() > FAKE_FLOWS - 8)
 			usleep(50);
 		waiters = toe_load(&l->waiters);
 		/* Spread as the firmware does: the next of those that wait. */
