@@ -204,6 +204,7 @@ static void watch_begin(struct tm_ep *ep, struct tm_watch *w)
 	uint32_t mask, owner = toe_load(&ep->owner);
 	uint64_t waiters = 0;
 	struct tm_ctx *c = NULL;
+	bool news;
 	int err;
 
 	if (tm_kind(s) == TM_LISTEN)
@@ -214,12 +215,13 @@ static void watch_begin(struct tm_ep *ep, struct tm_watch *w)
 		tm_bind(c, s, owner);
 	mask = tm_poll(s, owner);
 	tm_spin_lock(&ep->lock);
-	if (mask & tm_interest(w->events) && !w->ready_next) {
+	news = mask & tm_interest(w->events);
+	if (news && !w->ready_next) {
 		tm_ready_add(ep, w);
 		waiters = toe_load(&ep->waiters);
 	}
 	tm_spin_unlock(&ep->lock);
-	if (mask & tm_interest(w->events) && ep->sock->watch.ep)
+	if (news && ep->sock->watch.ep)
 		tm_ep_event(ep->sock, EPOLLIN | EPOLLRDNORM, c);
 	if (c && toe_load(&w->events) & EPOLLOUT && !(mask & EPOLLOUT))
 		tm_ask_space(c, s);

@@ -117,7 +117,7 @@ int tm_unlisten(struct tm_sock *s)
 
 	toe_store_release(&tm_listeners[s->listener], NULL);
 	for (unsigned i = 0; i < TOE_MAX_CTXS; i++)
-		if (tm_ctxs[i].used)
+		if (toe_load(&tm_ctxs[i].used))
 			__atomic_fetch_and(&l->waiters, ~(1ull << i), __ATOMIC_ACQ_REL);
 	if (__atomic_and_fetch(&l->holders, ~tm_proc.bit, __ATOMIC_ACQ_REL))
 		return 0;

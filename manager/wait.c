@@ -47,23 +47,27 @@ static int spin(struct tm_ctx *c, bool (*cond)(void *), void *arg, int kfd, uint
 static void wait_for_too(struct tm_ctx *c, int kfd)
 {
 	struct epoll_event ev = { .events = EPOLLIN, .data.fd = kfd };
+	int before = toe_load(&c->kfd);
 
-	if (tm_likely(c->kfd == kfd))
+	if (tm_likely(before == kfd))
 		return;
-	if (c->kfd >= 0)
-		epoll_ctl(c->cfd, EPOLL_CTL_DEL, c->kfd, NULL);
+	/* First: who closes it meanwhile must see that it is waited for. */
+	toe_store(&c->kfd, kfd);
+	if (before >= 0)
+		epoll_ctl(c->cfd, EPOLL_CTL_DEL, before, NULL);
 	if (kfd >= 0)
 		epoll_ctl(c->cfd, EPOLL_CTL_ADD, kfd, &ev);
-	c->kfd = kfd;
 }
 
 void tm_ctx_forget_fd(int fd)
 {
 	for (unsigned i = 0; i < TOE_MAX_CTXS; i++) {
-		if (!tm_ctxs[i].used || tm_ctxs[i].kfd != fd)
+		struct tm_ctx *c = &tm_ctxs[i];
+
+		if (!toe_load_acquire(&c->used) || toe_load(&c->kfd) != fd)
 			continue;
-		epoll_ctl(tm_ctxs[i].cfd, EPOLL_CTL_DEL, fd, NULL);
-		tm_ctxs[i].kfd = -1;
+		epoll_ctl(c->cfd, EPOLL_CTL_DEL, fd, NULL);
+		toe_store(&c->kfd, -1);
 	}
 }
 

@@ -63,7 +63,7 @@ static void fake_answer(unsigned i, const struct toe_adm_req *q)
 		toe_store(&fake.unlistened, fake.unlistened + 1);
 		break;
 	case TOE_ADM_REQ_CONNECT:
-		usleep(fake.slow_us);
+		usleep(toe_load(&fake.slow_us));
 		ans.error = fake.refuse;
 		ans.flags = toe_load(&fake.kernel) ? TOE_ADM_KERNEL : 0;
 		ans.lport = htons(5555);

@@ -531,7 +531,7 @@ static void connect__by_two_threads(void)
 	pthread_t t[2];
 	void *r;
 
-	fake.slow_us = 20000; /* both have asked what the socket is by then */
+	toe_store(&fake.slow_us, 20000); /* both have asked what the socket is by then */
 	fake_start();
 	for (int i = 0; i < 3; i++) {
 		l.fd = toe_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
@@ -549,7 +549,7 @@ static void connect__by_two_threads(void)
 		usleep(1000);
 	CU_ASSERT_EQUAL(fake_live(), 0);
 	fake_stop();
-	fake.slow_us = 0;
+	toe_store(&fake.slow_us, 0);
 	CU_ASSERT_EQUAL(toe_load(&fake.count[TOE_SW_CONNECT]) - before, 3);
 }
 
@@ -570,14 +570,14 @@ static void connect__closed_meanwhile(void)
 	struct left l = { .fd = toe_socket(AF_INET, SOCK_STREAM, 0) };
 	pthread_t t;
 
-	fake.slow_us = 20000;
+	toe_store(&fake.slow_us, 20000);
 	fake_start();
 	pthread_barrier_init(&l.step, NULL, 2);
 	pthread_create(&t, NULL, closes, &l);
 	CU_ASSERT_EQUAL((intptr_t)one_of_two(&l), EBADF);
 	pthread_join(t, NULL);
 	fake_stop();
-	fake.slow_us = 0;
+	toe_store(&fake.slow_us, 0);
 	CU_ASSERT_EQUAL(toe_load(&fake.count[TOE_SW_CONNECT]), before);
 }
 
