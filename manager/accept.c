@@ -193,8 +193,10 @@ static int do_accept(struct tm_sock *s, int fd, struct sockaddr *addr, socklen_t
 	if (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC))
 		return -EINVAL;
 	c = tm_ctx_get(&err);
-	if (!c)
-		return (int)tm_sys(accept4(fd, addr, len, flags));
+	if (!c) {
+		r = (int)tm_sys(accept4(fd, addr, len, flags));
+		return r == -EAGAIN && !tm_has(s, TM_S_NONBLOCK) ? err : r;
+	}
 	for (;;) {
 		tm_ctx_poll(c);
 		r = accept_toe(c, s, flags);

@@ -222,7 +222,7 @@ static int attach_to(const char *path)
 				   .version = TOE_ABI_VERSION,
 				   .app = TOE_ADM_NEW };
 	struct toe_adm_ans ans;
-	int fds[MAX_FDS], err, adm;
+	int fds[MAX_FDS], err, adm, placeholder;
 	unsigned nfds;
 
 	if (strlen(path) >= sizeof(tm_proc.path))
@@ -230,6 +230,12 @@ static int attach_to(const char *path)
 	adm = adm_connect(path);
 	if (adm < 0)
 		return adm;
+	/* A UNIX socket: fstat says socket, poll says nothing alarming, and no data can pass. */
+	placeholder = (int)tm_sys(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+	if (placeholder < 0) {
+		close(adm);
+		return placeholder;
+	}
 	err = adm_roundtrip(adm, &req, -1, &ans, fds, &nfds);
 	if (!err)
 		err = -ans.error;
@@ -237,11 +243,11 @@ static int attach_to(const char *path)
 		err = take_arena(&ans, fds, nfds);
 	if (err) {
 		close_all(fds, nfds);
+		close(placeholder);
 		close(adm);
 		return err;
 	}
-	/* A UNIX socket: fstat says socket, poll says nothing alarming, and no data can pass. */
-	tm_proc.placeholder = tm_fd_high(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+	tm_proc.placeholder = tm_fd_high(placeholder);
 	tm_proc.adm = adm;
 	strcpy(tm_proc.path, path);
 	return 0;

@@ -48,11 +48,17 @@ static void disown(struct tm_ctx *c)
 	}
 }
 
+static void give_back(uint32_t id)
+{
+	struct toe_adm_req req = { .type = TOE_ADM_REQ_CTX_FREE, .ctx = id };
+	struct toe_adm_ans ans;
+
+	tm_adm_call(&req, &ans, -1, NULL);
+}
+
 static void ctx_end(void *arg)
 {
 	struct tm_ctx *c = arg;
-	struct toe_adm_req req = { .type = TOE_ADM_REQ_CTX_FREE, .ctx = c->id };
-	struct toe_adm_ans ans;
 
 	tm_ctx_drain(c);
 	tm_big_lock();
@@ -61,7 +67,7 @@ static void ctx_end(void *arg)
 	close(c->cfd);
 	tm_big_unlock();
 	tm_self = NULL;
-	tm_adm_call(&req, &ans, -1, NULL);
+	give_back(c->id);
 }
 
 void tm_ctx_init(void)
@@ -93,13 +99,14 @@ void tm_ctx_drop_all(void)
 static int sleep_fd(int evfd)
 {
 	struct epoll_event ev = { .events = EPOLLIN | EPOLLET, .data.fd = evfd };
-	int fd = tm_fd_high(epoll_create1(EPOLL_CLOEXEC));
+	int fd = tm_fd_high((int)tm_sys(epoll_create1(EPOLL_CLOEXEC)));
 
-	if (fd >= 0)
-		epoll_ctl(fd, EPOLL_CTL_ADD, evfd, &ev);
+	if (fd < 0)
+		return fd;
+	epoll_ctl(fd, EPOLL_CTL_ADD, evfd, &ev);
 	/* Only its hang-up: answers are for whoever asked. */
 	ev = (struct epoll_event){ .data.fd = tm_proc.adm };
-	if (fd >= 0 && !toe_load(&tm_proc.lost))
+	if (!toe_load(&tm_proc.lost))
 		epoll_ctl(fd, EPOLL_CTL_ADD, tm_proc.adm, &ev);
 	return fd;
 }
@@ -119,6 +126,17 @@ static void keep_number(struct tm_ctx *c, int evfd)
 	}
 }
 
+/* What the thread wakes by and sleeps in. 0 or -errno. */
+static int take_descriptors(struct tm_ctx *c, int evfd)
+{
+	if (evfd < 0) /* there was no number left to receive it by */
+		return -EMFILE;
+	keep_number(c, evfd);
+	c->kfd = -1;
+	c->cfd = sleep_fd(c->evfd);
+	return c->cfd < 0 ? c->cfd : 0;
+}
+
 struct tm_ctx *tm_ctx_make(int *err)
 {
 	struct toe_adm_req req = { .type = TOE_ADM_REQ_CTX };
@@ -129,18 +147,20 @@ struct tm_ctx *tm_ctx_make(int *err)
 	*err = tm_attached() ? tm_adm_call(&req, &ans, -1, &evfd) : -ENOTCONN;
 	if (*err)
 		return NULL;
-	if (ans.ctx >= TOE_MAX_CTXS || evfd < 0) {
+	if (ans.ctx >= TOE_MAX_CTXS) {
 		*err = -EPROTO;
 		return NULL;
 	}
 	c = &tm_ctxs[ans.ctx];
-	keep_number(c, evfd);
+	*err = take_descriptors(c, evfd);
+	if (*err) {
+		give_back(ans.ctx);
+		return NULL;
+	}
 	c->sh = toe_arena_ctx(tm_proc.arena, ans.ctx);
 	c->id = ans.ctx;
 	c->nfpcs = tm_proc.nfpcs;
 	c->defer = c->dirty = 0;
-	c->kfd = -1;
-	c->cfd = sleep_fd(c->evfd);
 	for (unsigned i = 0; i < c->nfpcs; i++) {
 		struct tm_ring *r = &c->r[i];
 

@@ -27,8 +27,13 @@ static void fake_context(struct toe_adm_ans *ans)
 {
 	uint64_t used = toe_load(&fake.hdr->ctxs);
 
+	if (!~used) {
+		ans->error = EUSERS;
+		return;
+	}
 	ans->ctx = (uint32_t)__builtin_ctzll(~used);
-	fake.ctx_evfd[ans->ctx] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (!fake.ctx_evfd[ans->ctx])
+		fake.ctx_evfd[ans->ctx] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	__atomic_fetch_or(&fake.hdr->ctxs, 1ull << ans->ctx, __ATOMIC_SEQ_CST);
 }
 
@@ -51,7 +56,7 @@ static void fake_answer(unsigned i, const struct toe_adm_req *q)
 	case TOE_ADM_REQ_CTX:
 		fake_context(&ans);
 		fds[0] = fake.ctx_evfd[ans.ctx];
-		n = 1;
+		n = !ans.error;
 		break;
 	case TOE_ADM_REQ_CTX_FREE:
 		__atomic_fetch_and(&fake.hdr->ctxs, ~(1ull << q->ctx), __ATOMIC_SEQ_CST);

@@ -284,6 +284,82 @@ static void context__ends_with_its_thread(void)
 	fake_stop();
 }
 
+static void *look(void *arg)
+{
+	char b;
+
+	return toe_recv(*(int *)arg, &b, 1, MSG_DONTWAIT) < 0 ? (void *)(intptr_t)errno : NULL;
+}
+
+static int looked(int fd)
+{
+	pthread_t t;
+	void *r;
+
+	pthread_create(&t, NULL, look, &fd);
+	pthread_join(t, &r);
+	return (int)(intptr_t)r;
+}
+
+/* A thread that finds no descriptors for its context says so, and the context is not lost. */
+static void context__without_descriptors(void)
+{
+	uint64_t ctxs = toe_load(&fake.hdr->ctxs);
+	unsigned next = (unsigned)__builtin_ctzll(~ctxs), n = 0;
+	struct rlimit was, few;
+	int taken[256];
+	uint32_t flow;
+	int fd = fake_pair(&flow, 0);
+
+	fake_start();
+	getrlimit(RLIMIT_NOFILE, &was);
+	few = was;
+	few.rlim_cur = 256;
+	while (fake.ctx_evfd[next]) /* never used: its number is not known here */
+		next++;
+	fake.ctx_evfd[next] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	toe_store(&fake.hdr->ctxs, (1ull << next) - 1);
+	setrlimit(RLIMIT_NOFILE, &few);
+	while (n < 256 && (taken[n] = dup(fake.fpc_evfd)) >= 0)
+		n++;
+	CU_ASSERT_EQUAL(looked(fd), EMFILE); /* none for its eventfd */
+	close(taken[--n]);
+	CU_ASSERT_EQUAL(looked(fd), EMFILE); /* none for what it sleeps in */
+	close(taken[--n]);
+	CU_ASSERT_EQUAL(looked(fd), EAGAIN);
+	CU_ASSERT_EQUAL(toe_load(&fake.hdr->ctxs), (1ull << next) - 1);
+	toe_store(&fake.hdr->ctxs, ctxs);
+	setrlimit(RLIMIT_NOFILE, &was);
+	while (n)
+		close(taken[--n]);
+	toe_close(fd);
+	fake_stop();
+}
+
+static void *accepts(void *arg)
+{
+	return toe_accept(*(int *)arg, NULL, NULL) < 0 ? (void *)(intptr_t)errno : NULL;
+}
+
+/* With one thread more than there are contexts: a listener that may be waited for does not say EAGAIN. */
+static void context__none_left(void)
+{
+	uint64_t ctxs = toe_load(&fake.hdr->ctxs);
+	int fd = toe_socket(AF_INET, SOCK_STREAM, 0);
+	pthread_t t;
+	void *r;
+
+	fake_start();
+	CU_ASSERT_EQUAL(toe_listen(fd, 1), 0);
+	toe_store(&fake.hdr->ctxs, ~0ull);
+	pthread_create(&t, NULL, accepts, &fd);
+	pthread_join(t, &r);
+	CU_ASSERT_EQUAL((intptr_t)r, EUSERS);
+	toe_store(&fake.hdr->ctxs, ctxs);
+	toe_close(fd);
+	fake_stop();
+}
+
 struct left {
 	int fd;
 	pthread_barrier_t step;
@@ -637,7 +713,7 @@ static void connect__fails_for_two_threads(void)
 
 FAKE_MAIN("libtoe_wait", T(wait__recv_ping_pong), T(wait__epoll_ping_pong), T(wait__shared_set),
 	  T(wait__socket_changes_threads), T(wait__signals), T(wait__idle_costs_nothing),
-	  T(context__ends_with_its_thread), T(wait__closed_descriptor), T(wait__closed_and_opened),
-	  T(wait__added_while_closed), T(wait__set_added_while_made), T(wait__connected_elsewhere),
-	  T(connect__by_two_threads), T(connect__closed_meanwhile),
-	  T(connect__fails_for_two_threads))
+	  T(context__ends_with_its_thread), T(context__without_descriptors), T(context__none_left),
+	  T(wait__closed_descriptor), T(wait__closed_and_opened), T(wait__added_while_closed),
+	  T(wait__set_added_while_made), T(wait__connected_elsewhere), T(connect__by_two_threads),
+	  T(connect__closed_meanwhile), T(connect__fails_for_two_threads))
