@@ -153,6 +153,17 @@ void ctx_ready(struct toed *t, unsigned app, unsigned ctx)
 	fpc_wake_all(t);
 }
 
+/*
+ * Hints of connections go round among those who wait; one for a thread that was killed would keep its
+ * connection back from all others for a while.
+ */
+static void no_more_hints(struct app *a, unsigned ctx)
+{
+	for (unsigned i = 0; i < TOE_MAX_LISTENERS; i++)
+		__atomic_fetch_and(&toe_arena_listener(a->arena, i)->waiters, ~(1ull << ctx),
+				   __ATOMIC_SEQ_CST);
+}
+
 int ctx_free(struct toed *t, unsigned app, unsigned proc, unsigned ctx)
 {
 	struct app *a = &t->app[app];
@@ -160,6 +171,7 @@ int ctx_free(struct toed *t, unsigned app, unsigned proc, unsigned ctx)
 	if (ctx >= TOE_MAX_CTXS || !a->ctx[ctx].used || a->ctx[ctx].proc != proc)
 		return -EINVAL;
 	__atomic_fetch_and(&header(a)->ctxs, ~(1ull << ctx), __ATOMIC_SEQ_CST);
+	no_more_hints(a, ctx);
 	handover_ctx_gone(t, app, ctx);
 	close(a->ctx[ctx].event_fd);
 	a->ctx[ctx].used = false;
