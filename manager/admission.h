@@ -45,8 +45,8 @@ struct toe_adm_req {
 	uint32_t listener;
 	uint8_t addr[16]; /* CONNECT: remote address (IPv4 as ::ffff:a.b.c.d) */
 	uint8_t laddr[16]; /* CONNECT: bound local address, all zero = any */
+	uint64_t token; /* ATTACH to an existing app: its secret from the first answer */
 	uint16_t port, lport; /* network order; lport 0 = any */
-	uint32_t token; /* ATTACH to an existing app: its secret from the first answer */
 	uint32_t
 	    ifindex; /* CONNECT: the interface to use (scope of a link-local address), 0 = any */
 };
@@ -58,9 +58,10 @@ struct toe_adm_ans {
 	 * ATTACH: the memfd of the arena, then nfpcs eventfds that wake the FPCs, follow as
 	 * SCM_RIGHTS.
 	 */
-	uint32_t app, proc, token;
-	uint32_t nfpcs;
+	uint32_t app, proc;
+	uint64_t token;
 	uint64_t arena_size;
+	uint32_t nfpcs;
 	/* CTX: its eventfd follows as SCM_RIGHTS. */
 	uint32_t ctx;
 	/* LISTEN */

@@ -33,7 +33,8 @@ struct tm_proc {
 	uint8_t *arena;
 	struct toe_arena_hdr *hdr;
 	uint64_t bit; /* this process in sets of holders */
-	uint32_t app, proc, token;
+	uint32_t app, proc;
+	uint64_t token; /* of the app: who has it may join */
 	int adm; /* control connection; open for as long as the process lives */
 	uint32_t lost; /* toed has gone, and with it the firmware */
 	int placeholder; /* what descriptors of TOE connections are duplicates of */

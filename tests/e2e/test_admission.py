@@ -18,7 +18,7 @@ from lib import SERVER, Testbed, alive, build, counter, flows, start_server, tes
 PORT = 7100
 ATTACH, CTX, CTX_FREE, LISTEN, UNLISTEN, CONNECT, STATUS, FLOWS, STATS = range(1, 10)
 NEW = 0xFFFFFFFF
-REQ, ANS = struct.Struct("<6I16s16sHHII"), struct.Struct("<iI3IIQIIII16sHHI")
+REQ, ANS = struct.Struct("<6I16s16sQHHI"), struct.Struct("<iIIIQQIIIII16sHHI4x")
 
 LINE = 64  # a doorbell's head is on one line, its tail on the next
 AT = {}  # the ABI's version, and where things lie in an arena: tests/harness/layout.c
@@ -49,14 +49,14 @@ class Process:
     def req(kind, version=None, app=0, proc=0, token=0, addr=b"", port=0, **kw):
         version = AT["version"] if version is None else version
         return REQ.pack(kind, version, app, proc, kw.get("ctx", 0), kw.get("listener", 0), addr, kw.get("laddr", b""),
-                        socket.htons(port), 0, token, 0)
+                        token, socket.htons(port), 0, 0)
 
     def answer(self):
         data, fds, _, _ = socket.recv_fds(self.s, 256, 16)
         if not data:
             raise ConnectionResetError("toed hung up")
         v = ANS.unpack(data)
-        names = "error flags app proc token nfpcs size ctx listener grant fpc laddr lport pad ifindex".split()
+        names = "error flags app proc token size nfpcs ctx listener grant fpc laddr lport pad ifindex".split()
         return dict(zip(names, v)), fds
 
     def ask(self, kind, fds=(), **kw):
@@ -268,7 +268,7 @@ def noise(bed, rng):
             p.s.send(p.req(rng.randrange(0, 99), app=rng.randrange(99), proc=rng.randrange(99), token=1))
             p.answer()
         elif what == 7:
-            p.s.send(p.req(ATTACH, app=rng.choice([0, 1, 31, 32, 1 << 31]), proc=rng.randrange(99), token=rng.getrandbits(32)))
+            p.s.send(p.req(ATTACH, app=rng.choice([0, 1, 31, 32, 1 << 31]), proc=rng.randrange(99), token=rng.getrandbits(64)))
             p.answer()
         else:
             with bed.server._inside():  # pylint: disable=protected-access

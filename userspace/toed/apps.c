@@ -97,7 +97,7 @@ static int take_slot(struct app *a, uint32_t proc)
 	return -EUSERS;
 }
 
-int app_attach(struct toed *t, unsigned app, uint32_t proc, uint32_t token)
+int app_attach(struct toed *t, unsigned app, uint32_t proc, uint64_t token)
 {
 	struct app *a;
 	int slot;

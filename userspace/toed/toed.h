@@ -111,7 +111,7 @@ enum app_life {
 struct app {
 	enum app_life life;
 	uint64_t until; /* orphaned, lingering: go on at */
-	uint32_t token;
+	uint64_t token; /* who has it may join; too long to be guessed */
 	pid_t pid; /* of the first process */
 	uid_t uid;
 	int arena_fd;
@@ -257,7 +257,7 @@ void admission_fw_done(struct toed *t, uint32_t seq, int error, bool all);
 
 /* apps.c: applications, their processes and contexts. */
 int app_new(struct toed *t, pid_t pid, uid_t uid, uint32_t *seq); /* its index */
-int app_attach(struct toed *t, unsigned app, uint32_t proc, uint32_t token); /* its process slot */
+int app_attach(struct toed *t, unsigned app, uint32_t proc, uint64_t token); /* its process slot */
 void app_ready(struct toed *t, unsigned app);
 int ctx_new(struct toed *t, unsigned app, unsigned proc, uint32_t *seq); /* its index */
 void ctx_ready(struct toed *t, unsigned app, unsigned ctx);
