@@ -12,10 +12,13 @@
 #include "ctx.h"
 #include "toe.h"
 
+/* Under tm_big: several threads may fork. */
 static struct {
 	int adm; /* the child's control connection, or -1 */
 	uint32_t proc; /* its slot */
 } child;
+
+static __thread bool prepared; /* we hold the locks; another thread may attach meanwhile */
 
 static int reserve_slot(void)
 {
@@ -53,13 +56,14 @@ static void prepare(void)
 {
 	int slot;
 
-	child.adm = -1;
-	if (!tm_attached())
+	prepared = tm_attached();
+	if (!prepared)
 		return;
 	if (tm_self)
 		tm_flush(tm_self);
 	tm_big_lock();
 	pthread_mutex_lock(&tm_adm_lock);
+	child.adm = -1;
 	slot = reserve_slot();
 	if (slot < 0)
 		return;
@@ -73,12 +77,12 @@ static void prepare(void)
 
 static void in_parent(void)
 {
-	if (!tm_attached())
+	if (!prepared)
 		return;
-	pthread_mutex_unlock(&tm_adm_lock);
-	tm_big_unlock();
 	if (child.adm >= 0)
 		close(child.adm); /* if fork failed that was the last end: toed releases the slot */
+	pthread_mutex_unlock(&tm_adm_lock);
+	tm_big_unlock();
 }
 
 /* Without a place at toed the child has no TOE: its connections look reset. */
@@ -98,6 +102,8 @@ static void in_child(void)
 {
 	if (!tm_attached())
 		return;
+	if (!prepared)
+		child.adm = -1;
 	pthread_mutex_init(&tm_adm_lock, NULL);
 	pthread_mutex_init(&tm_big, NULL);
 	tm_big_held = false;
@@ -135,11 +141,12 @@ void tm_fork_init(void)
 
 /*
  * Data that was sent and not yet acknowledged would be lost if toed found the whole application
- * gone.
+ * gone. What other processes still hold is their business.
  */
 static bool delivered(struct tm_sock *s)
 {
-	return toe_load_acquire(&s->fb->dev.tx_una) >= toe_load(&s->fb->app.tx_end) ||
+	return toe_load(&s->fb->app.holders) ||
+	       toe_load_acquire(&s->fb->dev.tx_una) >= toe_load(&s->fb->app.tx_end) ||
 	       toe_load_acquire(&s->fb->dev.flags) & (TOE_FLOW_ERROR | TOE_FLOW_CLOSED) ||
 	       toe_load(&s->fb->dev.gen) != s->gen;
 }

@@ -613,6 +613,31 @@ static void fork__child_exits(void)
 	fake_step();
 }
 
+/* Data that nobody acknowledges yet is waited for by the last process that has the connection. */
+static void fork__child_does_not_wait(void)
+{
+	struct timespec from, to;
+	uint32_t flow;
+	int fd = fake_pair(&flow, 0), status;
+	pid_t pid;
+
+	fake_start();
+	toe_store(&fake.keep, true);
+	CU_ASSERT_EQUAL(toe_send(fd, "x", 1, 0), 1);
+	fflush(stdout);
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	pid = fork();
+	if (!pid)
+		exit(0);
+	waitpid(pid, &status, 0);
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	CU_ASSERT(to.tv_sec - from.tv_sec < 2);
+	toe_store(&fake.keep, false);
+	toe_close(fd);
+	fake_stop();
+	fake_step();
+}
+
 FAKE_MAIN("libtoe_socket", T(connect__nonblocking), T(connect__refused), T(connect__blocking),
 	  T(connect__bound_after_it_failed), T(connect__asked_again), T(connect__orphan),
 	  T(connect__through_the_kernel), T(socket__others_are_the_kernels),
@@ -620,4 +645,4 @@ FAKE_MAIN("libtoe_socket", T(connect__nonblocking), T(connect__refused), T(conne
 	  T(info__many_threads), T(connect__dissolved), T(connect__dissolved_while_others_wait),
 	  T(shutdown__of_a_listener), T(linger__waits), T(shutdown__right_after_connect),
 	  T(linger__not_while_connecting), T(control__flags_and_counts), T(fork__last_one_closes),
-	  T(fork__child_exits))
+	  T(fork__child_exits), T(fork__child_does_not_wait))

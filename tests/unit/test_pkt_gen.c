@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* core/pkt_gen.c: what the frames say that TCP does not decide. */
+#include <errno.h>
+
 #include "core_env.h"
 #include "raw_frame.h"
 #include "../harness/unit.h"
