@@ -491,8 +491,10 @@ bool toe_tcp_output(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 
 void toe_tcp_refused(struct toe_tcb *t, uint64_t now)
 {
+	if (t->rto_at)
+		return;
 	if (t->state >= TOE_TCP_ESTABLISHED && toe_send_pending(t))
 		persist(t, now);
-	else if (!t->rto_at && t->state < TOE_TCP_ESTABLISHED && syn_due(t))
+	else if (t->state < TOE_TCP_ESTABLISHED && syn_due(t))
 		t->rto_at = now + toe_rto(t);
 }

@@ -392,6 +392,23 @@ static void refused__arms_nothing_else(void)
 	CU_ASSERT(!(e.t.flags & TOE_TCB_PERSIST));
 }
 
+/* What goes again waits for a frame: that is no shut window, and takes nothing off the back-off. */
+static void refused__keeps_the_backoff(void)
+{
+	struct env e = env_established();
+
+	env_write(&e, 100);
+	for (unsigned i = 1; i < 5; i++) {
+		e.now = toe_tcp_deadline(&e.t);
+		toe_tcp_timer(&e.t, e.now);
+		toe_tcp_refused(&e.t, e.now);
+		CU_ASSERT(!(e.t.flags & TOE_TCB_PERSIST));
+		env_run(&e, TOE_ACT_OUTPUT);
+		CU_ASSERT(e.n == 1 && e.o[0].rexmit);
+		CU_ASSERT_EQUAL(e.t.rto_at, e.now + ((uint64_t)e.t.rto_us << i));
+	}
+}
+
 static void refused__syn(void)
 {
 	struct env e = { .now = ENV_T0 };
@@ -421,4 +438,4 @@ UNIT_MAIN("rto", T(toe_rto_sample__by_the_book), T(toe_rto_sample__leaves_room_f
 	  T(sample__not_the_wait_for_data), T(backoff__ends_with_the_shut_window),
 	  T(defer_accept__ends), T(defer_accept__by_cookie_is_no_loss),
 	  T(persist__ends_with_the_undo), T(refused__gives_up), T(refused__is_no_loss),
-	  T(refused__arms_nothing_else), T(refused__syn))
+	  T(refused__arms_nothing_else), T(refused__keeps_the_backoff), T(refused__syn))
