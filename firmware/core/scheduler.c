@@ -382,7 +382,7 @@ bool toe_sched_frame(struct toe_fpc *f, struct toe_frame *fr)
 	int drop;
 
 	drop = fr->dev < TOE_MAX_DEVS ? toe_rx_parse(fr, &rx) : TOE_CNT_drop_parse;
-	if (!drop && !toe_link_up(f->ctrl, fr->dev, rx.tuple.vlan))
+	if ((!drop || drop == TOE_CNT_drop_icmp) && !toe_link_up(f->ctrl, fr->dev, rx.tuple.vlan))
 		drop = TOE_CNT_drop_link_down;
 	if (drop == TOE_CNT_drop_icmp)
 		return toe_icmp_frame(f, fr, &rx);

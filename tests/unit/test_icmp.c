@@ -58,12 +58,13 @@ static const struct toe_tcb *tcb(const struct sim_conn *c)
 	return toe_engine_peek(e.c->state, e.c->ctrl, &e.c->ent[c->flow]);
 }
 
-/* A connection of the client with a segment under way that never arrives. */
-static struct sim_conn *waiting(void)
+/* A connection of the client, by a VLAN or 0, with a segment under way that never arrives. */
+static struct sim_conn *waiting_on(uint16_t vlan)
 {
 	struct sim_conn *c;
 
 	env_up_with(&e, 16, 2);
+	e.c->conf.vlan = e.s->conf.vlan = vlan;
 	e.c->conf.steer = SIM_STEER_RAW;
 	c = env_connection(&e);
 	e.c->link.loss = 65536;
@@ -72,6 +73,11 @@ static struct sim_conn *waiting(void)
 	env_pass(&e, 100, true);
 	CU_ASSERT(tcb(c)->snd_max > tcb(c)->snd_una);
 	return c;
+}
+
+static struct sim_conn *waiting(void)
+{
+	return waiting_on(0);
 }
 
 /* And the next connection to the same address begins with that size. */
@@ -107,6 +113,26 @@ static void error__wrong_number(void)
 	arrive(sizeof(frame));
 	CU_ASSERT_EQUAL(tcb(c)->mtu, 1500);
 	CU_ASSERT_EQUAL(sim_count(e.c, TOE_CNT_drop_icmp), 2);
+	env_down(&e);
+}
+
+/* What comes by a VLAN interface that is down is not heard, as with segments. */
+static void error__interface_is_down(void)
+{
+	struct sim_conn *c = waiting_on(100);
+	uint8_t tagged[sizeof(frame) + 4];
+
+	e.c->ctrl->vif[0] = (struct toe_vif){ .ifindex = 9, .mtu = 1500, .vlan = 100, .down = 1 };
+	make(c, 3, 4, 1300, (uint32_t)tcb(c)->snd_una);
+	memcpy(tagged, frame, 12);
+	memcpy(tagged + 12, (uint8_t[]){ 0x81, 0, 0, 100 }, 4);
+	memcpy(tagged + 16, frame + 12, sizeof(frame) - 12);
+	for (uint8_t down = 2; down--;) {
+		e.c->ctrl->vif[0].down = e.c->ctrl->vifs_down = down;
+		sim_receive(e.c, tagged, sizeof(tagged));
+		env_pass(&e, 20, true);
+		CU_ASSERT_EQUAL(tcb(c)->mtu, down ? 1500 : 1300);
+	}
 	env_down(&e);
 }
 
@@ -160,5 +186,6 @@ static void unreachable__while_connecting(void)
 	}
 }
 
-UNIT_MAIN("icmp", T(too_big__is_remembered), T(error__wrong_number), T(error__malformed),
-	  T(error__source_quench_and_unknown), T(unreachable__while_connecting))
+UNIT_MAIN("icmp", T(too_big__is_remembered), T(error__wrong_number), T(error__interface_is_down),
+	  T(error__malformed), T(error__source_quench_and_unknown),
+	  T(unreachable__while_connecting))
