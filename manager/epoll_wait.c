@@ -43,14 +43,14 @@ static uint32_t ask(struct tm_watch *w, unsigned ctx, struct asks *a)
 	return mask & want;
 }
 
-/* A nested set is readable when it would report something. Its list is for who waits on it: it stays. */
+/* A nested set is readable when it would report something. Its list stays, for who waits on it. */
 static tm_cold uint32_t ask_set(struct tm_ep *ep, unsigned ctx, struct asks *a)
 {
 	struct tm_watch *w;
 	uint32_t any = 0;
 
 	tm_spin_lock(&ep->lock);
-	for (w = ep->ready.ready_next; w != &ep->ready && !any && a->n < MAX_ASK; w = w->ready_next)
+	for (w = ep->ready.ready_next; w != &ep->ready && !any; w = w->ready_next)
 		any = ask(w, ctx, a);
 	tm_spin_unlock(&ep->lock);
 	return any ? EPOLLIN | EPOLLRDNORM : 0;
@@ -79,9 +79,8 @@ static int harvest(struct tm_ctx *c, struct tm_ep *ep, struct epoll_event *ev, i
 				toe_store(&w->events, w->events | TM_SPENT);
 			else if (!(w->events & EPOLLET))
 				tm_ready_add(ep, w);
-		} else if (tm_unlikely(a.n ==
-				       MAX_ASK)) { /* a nested set may have more to ask for */
-			tm_ready_add(ep, w);
+		} else if (tm_unlikely(a.n == MAX_ASK)) {
+			tm_ready_add(ep, w); /* a nested set may have more to ask for */
 		}
 		if (end)
 			break;

@@ -566,6 +566,33 @@ static void epoll__nested_set_changes(void)
 	toe_close(fd);
 }
 
+/* Behind many that wait for room, more than are asked for at once, one that has news is found. */
+static void epoll__nested_and_many_wait_for_room(void)
+{
+	enum { N = 40 };
+	struct epoll_event ev = { .events = EPOLLOUT }, got;
+	int outer = toe_epoll_create1(0), inner = toe_epoll_create1(0), fd[N + 1];
+	static const char b[TOE_BUF_DEFAULT];
+	uint32_t flow;
+
+	fake.keep = true;
+	for (unsigned i = 0; i < N; i++) {
+		fd[i] = fake_pair(&flow, SOCK_NONBLOCK);
+		toe_epoll_ctl(inner, EPOLL_CTL_ADD, fd[i], &ev);
+		toe_send(fd[i], b, sizeof(b), 0);
+	}
+	toe_epoll_ctl(outer, EPOLL_CTL_ADD, inner, &(struct epoll_event){ .events = EPOLLIN });
+	fd[N] = fake_pair(&flow, SOCK_NONBLOCK);
+	toe_epoll_ctl(inner, EPOLL_CTL_ADD, fd[N], &ev);
+	CU_ASSERT_EQUAL(toe_epoll_wait(outer, &got, 1, 0), 1);
+	fake.keep = false;
+	for (unsigned i = 0; i <= N; i++)
+		toe_close(fd[i]);
+	toe_close(inner);
+	toe_close(outer);
+	fake_step();
+}
+
 static void epoll__two_sets_and_dups(void)
 {
 	struct epoll_event ev = { .events = EPOLLIN | EPOLLET, .data.u32 = 1 };
@@ -615,5 +642,6 @@ static void epoll_wait__timeout(void)
 
 FAKE_MAIN("libtoe_epoll", T(epoll__as_the_kernel), T(epoll_ctl__errors),
 	  T(epoll_wait__kernel_descriptors_too), T(epoll_wait__is_fair), T(epoll__nests),
-	  T(epoll__nested_news_again), T(epoll__nested_set_changes), T(epoll__two_sets_and_dups),
+	  T(epoll__nested_news_again), T(epoll__nested_set_changes),
+	  T(epoll__nested_and_many_wait_for_room), T(epoll__two_sets_and_dups),
 	  T(epoll_wait__timeout))
