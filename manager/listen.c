@@ -30,11 +30,11 @@ static int do_bind(struct tm_sock *s, int fd, const struct sockaddr *addr, sockl
 		return -EINVAL;
 	tm_big_lock();
 	err = tm_materialise(s, fd);
-	tm_big_unlock();
 	if (!err)
 		err = (int)tm_sys(bind(fd, addr, len));
 	if (!err)
 		tm_set(s, TM_S_BOUND | (port_is_zero(addr, len) ? TM_S_ANY_PORT : 0));
+	tm_big_unlock();
 	return err;
 }
 

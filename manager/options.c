@@ -207,9 +207,9 @@ static int set_kernel(struct tm_sock *s, int fd, int level, int name, const void
 
 	tm_big_lock();
 	err = tm_materialise(s, fd);
-	tm_big_unlock();
 	if (!err)
 		err = (int)tm_sys(setsockopt(fd, level, name, value, len));
+	tm_big_unlock();
 	/* A congestion control that this kernel lacks does not concern a listener of the TOE. */
 	if (err && level == IPPROTO_TCP && name == TCP_CONGESTION && !tm_has(s, TM_S_KERNEL_ONLY) &&
 	    !set_toe(s, level, name, value, len))

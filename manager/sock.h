@@ -311,8 +311,12 @@ void tm_stamp_begin(struct tm_sock *s);
 
 /* Life (socket.c). */
 void tm_flow_begin(struct tm_sock *s, uint32_t flow, uint16_t gen, uint8_t ctx);
-int tm_materialise(struct tm_sock *s, int fd); /* fresh: make the descriptor a kernel socket */
-int tm_to_kernel(struct tm_sock *s, int fd); /* give the descriptor to the kernel for good */
+/*
+ * A fresh one's descriptor becomes a kernel socket; and is the kernel's for good. Under tm_big, and who
+ * calls it goes on under that. Another thread has closed it meanwhile: -EBADF; connected it: -EINVAL.
+ */
+int tm_materialise(struct tm_sock *s, int fd);
+int tm_to_kernel(struct tm_sock *s, int fd);
 void tm_release(struct tm_sock *s, int fd); /* the last descriptor is gone; under tm_big */
 int tm_unlisten(struct tm_sock *s);
 

@@ -26,8 +26,12 @@ int tm_materialise(struct tm_sock *s, int fd)
 {
 	int k;
 
+	if (tm_fds[fd] != s)
+		return -EBADF;
 	if (tm_has(s, TM_S_KERNEL))
 		return 0;
+	if (tm_kind(s) != TM_FRESH)
+		return -EINVAL;
 	k = socket(s->family,
 		   SOCK_STREAM | SOCK_CLOEXEC | (tm_has(s, TM_S_NONBLOCK) ? SOCK_NONBLOCK : 0), 0);
 	if (k < 0)
@@ -46,7 +50,7 @@ static void uninstall(int fd, void *arg)
 
 int tm_to_kernel(struct tm_sock *s, int fd)
 {
-	int err = tm_fds[fd] == s ? tm_materialise(s, fd) : -EBADF;
+	int err = tm_materialise(s, fd);
 
 	if (err)
 		return err;

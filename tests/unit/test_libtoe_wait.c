@@ -362,6 +362,7 @@ static void context__none_left(void)
 
 struct left {
 	int fd;
+	unsigned after_us;
 	pthread_barrier_t step;
 };
 
@@ -629,6 +630,51 @@ static void connect__by_two_threads(void)
 	CU_ASSERT_EQUAL(toe_load(&fake.count[TOE_SW_CONNECT]) - before, 3);
 }
 
+static void *listens(void *arg)
+{
+	struct left *l = arg;
+
+	pthread_barrier_wait(&l->step);
+	usleep(l->after_us);
+	return toe_listen(l->fd, 1) ? (void *)(intptr_t)errno : NULL;
+}
+
+/* One connects while the other listens. With many descriptors there is time between check and deed. */
+static void connect_or_listen(unsigned after_us)
+{
+	struct left l = { .fd = toe_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0),
+			  .after_us = after_us };
+	struct sockaddr_in sa = { .sin_family = AF_INET };
+	int dups[500];
+	pthread_t t[2];
+	void *r[2];
+
+	CU_ASSERT_EQUAL(toe_bind(l.fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	for (unsigned i = 0; i < 500; i++)
+		dups[i] = toe_fcntl(l.fd, F_DUPFD, 0);
+	pthread_barrier_init(&l.step, NULL, 2);
+	pthread_create(&t[0], NULL, one_of_two, &l);
+	pthread_create(&t[1], NULL, listens, &l);
+	pthread_join(t[0], &r[0]);
+	pthread_join(t[1], &r[1]);
+	CU_ASSERT_EQUAL((r[0] == (void *)EISCONN) + (r[1] == (void *)EINVAL), 1);
+	for (unsigned i = 0; i < 500; i++)
+		toe_close(dups[i]);
+	toe_close(l.fd);
+}
+
+/* Whoever is first, the other one finds that. */
+static void connect__while_another_listens(void)
+{
+	fake_start();
+	for (unsigned i = 0; i < 30; i++)
+		connect_or_listen(10 * i);
+	for (int i = 0; i < 1000 && fake_live(); i++)
+		usleep(1000);
+	CU_ASSERT_EQUAL(fake_live(), 0);
+	fake_stop();
+}
+
 static void *closes(void *arg)
 {
 	struct left *l = arg;
@@ -716,4 +762,5 @@ FAKE_MAIN("libtoe_wait", T(wait__recv_ping_pong), T(wait__epoll_ping_pong), T(wa
 	  T(context__ends_with_its_thread), T(context__without_descriptors), T(context__none_left),
 	  T(wait__closed_descriptor), T(wait__closed_and_opened), T(wait__added_while_closed),
 	  T(wait__set_added_while_made), T(wait__connected_elsewhere), T(connect__by_two_threads),
-	  T(connect__closed_meanwhile), T(connect__fails_for_two_threads))
+	  T(connect__while_another_listens), T(connect__closed_meanwhile),
+	  T(connect__fails_for_two_threads))
