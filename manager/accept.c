@@ -140,6 +140,8 @@ static int accept_next(struct tm_ctx *c, struct tm_sock *l, int flags)
 	uint16_t gen;
 	int fd;
 
+	if (tm_kind(l) != TM_LISTEN) /* closed meanwhile; the kernel has the word for it */
+		return -EAGAIN;
 	s = tm_sock_new(TM_FRESH);
 	if (!s)
 		return -ENFILE;

@@ -757,10 +757,114 @@ static void connect__fails_for_two_threads(void)
 	CU_ASSERT_EQUAL(toe_load(&fake.count[TOE_SW_CLOSE & 15]) - before, 1);
 }
 
+struct late {
+	int fd;
+	bool listens; /* or binds */
+};
+
+/* It finds a fresh socket, and comes late. */
+static void *comes_late(void *arg)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct late *l = arg;
+	int r;
+
+	meets = true;
+	r = l->listens ? toe_listen(l->fd, 1) : toe_bind(l->fd, (struct sockaddr *)&sa, sizeof(sa));
+	return r ? (void *)(intptr_t)errno : NULL;
+}
+
+static int came_late(struct late *l, void (*first)(int fd))
+{
+	pthread_t t;
+	void *r;
+
+	l->fd = toe_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	pthread_barrier_init(&meeting, NULL, 2);
+	toe_store(&met, true);
+	pthread_create(&t, NULL, comes_late, l);
+	usleep(20000); /* until it waits to meet us */
+	first(l->fd);
+	pthread_barrier_wait(&meeting);
+	toe_store(&met, false);
+	pthread_join(t, &r);
+	return (int)(intptr_t)r;
+}
+
+static void connects(int fd)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = 80, .sin_addr.s_addr = 1 };
+
+	CU_ASSERT_EQUAL(toe_connect(fd, (struct sockaddr *)&sa, sizeof(sa)), -1);
+}
+
+static void shuts(int fd)
+{
+	toe_close(fd);
+}
+
+/* What became of a socket while a thread was about to listen on it, or to bind it, stays so. */
+static void socket__decided_meanwhile(void)
+{
+	struct late l = { .listens = true };
+	uint32_t listeners = toe_load(&fake.listeners);
+
+	fake_start();
+	CU_ASSERT_EQUAL(came_late(&l, shuts), EBADF);
+	CU_ASSERT_EQUAL(came_late(&l, connects), EINVAL);
+	CU_ASSERT_EQUAL(toe_load(&fake.listeners), listeners);
+	toe_close(l.fd);
+	l.listens = false;
+	CU_ASSERT_EQUAL(came_late(&l, shuts), EBADF);
+	CU_ASSERT_EQUAL(came_late(&l, connects), EINVAL);
+	CU_ASSERT_EQUAL(fake_live(), 1);
+	connects(l.fd);
+	CU_ASSERT_EQUAL(errno, EALREADY);
+	toe_close(l.fd);
+	fake_stop();
+	fake_step();
+	CU_ASSERT_EQUAL(fake_live(), 0);
+}
+
+static void *accepts_late(void *arg)
+{
+	meets = true;
+	return (void *)(intptr_t)toe_accept(*(int *)arg, NULL, NULL);
+}
+
+/* A listener is closed, and its place is another's, while a thread is about to take a connection of it. */
+static void accept__closed_meanwhile(void)
+{
+	int fd = fake_listener(), other, got;
+	pthread_t t;
+	void *r;
+
+	fake_start();
+	fake_incoming(0xff);
+	pthread_barrier_init(&meeting, NULL, 2);
+	toe_store(&met, true);
+	pthread_create(&t, NULL, accepts_late, &fd);
+	usleep(20000);
+	toe_close(fd);
+	other = fake_listener();
+	fake_incoming(0xff);
+	pthread_barrier_wait(&meeting);
+	toe_store(&met, false);
+	pthread_join(t, &r);
+	CU_ASSERT_EQUAL((int)(intptr_t)r, -1);
+	got = toe_accept(other, NULL, NULL);
+	CU_ASSERT(got >= 0);
+	toe_close(got);
+	toe_close(other);
+	fake_stop();
+}
+
 FAKE_MAIN("libtoe_wait", T(wait__recv_ping_pong), T(wait__epoll_ping_pong), T(wait__shared_set),
 	  T(wait__socket_changes_threads), T(wait__signals), T(wait__idle_costs_nothing),
 	  T(context__ends_with_its_thread), T(context__without_descriptors), T(context__none_left),
 	  T(wait__closed_descriptor), T(wait__closed_and_opened), T(wait__added_while_closed),
 	  T(wait__set_added_while_made), T(wait__connected_elsewhere), T(connect__by_two_threads),
 	  T(connect__while_another_listens), T(connect__closed_meanwhile),
-	  T(connect__fails_for_two_threads))
+	  T(connect__fails_for_two_threads), T(socket__decided_meanwhile),
+	  T(accept__closed_meanwhile))
