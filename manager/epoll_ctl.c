@@ -14,16 +14,39 @@
 #include "ctx.h"
 #include "toe.h"
 
-static struct tm_ep *free_eps; /* never given back: who dispatches may still look at one */
+/*
+ * Free ones are never given back to the system, as who dispatches may still look at one; and wait in line
+ * for a new life, as sockets do.
+ */
+enum { REST = 32 };
+static struct tm_ep *first_free, *last_free;
+static unsigned nfree;
+
+static void rest(struct tm_ep *ep)
+{
+	ep->next_free = NULL;
+	if (nfree++)
+		last_free->next_free = ep;
+	else
+		first_free = ep;
+	last_free = ep;
+}
+
+static struct tm_ep *rested(void)
+{
+	struct tm_ep *ep = first_free;
+
+	if (nfree <= REST)
+		return aligned_alloc(TOE_CACHELINE, TOE_ALIGN_UP(sizeof(*ep), TOE_CACHELINE));
+	first_free = ep->next_free;
+	nfree--;
+	return ep;
+}
 
 static struct tm_ep *ep_new(struct tm_sock *s, int kfd)
 {
-	struct tm_ep *ep = free_eps;
+	struct tm_ep *ep = rested();
 
-	if (ep)
-		free_eps = ep->next_free;
-	else
-		ep = aligned_alloc(TOE_CACHELINE, TOE_ALIGN_UP(sizeof(*ep), TOE_CACHELINE));
 	if (!ep)
 		return NULL;
 	*ep = (struct tm_ep){ .owner = TM_NO_CTX, .kfd = kfd, .nudge = -1, .sock = s };
@@ -168,8 +191,9 @@ void tm_ep_free(struct tm_ep *ep)
 		watch_del(ep->all);
 	if (ep->nudge >= 0)
 		close(ep->nudge);
-	ep->next_free = free_eps;
-	free_eps = ep;
+	/* Threads that still wait in it keep it: a new life would be none of theirs. */
+	if (!toe_load(&ep->waiters) && !toe_load(&ep->ksleepers))
+		rest(ep);
 }
 
 void tm_ep_to_kernel(struct tm_sock *s, int fd)

@@ -16,9 +16,23 @@ enum {
 	MAX_ASK = 32, /* sockets that wait for room, asked for after one harvest */
 };
 
-static bool has_news(void *ep)
+/* A wait: its set may be closed meanwhile, and others have its number, or its memory. */
+struct wait {
+	struct tm_sock *s;
+	struct tm_ep *ep;
+	int fd;
+};
+
+static bool closed(const struct wait *w)
 {
-	return tm_ready_any(ep);
+	return tm_unlikely(tm_sock_of(w->fd) != w->s);
+}
+
+static bool has_news(void *wait)
+{
+	const struct wait *w = wait;
+
+	return closed(w) || tm_ready_any(w->ep);
 }
 
 /*
@@ -213,10 +227,11 @@ static int collect(struct tm_ctx *c, struct tm_ep *ep, int epfd, struct epoll_ev
 	return n < max ? n + harvest(c, ep, ev + n, max - n) : n;
 }
 
-static int wait_toe(struct tm_ctx *c, struct tm_ep *ep, int epfd, struct epoll_event *ev, int max,
+static int wait_toe(struct tm_ctx *c, struct wait *w, struct epoll_event *ev, int max,
 		    uint64_t deadline, bool poll)
 {
 	uint64_t me = 1ull << c->id, others;
+	struct tm_ep *ep = w->ep;
 	bool last = poll;
 	int n, r = 0;
 
@@ -226,14 +241,14 @@ static int wait_toe(struct tm_ctx *c, struct tm_ep *ep, int epfd, struct epoll_e
 	if (tm_unlikely(toe_load(&c->sh->flows_hint) != toe_load(&ep->nwatches)))
 		toe_store(&c->sh->flows_hint, toe_load(&ep->nwatches));
 	for (;;) {
-		n = collect(c, ep, epfd, ev, max, last || r == 1);
+		n = closed(w) ? -EBADF : collect(c, ep, w->fd, ev, max, last || r == 1);
 		if (n || last)
 			break;
 		__atomic_fetch_or(&ep->waiters, me, __ATOMIC_SEQ_CST);
 		if (tm_unlikely(toe_load(&ep->owner) !=
 				c->id)) /* the owner may have left before it saw us */
 			own(c, ep);
-		r = tm_wait(c, has_news, ep, epfd, deadline);
+		r = tm_wait(c, has_news, w, w->fd, deadline);
 		others = __atomic_and_fetch(&ep->waiters, ~me, __ATOMIC_SEQ_CST);
 		last = r < 0;
 	}
@@ -253,40 +268,44 @@ static int wait_toe(struct tm_ctx *c, struct tm_ep *ep, int epfd, struct epoll_e
 }
 
 /* No TOE socket in the set: the kernel alone waits. -EAGAIN: that has changed. */
-static int wait_kernel(struct tm_ep *ep, int epfd, struct epoll_event *ev, int max, int timeout)
+static int wait_kernel(const struct wait *w, struct epoll_event *ev, int max, int timeout)
 {
+	struct tm_ep *ep = w->ep;
 	int n = 0;
 
 	__atomic_fetch_add(&ep->ksleepers, 1, __ATOMIC_SEQ_CST);
-	if (!toe_load(&ep->nwatches))
-		n = (int)tm_sys(epoll_wait(epfd, ev, max, timeout));
+	if (closed(w))
+		n = -EBADF;
+	else if (!toe_load(&ep->nwatches))
+		n = (int)tm_sys(epoll_wait(w->fd, ev, max, timeout));
 	else
 		timeout = -1;
 	__atomic_fetch_sub(&ep->ksleepers, 1, __ATOMIC_SEQ_CST);
 	if (n > 0)
-		n = sift(ep, epfd, ev, n);
+		n = sift(ep, w->fd, ev, n);
 	else if (!n && timeout >= 0 && !toe_load(&ep->nwatches))
 		return 0;
 	return n ? n : -EAGAIN;
 }
 
-static int do_wait(struct tm_ep *ep, int epfd, struct epoll_event *ev, int max, int timeout)
+static int do_wait(struct tm_sock *s, int epfd, struct epoll_event *ev, int max, int timeout)
 {
+	struct wait w = { s, s->ep, epfd };
 	uint64_t deadline = timeout > 0 ? tm_now_us() + (uint64_t)timeout * 1000 : 0;
 	struct tm_ctx *c;
 	int n, err;
 
 	if (max <= 0)
 		return -EINVAL;
-	if (!toe_load(&ep->nwatches)) {
+	if (!toe_load(&w.ep->nwatches)) {
 		if (tm_self)
 			tm_flush(tm_self);
-		n = wait_kernel(ep, epfd, ev, max, timeout);
+		n = wait_kernel(&w, ev, max, timeout);
 		if (n != -EAGAIN)
 			return n;
 	}
 	c = tm_ctx_get(&err);
-	return c ? wait_toe(c, ep, epfd, ev, max, deadline, !timeout) : err;
+	return c ? wait_toe(c, &w, ev, max, deadline, !timeout) : err;
 }
 
 int toe_epoll_wait(int epfd, struct epoll_event *events, int max, int timeout_ms)
@@ -295,5 +314,5 @@ int toe_epoll_wait(int epfd, struct epoll_event *events, int max, int timeout_ms
 
 	if (!s || tm_kind(s) != TM_EPOLL)
 		return epoll_wait(epfd, events, max, timeout_ms);
-	return (int)tm_ret(do_wait(s->ep, epfd, events, max, timeout_ms));
+	return (int)tm_ret(do_wait(s, epfd, events, max, timeout_ms));
 }

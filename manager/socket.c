@@ -248,6 +248,8 @@ int toe_close(int fd)
 	toe_store_release(&tm_fds[fd], NULL);
 	toe_fence_full(); /* who begins to wait sees that, or is seen here */
 	waiters = toe_load(&s->waiters);
+	if (tm_kind(s) == TM_EPOLL)
+		waiters |= toe_load(&s->ep->waiters);
 	if (tm_kind(s) == TM_EPOLL || tm_kind(s) == TM_LISTEN)
 		tm_ctx_forget_fd(fd);
 	if (!--s->refs)

@@ -224,7 +224,11 @@ void fake_start(void)
 
 void fake_stop(void)
 {
+	uint64_t one = 1;
+
 	toe_store(&fake.running, false);
+	if (write(fake.fpc_evfd, &one, sizeof(one)) < 0)
+		abort();
 	pthread_join(fake.fpc, NULL);
 }
 
