@@ -219,9 +219,12 @@ static uint32_t payload(struct toe_tcb *t, const struct toe_seg *seg, uint64_t s
 {
 	struct part p = window_part(t, seq, seg->len), m[TOE_MAX_SPANS];
 	unsigned n = p.lo < p.hi ? missing(t, p, m) : 0;
+	uint32_t act = 0;
 
 	if (TOE_UNLIKELY(seq < t->rcv_nxt)) {
 		toe_recv_twice(t, seq, toe_min64(seq + seg->len, t->rcv_nxt));
+		if (t->ndsack) /* speaks of the last segment: it does not wait behind new data */
+			act = toe_ack_now(t);
 	} else if (!n && p.lo < p.hi) {
 		toe_recv_twice(t, p.lo, p.hi);
 		touched(t, *toe_recv_range(t, (uint32_t)p.lo)); /* the range around it follows */
@@ -231,7 +234,7 @@ static uint32_t payload(struct toe_tcb *t, const struct toe_seg *seg, uint64_t s
 		return TOE_ACT_C_DUP | toe_ack_now(t);
 	if (n == TOE_MAX_SPANS)
 		p.hi = m[n - 1].hi;
-	return p.lo == t->rcv_nxt ? in_order(t, seg, p.hi, now) : out_of_order(t, p);
+	return act | (p.lo == t->rcv_nxt ? in_order(t, seg, p.hi, now) : out_of_order(t, p));
 }
 
 /* A FIN counts inside the window, once, and only if nothing is known to follow it. */

@@ -458,11 +458,26 @@ static void dsack__with_data_that_fills_a_hole(void)
 	CU_ASSERT_EQUAL(env_out_ack(&e, 0), 3000);
 }
 
+/* New data in the same segment would wait for the delayed ACK. */
+static void dsack__with_new_data_in_order(void)
+{
+	struct env e = env_established();
+
+	e.t.flags |= TOE_TCB_SACK;
+	env_in(&e, TOE_ACK, 0, 600, 0);
+	CU_ASSERT_EQUAL(e.n, 0);
+	CU_ASSERT(env_in(&e, TOE_ACK, 500, 200, 0) & TOE_ACT_OUTPUT);
+	CU_ASSERT_EQUAL(e.n, 1);
+	CU_ASSERT(reports(&e, 0, 500, 600));
+	CU_ASSERT_EQUAL(env_out_ack(&e, 0), 700);
+}
+
 UNIT_MAIN("recv", T(dsack__each_of_a_batch), T(dsack__with_data_that_fills_a_hole),
-	  T(toe_tcp_place__in_order), T(toe_tcp_place__trims_to_the_window),
-	  T(toe_tcp_place__only_what_is_missing), T(toe_tcp_place__more_gaps_than_spans),
-	  T(toe_tcp_place__not_after_fin_or_close), T(ooo__joins_and_sorts),
-	  T(ooo__full_list_forgets), T(ooo__a_duplicate_ack_for_each_segment),
+	  T(dsack__with_new_data_in_order), T(toe_tcp_place__in_order),
+	  T(toe_tcp_place__trims_to_the_window), T(toe_tcp_place__only_what_is_missing),
+	  T(toe_tcp_place__more_gaps_than_spans), T(toe_tcp_place__not_after_fin_or_close),
+	  T(ooo__joins_and_sorts), T(ooo__full_list_forgets),
+	  T(ooo__a_duplicate_ack_for_each_segment),
 	  T(ooo__none_when_the_gap_closed_in_the_same_batch), T(fin__out_of_order_is_remembered),
 	  T(fin__bare_before_its_data), T(fin__nothing_counts_beyond_it),
 	  T(fin__beyond_the_window_waits), T(fin__again_is_acknowledged_again),
