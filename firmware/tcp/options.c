@@ -27,18 +27,20 @@ static void set_linger2(struct toe_tcb *t, int64_t ms)
 }
 
 /* A connection that lives sends no longer segments from now on, and never longer ones again. */
-static void set_maxseg(struct toe_tcb *t, uint64_t bytes)
+/* What was too short a segment to leave may be a whole one now. */
+static uint32_t set_maxseg(struct toe_tcb *t, uint64_t bytes)
 {
 	uint32_t most = (uint32_t)toe_min64(toe_max64(bytes, TOE_MSS_MIN), UINT16_MAX);
 
 	if (!bytes)
-		return;
+		return 0;
 	t->maxseg = (uint16_t)most;
 	most -= t->flags & TOE_TCB_TS ? TOE_TS_OPT_LEN : 0;
-	if (t->mss > most) {
-		t->mss = (uint16_t)most;
-		toe_buf_whole(t);
-	}
+	if (t->mss <= most)
+		return 0;
+	t->mss = (uint16_t)most;
+	toe_buf_whole(t);
+	return TOE_ACT_OUTPUT;
 }
 
 /* 0 is the default of each. */
@@ -146,14 +148,14 @@ int64_t toe_tcp_option(struct toe_tcb *t, uint8_t option, uint64_t value, uint64
 	case TOE_OPT_SNDBUF:
 		return toe_buf_set_snd(t, value);
 	case TOE_OPT_MAXSEG:
-		set_maxseg(t, value);
-		return 0;
+		return set_maxseg(t, value);
 	case TOE_OPT_CC:
 		if (value >= TOE_CC_COUNT)
 			return -EINVAL;
-		if (value != t->cc)
-			toe_cc_switch(t, (uint8_t)value, now);
-		return 0;
+		if (value == t->cc)
+			return 0;
+		toe_cc_switch(t, (uint8_t)value, now);
+		return TOE_ACT_OUTPUT; /* the pace that held it is no more */
 	default:
 		return -ENOPROTOOPT;
 	}

@@ -49,11 +49,37 @@ static void options__maxseg_bounds_both_ways(void)
 	env_run(&e, toe_tcp_input(&e.t, &s, e.now));
 	CU_ASSERT_EQUAL(e.t.mss, 600);
 	/* Later it can still shrink. */
-	CU_ASSERT_EQUAL(toe_tcp_option(&e.t, TOE_OPT_MAXSEG, 500, e.now), 0);
+	CU_ASSERT_EQUAL(toe_tcp_option(&e.t, TOE_OPT_MAXSEG, 500, e.now), TOE_ACT_OUTPUT);
 	env_write(&e, 1200);
 	CU_ASSERT_EQUAL(e.o[0].len, 500);
 	CU_ASSERT_EQUAL(toe_tcp_option(&e.t, TOE_OPT_MAXSEG, 900, e.now), 0);
 	CU_ASSERT_EQUAL(e.t.mss, 500);
+}
+
+/* What waited to become a full segment is one now. */
+static void option__maxseg_lets_go(void)
+{
+	struct env e = env_established();
+
+	e.t.snd_wnd = e.t.max_snd_wnd = 1800;
+	env_write(&e, 3000);
+	CU_ASSERT(e.n == 1 && e.o[0].len == 1000);
+	env_run(&e, (uint32_t)toe_tcp_option(&e.t, TOE_OPT_MAXSEG, 400, e.now));
+	CU_ASSERT(e.act & TOE_ACT_OUTPUT && e.n == 2 && e.o[0].len == 400);
+}
+
+/* Another algorithm does not pace: what the old one's pace held has no timer any more. */
+static void option__congestion_lets_go(void)
+{
+	struct env e = env_established();
+
+	CU_ASSERT(toe_tcp_option(&e.t, TOE_OPT_CC, TOE_CC_BBR, e.now) >= 0);
+	toe_pace_set(&e.t, 1000);
+	env_write(&e, 4000);
+	env_in(&e, TOE_ACK, 0, 0, 1000);
+	CU_ASSERT(e.t.snd_una == e.t.snd_max && e.t.pace_at);
+	env_run(&e, (uint32_t)toe_tcp_option(&e.t, TOE_OPT_CC, TOE_CC_CUBIC, e.now));
+	CU_ASSERT(e.act & TOE_ACT_OUTPUT && e.n == 3);
 }
 
 static void info__of_a_connection(void)
@@ -253,7 +279,8 @@ static void toe_tcp_option__unknown(void)
 }
 
 UNIT_MAIN("sockopts", T(options__defaults), T(options__nonsense_is_clamped),
-	  T(options__maxseg_bounds_both_ways), T(toe_tcp_option__unknown), T(info__of_a_connection),
+	  T(options__maxseg_bounds_both_ways), T(option__maxseg_lets_go),
+	  T(option__congestion_lets_go), T(toe_tcp_option__unknown), T(info__of_a_connection),
 	  T(info__counts), T(cork__has_a_ceiling), T(quickack__is_not_for_good), T(urgent__sent),
 	  T(urgent__received), T(defer_accept__data_makes_the_connection),
 	  T(defer_accept__until_the_time_is_over), T(defer_accept__is_no_loss))
