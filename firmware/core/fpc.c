@@ -349,8 +349,11 @@ static unsigned run_timers(struct toe_fpc *f)
 	return n + toe_sched_time_wait(f);
 }
 
-/* What was put off. A flow that must wait longer puts itself back. */
-static void again(struct toe_fpc *f, uint32_t flow)
+/*
+ * What was put off. A flow that must wait longer puts itself back. True: it does not, as far as is
+ * known before output is made.
+ */
+static bool again(struct toe_fpc *f, uint32_t flow)
 {
 	struct toe_soft *s = toe_soft(f, flow);
 	unsigned what = s->pend;
@@ -359,17 +362,17 @@ static void again(struct toe_fpc *f, uint32_t flow)
 	pend_done(f, flow);
 	if (what & TOE_PEND_FREE) {
 		toe_flow_free(f, flow);
-		return;
+		return true;
 	}
 	if (what & TOE_PEND_ACCEPT)
 		toe_accept_push(f, flow);
 	if (what & TOE_PEND_NOTIFY)
 		toe_host_notify(f, flow, s->note, false);
 	if (!(what & (TOE_PEND_OUTPUT | TOE_PEND_TAKEN)) || s->kind != TOE_SOFT_LIVE)
-		return;
+		return !s->pend;
 	w = toe_fpc_open(f, flow);
 	if (!w)
-		return;
+		return false;
 	w->act |= TOE_ACT_OUTPUT;
 	if (what & TOE_PEND_TAKEN) {
 		w->act |= TOE_ACT_NOTIFY_ALL;
@@ -378,6 +381,7 @@ static void again(struct toe_fpc *f, uint32_t flow)
 		if (w->t->state >= TOE_TCP_ESTABLISHED)
 			w->t->flags |= TOE_TCB_ACK_NOW;
 	}
+	return false;
 }
 
 static unsigned retry(struct toe_fpc *f)
@@ -387,12 +391,11 @@ static unsigned retry(struct toe_fpc *f)
 
 	/*
 	 * Not those that put themselves back just now: they are no event, else a stalled
-	 * application would keep us awake.
+	 * application would keep us awake. Of output that is an event which does leave.
 	 */
 	while (n < TOE_RETRY_BURST && (i = f->retry[retry_head(f)].next) != retry_head(f)) {
-		again(f, i + f->first);
+		done += again(f, i + f->first);
 		n++;
-		done += !f->soft[i].pend;
 		if (i == last)
 			break;
 	}
@@ -444,6 +447,7 @@ unsigned toe_fpc_poll(struct toe_fpc *f)
 	n += wait_next_hop(f);
 	n += retry(f);
 	toe_fpc_flush(f);
+	n += f->kick;
 	toe_host_release(f);
 	toe_accept_hints(f);
 	n += toe_ids_trim(f) + toe_big_trim(f);

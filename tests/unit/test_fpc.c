@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* firmware/core/fpc.c: whose segments say where the peer is on the link. */
+/* firmware/core/fpc.c: whose segments say where the peer is on the link; when an FPC may sleep. */
 #include "core_env.h"
 #include "raw_frame.h"
 
@@ -80,4 +80,27 @@ static void link_address__follows_the_peer(void)
 	}
 }
 
-UNIT_MAIN("fpc", T(link_address__not_by_guessing), T(link_address__follows_the_peer))
+/* An FPC that asks a device which takes nothing has done nothing: it sleeps for a millisecond. */
+static void poll__sleeps_while_the_device_refuses(void)
+{
+	struct toe_cmd cmd = { .type = TOE_SW_SEND, .pos = 30000 };
+	struct sim_conn *c;
+	struct toe_fpc *f;
+
+	env_up(&e);
+	c = env_connection(&e);
+	cmd.gen = c->gen;
+	cmd.flow = c->flow;
+	f = e.c->fpc[c->fpc];
+	sim_jam(e.c, 100000);
+	sim_cmd(e.ca, c->fpc, &cmd);
+	CU_ASSERT(toe_fpc_poll(f));
+	CU_ASSERT_EQUAL(toe_fpc_poll(f), 0);
+	CU_ASSERT_EQUAL(toe_fpc_deadline(f), e.w->now + 1000);
+	e.w->now += 100000;
+	CU_ASSERT(toe_fpc_poll(f));
+	env_down(&e);
+}
+
+UNIT_MAIN("fpc", T(poll__sleeps_while_the_device_refuses), T(link_address__not_by_guessing),
+	  T(link_address__follows_the_peer))

@@ -111,6 +111,7 @@ static void wish(const struct sim_app *a, struct toe_sock_opts *o)
 {
 	o->rcvbuf = a->manner.rcvbuf;
 	o->sndbuf = a->manner.sndbuf;
+	o->user_timeout_ms = a->manner.user_timeout_ms;
 }
 
 void sim_app_listen(struct sim_app *a, unsigned listener, uint16_t port, uint32_t backlog)

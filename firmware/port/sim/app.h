@@ -48,6 +48,7 @@ struct sim_manner {
 	/* If not 0: clients send so much, servers nothing. UINT64_MAX: and nobody looks at it. */
 	uint64_t bulk;
 	uint32_t rcvbuf, sndbuf; /* SO_RCVBUF, SO_SNDBUF; 0 = not set */
+	uint32_t user_timeout_ms; /* TCP_USER_TIMEOUT */
 	uint32_t abort; /* chance in 65536 that a connection is aborted */
 	bool bare_close; /* close without shutdown first */
 };

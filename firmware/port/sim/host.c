@@ -282,6 +282,8 @@ unsigned sim_poll(struct toe_port *p, unsigned rounds)
 {
 	unsigned all = 0;
 
+	if (p->ntx) /* what the device has kept */
+		toe_port_tx_kick(p, 0);
 	for (unsigned i = 0; i < p->conf.nfpcs; i++) {
 		for (unsigned r = 0; r < rounds; r++) {
 			unsigned n = poll_one(p, i);
@@ -375,12 +377,50 @@ const struct toe_tcb *sim_tcb(const struct toe_port *p, uint32_t flow)
 	return &whole.t;
 }
 
+/*
+ * The device has taken nothing for so long that each flow has asked it alone. What waits for it, with
+ * nothing in flight that has a timer, must not wait for ever.
+ */
+static bool given_up(const struct toe_port *p, const struct toe_tcb *t)
+{
+	enum { ASKED_US = 10000 };
+	uint64_t end = t->snd_end + !!(t->flags & TOE_TCB_FIN_QUEUED);
+
+	return p->w->now < p->device.until && p->w->now - p->device.since > ASKED_US &&
+	       t->state >= TOE_TCP_ESTABLISHED && t->snd_una < end && !toe_tcp_deadline(t);
+}
+
+/*
+ * Between batches: what may leave but has not is asked for again, and each deadline has a timer. Else
+ * it would wait for what perhaps never comes.
+ */
+static const char *forgotten(const struct toe_port *p, uint32_t flow, const struct toe_tcb *t)
+{
+	struct toe_fpc *f = p->fpc[p->ent[flow].fpc];
+	const struct toe_soft *s = toe_soft(f, flow);
+	static struct toe_tcb_whole copy;
+	struct toe_out o;
+
+	if (s->kind != TOE_SOFT_LIVE)
+		return NULL;
+	if (toe_tcp_deadline(t) && !f->wheel.due[flow - f->first])
+		return "a deadline without a timer";
+	if (given_up(p, t))
+		return "what waits for the device has no timer";
+	if (t->pace_at || s->pend & (TOE_PEND_OUTPUT | TOE_PEND_TAKEN | TOE_PEND_NH))
+		return NULL;
+	toe_tcb_copy(&copy.t, t);
+	return toe_tcp_output(&copy.t, f->now, &o) ? "a segment that nobody asks for" : NULL;
+}
+
 const char *sim_check(const struct toe_port *p)
 {
 	for (uint32_t i = 0; i < p->conf.nflows; i++) {
 		const struct toe_tcb *t = sim_tcb(p, i);
 		const char *bad = t ? toe_tcb_check(t) : NULL;
 
+		if (t && !bad)
+			bad = forgotten(p, i, t);
 		if (bad)
 			return bad;
 	}

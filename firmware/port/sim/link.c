@@ -201,6 +201,8 @@ uint64_t sim_next(struct sim_world *w)
 	uint64_t next = w->nheap ? w->heap[0]->at : UINT64_MAX;
 
 	for (unsigned i = 0; i < w->nhosts; i++) {
+		if (w->host[i]->ntx && w->host[i]->device.until < next)
+			next = w->host[i]->device.until;
 		for (unsigned k = 0; k < w->host[i]->conf.nfpcs; k++) {
 			uint64_t d = toe_fpc_deadline(w->host[i]->fpc[k]);
 

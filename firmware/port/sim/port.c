@@ -71,12 +71,32 @@ bool toe_port_forward(struct toe_port *p, unsigned fpc, unsigned to, const struc
 	return true;
 }
 
+void sim_jam(struct toe_port *p, uint64_t us)
+{
+	p->device.since = p->w->now;
+	p->device.until = p->w->now + us;
+}
+
+/* Has the device no frame to fill, now? */
+static bool refuses(struct toe_port *p)
+{
+	struct sim_device *d = &p->device;
+
+	if (p->w->now < d->until || (d->frames && p->ntx >= d->frames))
+		return true;
+	if (d->jam && sim_below(p->w, 65536) < d->jam) {
+		sim_jam(p, 1 + sim_below(p->w, 1 + (d->jam_us >> sim_below(p->w, 8))));
+		return true;
+	}
+	return d->refuse && sim_below(p->w, 65536) < d->refuse;
+}
+
 bool toe_port_tx_alloc(struct toe_port *p, unsigned fpc, unsigned dev, struct toe_frame *f)
 {
 	UNINTERRUPTED;
 
 	maybe_crash(p);
-	if (!p->nfree)
+	if (!p->nfree || refuses(p))
 		return false;
 	memset(f, 0, sizeof(*f));
 	f->id = p->free[--p->nfree];
@@ -115,6 +135,8 @@ void toe_port_tx_kick(struct toe_port *p, unsigned fpc)
 
 	UNINTERRUPTED;
 	maybe_crash(p);
+	if (p->w->now < p->device.until)
+		return;
 	p->ntx = 0;
 	for (unsigned i = 0; i < n; i += 1u + p->tx[i].more) {
 		for (unsigned k = 0; k <= p->tx[i].more; k++)

@@ -42,6 +42,16 @@ struct sim_link {
 	uint64_t busy_until, seed, number;
 };
 
+/* What a device does to who wants to send. Chances are in 1/65536. */
+struct sim_device {
+	uint32_t frames; /* packets' frames that wait in it, at most; 0 = all that the host has */
+	uint32_t refuse; /* that it has none to fill, when it is asked for one */
+	uint32_t
+	    jam; /* and that from then on it takes nothing, and keeps what it has, for up to ... */
+	uint32_t jam_us; /* ... so long, half of the times less than a tenth of that */
+	uint64_t since, until; /* the last time that it did so: its own */
+};
+
 /* How frames come to the FPCs of a host. */
 enum sim_steer {
 	SIM_STEER_META, /* as the XDP program does: to the right FPC, with metadata */
@@ -91,6 +101,7 @@ struct toe_port {
 	} rx[TOE_MAX_FPCS];
 	struct toe_frame tx[SIM_FRAMES];
 	unsigned ntx;
+	struct sim_device device;
 	/* Where frames go: to a host over a link, or to a function. */
 	struct toe_port *peer;
 	struct sim_link link;
@@ -121,6 +132,8 @@ struct toe_port *sim_host(struct sim_world *w, const struct sim_conf *conf);
 void sim_join(struct toe_port *a, struct toe_port *b, const struct sim_link *link);
 /* What a router would answer to a frame that `mtu` is too small for; nothing for those without IPv4. */
 void sim_too_big(struct toe_port *sender, const uint8_t *frame, uint32_t len, uint32_t mtu);
+/* The host's device takes nothing for so long, and keeps what it has. */
+void sim_jam(struct toe_port *p, uint64_t us);
 /* A frame for `to` arrives after `link`; NULL: at once, unharmed. */
 void sim_send(struct toe_port *to, struct sim_link *link, const uint8_t *frame, uint32_t len);
 /* Give the arrived frame to an FPC now. */
