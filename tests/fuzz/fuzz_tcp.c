@@ -5,8 +5,9 @@
  *
  * The input is a start (which options the peer agrees to, which state the first connection is
  * brought to) and a program of steps (struct step): segments whose numbers are relative to the
- * connection's own variables, commands, passing time, ICMP errors, restarts of the firmware. The
- * mutator works on whole steps, so that what it changes stays a segment near the window.
+ * connection's own variables, commands, passing time, ICMP errors, restarts of the firmware, a
+ * device that takes no frames. The mutator works on whole steps, so that what it changes stays a
+ * segment near the window.
  *
  * After every step all TCBs are sound and what left the engine is well formed; at the end
  * everything that was lent comes back.
@@ -37,6 +38,7 @@ enum step_kind {
 	STEP_CONNECT,
 	STEP_ICMP,
 	STEP_RESTART,
+	STEP_STARVE,
 	STEP_KINDS
 };
 
@@ -159,11 +161,14 @@ static void drain(struct ground *g)
 static void pass(struct ground *g, uint64_t us)
 {
 	for (uint64_t end = g->w->now + us; g->w->now < end;) {
+		/* The engine asks a device that takes nothing again and again. */
+		uint64_t least = g->w->now + (g->host->device.until > g->w->now ? us / 200 : 0);
 		uint64_t next;
 
 		sim_step(g->w);
 		drain(g);
 		next = sim_next(g->w);
+		next = next < least ? least : next;
 		g->w->now = next > g->w->now && next < end ? next : g->w->now + us / 50 + 1;
 	}
 	sim_step(g->w);
@@ -405,11 +410,24 @@ static void icmp(struct ground *g, struct conn *c, const struct step *st)
 	sim_step(g->w);
 }
 
+/*
+ * From now on the device refuses frames at random, or has a few only, or both or none; and at first
+ * it may take nothing, for 10 us to two minutes.
+ */
+static void starve(struct ground *g, const struct step *st)
+{
+	g->host->device =
+	    (struct sim_device){ .frames = st->base % 4, .refuse = st->sack % 4 * 20000u };
+	if (st->flags & 1)
+		sim_jam(g->host, 10ull << st->value % 24);
+}
+
 static enum step_kind kind_of(const struct step *st)
 {
 	static const uint8_t kinds[16] = {
-		[8] = STEP_COMMAND, [9] = STEP_COMMAND,  [10] = STEP_COMMAND, [11] = STEP_TIME,
-		[12] = STEP_SYN,    [13] = STEP_CONNECT, [14] = STEP_ICMP,    [15] = STEP_RESTART,
+		[7] = STEP_STARVE,   [8] = STEP_COMMAND, [9] = STEP_COMMAND,
+		[10] = STEP_COMMAND, [11] = STEP_TIME,   [12] = STEP_SYN,
+		[13] = STEP_CONNECT, [14] = STEP_ICMP,   [15] = STEP_RESTART,
 	};
 
 	return (enum step_kind)kinds[st->kind % 16];
@@ -443,6 +461,9 @@ static void act(struct ground *g, const struct step *st)
 	case STEP_RESTART:
 		if (sim_restart(g->host))
 			found("the firmware does not start again");
+		break;
+	case STEP_STARVE:
+		starve(g, st);
 		break;
 	case STEP_KINDS:
 		break;
@@ -486,6 +507,7 @@ static void tear_down(struct ground *g)
 	struct toe_cmd gone = { .type = TOE_ADM_APP_GONE };
 	const char *bad;
 
+	g->host->device = (struct sim_device){ 0 };
 	g->host->ctrl->endpoint[0].state = TOE_EP_CLOSING;
 	g->host->ctrl->app_state[0] = TOE_APP_GOING;
 	sim_admin(g->host, 0, &gone);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../../firmware/core/isn.h"
+#include "../../firmware/lib/errno.h"
 #include "../../firmware/wire/endian.h"
 
 enum { PORT = 80, STEP_US = 200 };
@@ -120,6 +121,7 @@ static const char *wind_up(struct net *n, const struct net_conf *c)
 	const char *leak = "";
 
 	n->client->host->link.loss = n->server->host->link.loss = 0;
+	n->client->host->device = n->server->host->device = (struct sim_device){ 0 };
 	while (leak && n->w->now < end) {
 		uint64_t next;
 
@@ -133,10 +135,25 @@ static const char *wind_up(struct net *n, const struct net_conf *c)
 	return leak;
 }
 
+/* How a connection may end that does not end well: EPIPE is a reset behind the peer's FIN. */
+static const char *wrong_error(const struct sim_app *a)
+{
+	for (unsigned i = 0; i < a->nconns; i++) {
+		uint16_t error = a->conn[i].error;
+
+		if (error && error != ECONNRESET && error != EPIPE && error != ETIMEDOUT)
+			return "a connection ended with an error that says something else";
+	}
+	return NULL;
+}
+
 static const char *streams(const struct net *n, const struct net_conf *c)
 {
-	if (c->may_fail)
-		return NULL;
+	if (c->may_fail) {
+		const char *bad = wrong_error(n->client);
+
+		return bad ? bad : wrong_error(n->server);
+	}
 	if (n->client->errors || n->server->errors)
 		return "a connection failed";
 	if (n->server->accepted != c->conns || n->client->connected != c->conns)
@@ -184,6 +201,41 @@ static void kill_some(struct net *n, unsigned *restarts, unsigned *kills)
 	}
 }
 
+/* SYNs from hosts that do not exist: their answers find the client, which resets some of them. */
+static void flood(struct net *n, const struct net_conf *c)
+{
+	struct peer *p = n->flood;
+
+	if (!p || sim_below(n->w, 65536) >= c->flood)
+		return;
+	for (unsigned i = sim_below(n->w, 32); i; i--) {
+		p->net = (uint8_t)(11 + sim_below(n->w, 100));
+		p->last = (uint8_t)sim_below(n->w, 256);
+		p->port = (uint16_t)sim_random(n->w);
+		peer_send(p, TOE_SYN, (uint32_t)sim_random(n->w), 0, 0, 0);
+	}
+}
+
+static struct peer *flood_of(struct toe_port *server)
+{
+	struct peer *p = calloc(1, sizeof(*p));
+
+	p->w = server->w;
+	p->host = server;
+	p->dport = PORT;
+	p->wnd = 65535;
+	return p;
+}
+
+/* Once connections are there, a device fails for a while. */
+static const char *outage(struct net *n, const struct net_conf *c)
+{
+	if (c->outage_s && !n->outage.host && n->client->connected && !sim_below(n->w, 64))
+		outage_begin(&n->outage, sim_below(n->w, 2) ? n->client->host : n->server->host,
+			     c->outage_s);
+	return outage_look(&n->outage);
+}
+
 const char *net_run(const struct net_conf *c, uint64_t seed)
 {
 	struct net n = { .w = sim_new(seed) };
@@ -197,10 +249,13 @@ const char *net_run(const struct net_conf *c, uint64_t seed)
 	hs->ctrl->cc = (uint8_t)(seed / TOE_CC_COUNT % TOE_CC_COUNT);
 	hc->ctrl->ecn = hs->ctrl->ecn = TOE_ECN_ON;
 	sim_join(hc, hs, &c->link);
+	hc->device = hs->device = c->device;
 	n.client = sim_app_new(hc, 0, &c->manner_client);
 	n.server = sim_app_new(hs, 0, &c->manner_server);
 	n.client->hold = c->live;
 	sim_app_listen(n.server, 0, PORT, c->backlog);
+	if (c->flood)
+		n.flood = flood_of(hs);
 	sim_step(n.w);
 	if (c->wrap) {
 		choose_key(n.client, hc, hs, c->manner_client.goal);
@@ -212,8 +267,10 @@ const char *net_run(const struct net_conf *c, uint64_t seed)
 		    n.server->accepted == c->live)
 			sim_app_release(n.client);
 		kill_some(&n, &restarts, &kills);
+		flood(&n, c);
 		turn(&n);
-		if (turns++ % 64 == 0 || n.client->broken || n.server->broken)
+		bad = outage(&n, c);
+		if (!bad && (turns++ % 64 == 0 || n.client->broken || n.server->broken))
 			bad = broken(&n);
 		if (!bad && n.w->now > limit)
 			bad = give_up(&n, c, &limit);
@@ -229,6 +286,7 @@ const char *net_run(const struct net_conf *c, uint64_t seed)
 		bad = wind_up(&n, c);
 	sim_app_free(n.client);
 	sim_app_free(n.server);
+	free(n.flood);
 	sim_free(n.w);
 	return bad;
 }

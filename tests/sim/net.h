@@ -8,10 +8,13 @@
 
 #include "../../firmware/port/sim/app.h"
 #include "../harness/seeds.h"
+#include "outage.h"
+#include "peer.h"
 
 struct net_conf {
 	struct sim_conf client, server;
 	struct sim_link link;
+	struct sim_device device; /* of both hosts */
 	struct sim_manner manner_client, manner_server;
 	unsigned conns; /* altogether */
 	unsigned at_once; /* open at the same time, at most */
@@ -20,6 +23,8 @@ struct net_conf {
 	unsigned restarts; /* times that a firmware is killed, at random calls into its port */
 	unsigned kills; /* and at random instructions */
 	bool wrap; /* the first connection's ISNs lie just below 2^32 */
+	uint32_t flood; /* chance in 65536, each turn, of SYNs from everywhere */
+	uint32_t outage_s; /* if set, one of the devices takes nothing for so long, once */
 	bool may_fail; /* errors are part of the game (aborts): streams need not be complete */
 	uint64_t limit_s; /* simulated seconds until the run counts as stalled */
 	uint32_t fast_ms; /* if set, all streams must be through by then */
@@ -31,6 +36,8 @@ struct net {
 	struct sim_app *client, *server;
 	unsigned started;
 	uint64_t next_kill; /* not before so many frames were delivered */
+	struct peer *flood; /* NULL: none */
+	struct outage outage;
 	bool gave_up;
 };
 

@@ -88,7 +88,9 @@ void peer_pass(struct peer *p, uint64_t us)
 
 static uint8_t *put_eth(const struct peer *p, uint8_t *d)
 {
-	memcpy(d, (uint8_t[]){ 2 | p->group, 0, 0, 0, 0, ENGINE, 2, 0, 0, 0, 0, PEER }, 12);
+	const uint8_t engine = p->host->conf.addr;
+
+	memcpy(d, (uint8_t[]){ 2 | p->group, 0, 0, 0, 0, engine, 2, 0, 0, 0, 0, PEER }, 12);
 	d += 12;
 	if (p->vlan) {
 		uint16_t tag[2] = { toe_be16(p->vlan & TOE_VLAN_STAG ? TOE_ETH_QINQ : TOE_ETH_VLAN),
@@ -111,7 +113,7 @@ static uint64_t put_ip(const struct peer *p, uint8_t *d, uint32_t tcp_len)
 				 .ttl = 64,
 				 .proto = TOE_IP_TCP,
 				 .src = { p->net, 0, 0, p->last },
-				 .dst = { 10, 0, 0, ENGINE } };
+				 .dst = { 10, 0, 0, p->host->conf.addr } };
 	memset(d + 20, 1, p->ip_opt);
 	ip->check = (uint16_t)~toe_csum_fold(toe_csum_add(0, ip, hdr));
 	return toe_csum_add(toe_be16(TOE_IP_TCP) + (uint64_t)toe_be16((uint16_t)tcp_len), ip->src,
