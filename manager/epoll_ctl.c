@@ -221,7 +221,7 @@ void tm_ep_listen(struct tm_sock *s, int fd)
 	}
 }
 
-/* The set's owner hears of the socket; what is there already is ready at once, also in sets around it. */
+/* The set's owner hears of the socket; what is there is ready at once, also in sets around it. */
 static void watch_begin(struct tm_ep *ep, struct tm_watch *w)
 {
 	struct tm_sock *s = w->sock;

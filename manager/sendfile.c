@@ -9,7 +9,7 @@
 #include "toe.h"
 #include "transfer.h"
 
-/* As much as there is room for (*full: none), in one piece. Bytes, 0 at the end of the source, -errno. */
+/* As much as there is room for (*full: none), in one piece. Bytes, 0 at the source's end, -errno. */
 static ssize_t tx_piece(struct tm_ctx *c, struct tm_sock *s, const struct tm_source *src,
 			size_t left, bool *full)
 {

@@ -101,10 +101,10 @@ static void grow_reno(struct toe_cubic *c, const struct toe_tcb *t, uint32_t ack
 }
 
 /*
- * The curve is flat at first, as if the path's capacity were near. Where that is not known, as slow start
- * ended without a loss, long paths would stay empty for many seconds; so there a round trip adds a
- * twentieth at least, as in Linux. If the path reorders, where the loss that ends this is found late,
- * only until a queue begins to stand.
+ * The curve is flat at first, as if the path's capacity were near. Where that is not known, as slow
+ * start ended without a loss, long paths would stay empty for many seconds; so there a round trip
+ * adds a twentieth at least, as in Linux. If the path reorders, where the loss that ends this is
+ * found late, only until a queue begins to stand.
  */
 static bool blind(const struct toe_cubic *c, const struct toe_tcb *t)
 {

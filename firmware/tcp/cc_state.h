@@ -18,8 +18,8 @@ struct toe_hystart {
 	uint32_t round_end, part_end;
 	uint32_t least_rtt, this_rtt; /* least round trip before this part, and of it, us */
 	uint32_t css_rtt; /* cssBaselineMinRtt */
-	uint32_t round_at,
-	    train_at; /* when the round began, and the last ACK of its first train came */
+	uint32_t round_at; /* when the round began ... */
+	uint32_t train_at; /* ... and the last ACK of its first train came */
 	uint8_t samples; /* of this part */
 	uint8_t css_rounds; /* rounds in conservative slow start, 0 = not in it */
 	uint8_t pad[2];

@@ -13,8 +13,8 @@ enum {
 	CSS_GROWTH_DIVISOR = 4,
 	CSS_ROUNDS = 5,
 	PARTS = 8, /* of a round: each has a least round trip of its own */
-	TRAIN_GAP_US =
-	    2000, /* at most between two ACKs of a train; and an eighth of a round trip */
+	/* At most between two ACKs of a train; and an eighth of a round trip. */
+	TRAIN_GAP_US = 2000,
 };
 
 /*
@@ -66,9 +66,9 @@ static bool delay_grows(const struct toe_hystart *h, uint32_t base)
 }
 
 /*
- * In CSS: did the round trip grow only for a moment? Then it is half the way back. Not at once when it
- * is less than when CSS began (RFC 9406 4.2): that was a part of the round, and where a window leaves in
- * bursts others have less of a queue.
+ * In CSS: did the round trip grow only for a moment? Then it is half the way back. Not at once when
+ * it is less than when CSS began (RFC 9406 4.2): that was a part of the round, and where a window
+ * leaves in bursts others have less of a queue.
  */
 static bool false_alarm(const struct toe_hystart *h)
 {
@@ -84,9 +84,9 @@ static void grow(const struct toe_hystart *h, struct toe_tcb *t, uint32_t acked)
 }
 
 /*
- * The first HyStart's other sign (Ha and Rhee 2011, 4.1): since this round began ACKs have come without a
- * gap for half a round trip, so what is sent now, twice as much, fills the path. It needs no queue. What
- * others have overtaken would fill the gaps.
+ * The first HyStart's other sign (Ha and Rhee 2011, 4.1): since this round began ACKs have come
+ * without a gap for half a round trip, so what is sent now, twice as much, fills the path. It needs
+ * no queue. What others have overtaken would fill the gaps.
  */
 static bool train_is_long(struct toe_hystart *h, const struct toe_tcb *t, uint64_t now)
 {
@@ -116,8 +116,9 @@ static void watch(struct toe_hystart *h, struct toe_tcb *t, const struct toe_ack
 		h->css_rounds = 0;
 	} else if (h->css_rounds && delay_grows(h, h->css_rtt)) {
 		/*
-		 * RFC 9406 4.2 stays up to five rounds, as the delay may have been jitter. Grown as much
-		 * again it is none: it is our own queue, which growth by a quarter would soon overflow.
+		 * RFC 9406 4.2 stays up to five rounds, as the delay may have been jitter. Grown as
+		 * much again it is none: it is our own queue, which growth by a quarter would soon
+		 * overflow.
 		 */
 		t->ssthresh = t->cwnd;
 	}

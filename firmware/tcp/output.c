@@ -94,8 +94,8 @@ static bool may_go(const struct toe_tcb *t, uint32_t len, bool all)
 }
 
 /*
- * What the window or the device had held back goes. If nothing else is in flight, the peer has had nothing
- * to acknowledge: timeouts and time until now say nothing about it.
+ * What the window or the device had held back goes. If nothing else is in flight, the peer has had
+ * nothing to acknowledge: timeouts and time until now say nothing about it.
  */
 static void persisted(struct toe_tcb *t)
 {
@@ -302,8 +302,8 @@ static bool send_again(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint3
 }
 
 /*
- * Something lost has left again, `on`: behind another. With PSH a burst of such ends that leaves nothing to go
- * again: the peer has what lies behind it.
+ * Something lost has left again, `on`: behind another. A burst of such that leaves nothing to go
+ * again ends with PSH: the peer has what lies behind it.
  */
 static void push_again(struct toe_tcb *t, bool on, struct toe_out *o)
 {

@@ -25,10 +25,9 @@ enum {
 	HOLE_US = 10 * 1000000, /* a probe that was lost: it may have been the path's load */
 	MAX_PROBES = 3, /* lost in a row, before the path gets RAISE_US of rest (RFC 8899 5.1.2) */
 	NEXT_US = 1000000, /* a probe arrived: the next one; or says nothing: again */
-	/* In mtu_tries: data from before the probe under way was lost. */
-	IN_DOUBT = 0x80,
 	/* Timeouts in a row that look like a black hole; two may be a burst of losses. */
 	HOLE_REXMITS = 3,
+	IN_DOUBT = 0x80, /* in mtu_tries: data from before the probe under way was lost */
 };
 
 /* Sizes that paths have (RFC 1191 7.1, brought up to date), to climb and to fall. */
@@ -229,7 +228,7 @@ void toe_pmtu_timeout(struct toe_tcb *t, uint64_t now)
 		t->mtu_at = toe_max64(t->mtu_at, t->rto_at + HOLE_US);
 }
 
-/* Time to try a larger segment: it leaves with the next data. One under way (the link changed) goes on. */
+/* Time to try a larger segment, with the next data. One under way (the link changed) goes on. */
 void toe_pmtu_timer(struct toe_tcb *t)
 {
 	t->mtu_at = 0;
@@ -243,8 +242,9 @@ static bool recovering(const struct toe_tcb *t)
 }
 
 /*
- * A full segment of `len` is about to leave, of `left` bytes that there are and `may` that the windows let
- * go: is it the probe? Not while losses are made up for (RFC 4821 7.4). If only ACKs can make room for that, nothing leaves until they have.
+ * A full segment of `len` is about to leave, of `left` bytes that there are and `may` that the
+ * windows let go: is it the probe? Not while losses are made up for (RFC 4821 7.4). If only ACKs
+ * can make room for it, nothing leaves until they have.
  */
 uint32_t toe_pmtu_probe(struct toe_tcb *t, uint32_t len, uint64_t left, uint64_t may)
 {

@@ -92,8 +92,8 @@ static bool gives_up(struct toe_tcb *t, uint64_t now)
 }
 
 /*
- * The persist timer lets go what only we hold back: nothing waits for the peer, and no time of its. What
- * has not left by the next time the device has refused for an RTO.
+ * The persist timer lets go what only we hold back: nothing waits for the peer, and no time of its.
+ * What has not left by the next time the device has refused for an RTO.
  */
 static bool lets_go(const struct toe_tcb *t)
 {

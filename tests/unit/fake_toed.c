@@ -32,7 +32,7 @@ static void fake_context(struct toe_adm_ans *ans)
 		return;
 	}
 	ans->ctx = (uint32_t)__builtin_ctzll(~used);
-	if (!fake.ctx_evfd[ans->ctx])
+	if (!toe_load(&fake.ctx_evfd[ans->ctx]))
 		fake.ctx_evfd[ans->ctx] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	__atomic_fetch_or(&fake.hdr->ctxs, 1ull << ans->ctx, __ATOMIC_SEQ_CST);
 }

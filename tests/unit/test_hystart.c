@@ -28,7 +28,7 @@ static void acked(uint32_t sent, uint64_t now, uint32_t rtt)
 						      .rtt_us = rtt });
 }
 
-/* A round trip of `n` ACKs of one segment each, all with the same delay. The first ends the round before. */
+/* A round trip of `n` ACKs of one segment each, all as late. The first ends the round before. */
 static void round_of(unsigned n, uint32_t rtt)
 {
 	uint32_t sent = (uint32_t)t.delivered;
@@ -256,7 +256,7 @@ static void css__by_sacks(void)
 	CU_ASSERT(in_css());
 }
 
-/* What had ended slow start was no loss: it is watched anew, by nothing that congestion avoidance left. */
+/* What had ended slow start was no loss: nothing of congestion avoidance is left in what watches it. */
 static void undo__watches_again(void)
 {
 	start();

@@ -130,7 +130,7 @@ static void splice__to_a_socket(void)
 	toe_close(fd);
 }
 
-/* Somebody else empties a pipe right after it was found readable, and fills it when it is waited for again. */
+/* Others empty a pipe right after it was found readable, and fill it when it is waited for again. */
 static __thread int robbed[2] = { -1, -1 }, polls;
 
 int poll_and_rob(struct pollfd *p, nfds_t n, int timeout) __asm__("poll");

@@ -157,7 +157,7 @@ static void jam(struct toe_port *p, unsigned *had)
 	p->nfree = p->fpc[0]->spare[0].n = p->fpc[0]->spare[0].room = 0;
 }
 
-/* A device that takes nothing is given up on as a peer that says nothing, also with nothing in flight. */
+/* A device that takes nothing is given up on as a silent peer is, also with nothing in flight. */
 static void device__takes_nothing(void)
 {
 	struct toe_cmd cmd = { .type = TOE_SW_OPTION, .flags = TOE_OPT_USER_TIMEOUT, .pos = 1000 };

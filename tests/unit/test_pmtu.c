@@ -184,7 +184,7 @@ static void probe__loss_before(void)
 	CU_ASSERT_EQUAL(e.t.mtu, 1006);
 }
 
-/* RFC 4821 7.6.4: lost together with what was before it. Soon again, when that is over, and not counted. */
+/* RFC 4821 7.6.4: lost together with what was before it. Soon again, behind that, and not counted. */
 static void probe__in_doubt(void)
 {
 	struct env e = probing();

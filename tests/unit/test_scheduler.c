@@ -163,7 +163,7 @@ static void set_vlan(struct toe_port *h, uint8_t is_down)
 	h->ctrl->vifs_down = is_down;
 }
 
-/* A VLAN interface that is set down hears and says nothing; its connections go on when it is up again. */
+/* A VLAN interface that is set down hears and says nothing; up again, its connections go on. */
 static void vlan__down_and_up(void)
 {
 	struct sim_conn *c;

@@ -166,7 +166,10 @@ static void vlan_new(struct toed *t, const struct seen *s, const struct device *
 		    d->name);
 }
 
-/* Linux keeps the connections and IPv4 addresses of an interface that is down: they go on when it is up again. */
+/*
+ * Linux keeps the connections and IPv4 addresses of an interface that is down: they go on when it is
+ * up again.
+ */
 static void vlan_changed(struct toed *t, struct toe_vif *v, const struct seen *s)
 {
 	if (v->down == s->up)
