@@ -59,10 +59,13 @@ static void renew(struct tm_sock *s, bool abort)
 /* The handshake has an outcome: report it. After a failure the socket can be used again. */
 static int connect_result(struct tm_sock *s)
 {
+	uint8_t kind = tm_kind(s);
 	int err;
 
-	if (tm_kind(s) == TM_FRESH)
+	if (kind == TM_FRESH)
 		return take_failure(s);
+	if (kind != TM_FLOW) /* another thread has closed it, and it may be something else by now */
+		return kind == TM_LISTEN ? -EISCONN : -EBADF;
 	if (toe_load_acquire(&s->fb->dev.flags) & TOE_FLOW_ERROR) {
 		err = take_failure(s);
 		tm_big_lock();

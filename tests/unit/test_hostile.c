@@ -118,6 +118,9 @@ static void act(struct war *w, uint32_t a)
 		if (w->fail)
 			return;
 	}
+	if (!frames && !w->over)
+		toe_tcp_refused(&w->t, w->now);
+	check(w);
 	if (a & (TOE_ACT_FREE | TOE_ACT_TIME_WAIT))
 		w->over = true;
 	w->time_wait |= !!(a & TOE_ACT_TIME_WAIT);

@@ -725,6 +725,26 @@ static void connect__closed_meanwhile(void)
 	CU_ASSERT_EQUAL(toe_load(&fake.count[TOE_SW_CONNECT]), before);
 }
 
+/* Closed while the FPC has not said yet which flow it is: who waits for that finds no socket any more. */
+static void connect__closed_before_its_flow(void)
+{
+	struct left l = { .fd = toe_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0) };
+	pthread_t t[2];
+	void *r;
+
+	toe_store(&fake.stuck, true);
+	fake_start();
+	pthread_barrier_init(&l.step, NULL, 2);
+	pthread_create(&t[0], NULL, one_of_two, &l);
+	pthread_create(&t[1], NULL, closes, &l);
+	pthread_join(t[1], NULL);
+	toe_store(&fake.stuck, false);
+	pthread_join(t[0], &r);
+	CU_ASSERT_PTR_EQUAL(r, (void *)EBADF);
+	fake_stop();
+	CU_ASSERT_EQUAL(fake_live(), 0);
+}
+
 /* Both threads wait for one connect, and see it fail before either has ended the flow: it ends once. */
 static void connect__fails_for_two_threads(void)
 {
@@ -913,5 +933,5 @@ FAKE_MAIN("libtoe_wait", T(wait__recv_ping_pong), T(wait__epoll_ping_pong), T(wa
 	  T(wait__closed_descriptor), T(wait__closed_and_opened), T(wait__added_while_closed),
 	  T(wait__set_added_while_made), T(wait__connected_elsewhere), T(connect__by_two_threads),
 	  T(connect__while_another_listens), T(connect__closed_meanwhile),
-	  T(connect__fails_for_two_threads), T(socket__decided_meanwhile),
-	  T(accept__closed_meanwhile), T(wait__closed_set))
+	  T(connect__closed_before_its_flow), T(connect__fails_for_two_threads),
+	  T(socket__decided_meanwhile), T(accept__closed_meanwhile), T(wait__closed_set))
