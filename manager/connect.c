@@ -238,13 +238,23 @@ static int connect_start(struct tm_ctx *c, struct tm_sock *s, int fd, const stru
 	return err;
 }
 
+/* It was closed before its flow was known (tm_release). */
+static void orphaned(struct tm_sock *s)
+{
+	if (!tm_take(s, TM_S_ORPHAN))
+		return;
+	if (tm_kind(s) == TM_FLOW)
+		tm_flow_end(s, true);
+	tm_sock_reap(s);
+}
+
 /* Who waits for the socket already gets the flow's notifications. */
 static void hand_over(struct tm_ctx *c, struct tm_sock *s)
 {
 	uint64_t waiters;
 	unsigned to;
 
-	toe_fence_full(); /* who begins to wait sees the flow, or is seen here */
+	/* Who begins to wait sees the flow, or is seen here. */
 	waiters = toe_load(&s->waiters);
 	if (waiters >> c->id & 1)
 		return;
@@ -260,22 +270,22 @@ struct tm_sock *tm_connect_assigned(struct tm_ctx *c, unsigned fpc, const struct
 	if (!s || tm_kind(s) != TM_CONNECT || s->serial != cmd->pos >> 32 ||
 	    (!cmd->flags && cmd->flow >= TOE_MAX_FLOWS))
 		return NULL;
-	if (tm_has(s, TM_S_ORPHAN)) {
-		if (!cmd->flags)
-			tm_push(c, fpc, TOE_SW_ABORT, 0, cmd->gen, cmd->flow, 0);
-		tm_sock_reap(s);
-		return NULL;
-	}
 	if (cmd->flags) {
 		s->error = cmd->flags;
 		tm_set(s, TM_S_FAILED);
 		toe_store_release(&s->kind, TM_FRESH);
-		return s;
+	} else {
+		s->bind_ctx = (uint8_t)c->id;
+		s->bind_pos = c->r[fpc].sw_tail;
+		tm_flow_begin(s, cmd->flow, cmd->gen, (uint8_t)c->id);
 	}
-	tm_flow_begin(s, cmd->flow, cmd->gen, (uint8_t)c->id);
-	s->bind_ctx = (uint8_t)c->id;
-	s->bind_pos = c->r[fpc].sw_tail;
-	hand_over(c, s);
+	toe_fence_full();
+	if (tm_has(s, TM_S_ORPHAN)) {
+		orphaned(s);
+		return NULL;
+	}
+	if (!cmd->flags)
+		hand_over(c, s);
 	return s;
 }
 

@@ -137,6 +137,12 @@ static inline void tm_clear(struct tm_sock *s, uint32_t flag)
 	__atomic_fetch_and(&s->flags, ~flag, __ATOMIC_ACQ_REL);
 }
 
+/* Who clears it sees to what it asks for; of several, one does. */
+static inline bool tm_take(struct tm_sock *s, uint32_t flag)
+{
+	return __atomic_fetch_and(&s->flags, ~flag, __ATOMIC_SEQ_CST) & flag;
+}
+
 static inline uint8_t tm_kind(const struct tm_sock *s)
 {
 	return toe_load_acquire(&s->kind);

@@ -82,8 +82,8 @@ void tm_flow_begin(struct tm_sock *s, uint32_t flow, uint16_t gen, uint8_t ctx)
 	tm_clear(s, TM_S_WANT_SPACE | TM_S_ERROR_TAKEN);
 	if (tm_has(s, TM_S_STAMPS))
 		tm_stamp_begin(s);
-	toe_store_release(&s->kind, TM_FLOW);
 	toe_store_release(&tm_flows[flow], s);
+	toe_store_release(&s->kind, TM_FLOW); /* last: from now on others may close it */
 }
 
 void tm_flow_end(struct tm_sock *s, bool abort)
@@ -140,7 +140,10 @@ void tm_release(struct tm_sock *s, int fd)
 	tm_ep_forget(s);
 	if (kind == TM_CONNECT) {
 		tm_set(s, TM_S_ORPHAN);
-		return;
+		toe_fence_full();
+		kind = tm_kind(s); /* the flow becomes known just now: one of the two ends it */
+		if (kind == TM_CONNECT || !tm_take(s, TM_S_ORPHAN))
+			return;
 	}
 	if (kind == TM_FLOW)
 		tm_flow_end(s, false);

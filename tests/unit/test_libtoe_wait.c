@@ -364,7 +364,7 @@ static void context__none_left(void)
 
 struct left {
 	int fd;
-	unsigned after_us;
+	unsigned after; /* it pauses so long first: microseconds, or turns */
 	pthread_barrier_t step;
 	bool meets; /* its thread */
 };
@@ -588,6 +588,45 @@ static void wait__connected_elsewhere(void)
 	fake_step();
 }
 
+static void *closes_again_and_again(void *arg)
+{
+	struct left *l = arg;
+
+	for (pthread_barrier_wait(&l->step); l->fd >= 0; pthread_barrier_wait(&l->step)) {
+		for (volatile unsigned i = 0; i < l->after; i++)
+			;
+		toe_close(l->fd);
+		pthread_barrier_wait(&l->step);
+	}
+	return NULL;
+}
+
+/* Closed just when the FPC says which flow it is: one of the two sees to it that the flow ends. */
+static void connect__closed_with_its_flow(void)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = 80, .sin_addr.s_addr = 1 };
+	struct left l;
+	pthread_t t;
+
+	fake_start();
+	pthread_barrier_init(&l.step, NULL, 2);
+	pthread_create(&t, NULL, closes_again_and_again, &l);
+	for (unsigned i = 0; i < 3000; i++) {
+		l.fd = toe_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		l.after = i % 300 * 1000;
+		pthread_barrier_wait(&l.step);
+		toe_connect(l.fd, (struct sockaddr *)&sa, sizeof(sa));
+		pthread_barrier_wait(&l.step);
+	}
+	l.fd = -1;
+	pthread_barrier_wait(&l.step);
+	pthread_join(t, NULL);
+	for (int i = 0; i < 1000 && fake_live(); i++)
+		usleep(1000);
+	CU_ASSERT_EQUAL(fake_live(), 0);
+	fake_stop();
+}
+
 /* Threads that are to meet go on together when each is about to take tm_big. */
 static pthread_barrier_t meeting;
 static bool met;
@@ -657,7 +696,7 @@ static void *listens(void *arg)
 	struct left *l = arg;
 
 	pthread_barrier_wait(&l->step);
-	usleep(l->after_us);
+	usleep(l->after);
 	return toe_listen(l->fd, 1) ? (void *)(intptr_t)errno : NULL;
 }
 
@@ -665,7 +704,7 @@ static void *listens(void *arg)
 static void connect_or_listen(unsigned after_us)
 {
 	struct left l = { .fd = toe_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0),
-			  .after_us = after_us };
+			  .after = after_us };
 	struct sockaddr_in sa = { .sin_family = AF_INET };
 	int dups[500];
 	pthread_t t[2];
@@ -933,5 +972,6 @@ FAKE_MAIN("libtoe_wait", T(wait__recv_ping_pong), T(wait__epoll_ping_pong), T(wa
 	  T(wait__closed_descriptor), T(wait__closed_and_opened), T(wait__added_while_closed),
 	  T(wait__set_added_while_made), T(wait__connected_elsewhere), T(connect__by_two_threads),
 	  T(connect__while_another_listens), T(connect__closed_meanwhile),
-	  T(connect__closed_before_its_flow), T(connect__fails_for_two_threads),
-	  T(socket__decided_meanwhile), T(accept__closed_meanwhile), T(wait__closed_set))
+	  T(connect__closed_before_its_flow), T(connect__closed_with_its_flow),
+	  T(connect__fails_for_two_threads), T(socket__decided_meanwhile),
+	  T(accept__closed_meanwhile), T(wait__closed_set))
