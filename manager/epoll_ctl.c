@@ -185,6 +185,13 @@ void tm_ep_forget(struct tm_sock *s)
 		watch_del(&s->watch);
 }
 
+void tm_ep_fd_closed(struct tm_sock *s, int fd)
+{
+	for (struct tm_watch *w = &s->watch; w; w = w->more)
+		if (w->fd == fd)
+			w->fd = -1;
+}
+
 void tm_ep_free(struct tm_ep *ep)
 {
 	while (ep->all)

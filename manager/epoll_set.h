@@ -25,7 +25,7 @@ struct tm_watch {
 	struct tm_sock *sock;
 	uint32_t
 	    events; /* as given to epoll_ctl; only the flag bits remain of a spent EPOLLONESHOT */
-	int32_t fd;
+	int32_t fd; /* -1: closed, the number may be another's; the socket has others */
 	uint64_t data;
 	uint32_t kernel; /* events that the real epoll reported for it: listeners, nested sets */
 	uint32_t in_kernel; /* it is in the real one as well */
@@ -105,6 +105,8 @@ uint32_t tm_poll(struct tm_sock *s, unsigned ctx);
 
 /* All under tm_big. */
 void tm_ep_forget(struct tm_sock *s); /* take the socket out of all sets */
+/* One of its descriptors is closed, others are left: it stays in the sets, as in the kernel's. */
+void tm_ep_fd_closed(struct tm_sock *s, int fd);
 void tm_ep_to_kernel(struct tm_sock *s, int fd); /* its watches move to the real sets */
 void tm_ep_listen(struct tm_sock *s,
 		  int fd); /* it listens now: its kernel socket joins the real sets */

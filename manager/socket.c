@@ -255,10 +255,13 @@ int toe_close(int fd)
 		waiters |= toe_load(&s->ep->waiters);
 	if (tm_kind(s) == TM_EPOLL || tm_kind(s) == TM_LISTEN)
 		tm_ctx_forget_fd(fd);
-	if (!--s->refs)
+	if (--s->refs) {
+		tm_ep_fd_closed(s, fd);
+		if (tm_kind(s) == TM_EPOLL && s->ep->kfd == fd)
+			tm_each_fd(s, find_fd, &s->ep->kfd);
+	} else {
 		tm_release(s, fd);
-	else if (tm_kind(s) == TM_EPOLL && s->ep->kfd == fd)
-		tm_each_fd(s, find_fd, &s->ep->kfd);
+	}
 	r = close(fd);
 	tm_big_unlock();
 	if (waiters)

@@ -593,6 +593,25 @@ static void epoll__nested_and_many_wait_for_room(void)
 	fake_step();
 }
 
+/* A duplicate that was added and closed is watched on; its number is another's, which stays, too. */
+static void epoll__number_of_a_closed_duplicate(void)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	int outer = toe_epoll_create1(0), a = toe_epoll_create1(0), b;
+
+	b = toe_fcntl(a, F_DUPFD_CLOEXEC, 0);
+	CU_ASSERT_EQUAL(toe_epoll_ctl(outer, EPOLL_CTL_ADD, b, &ev), 0);
+	toe_close(b);
+	CU_ASSERT_EQUAL_FATAL(toe_epoll_create1(0), b);
+	CU_ASSERT_EQUAL(toe_epoll_ctl(outer, EPOLL_CTL_ADD, b, &ev), 0);
+	toe_close(a);
+	CU_ASSERT_EQUAL(toe_epoll_ctl(b, EPOLL_CTL_ADD, outer, &ev),
+			-1); /* it would be in itself */
+	CU_ASSERT_EQUAL(errno, ELOOP);
+	toe_close(b);
+	toe_close(outer);
+}
+
 static void epoll__two_sets_and_dups(void)
 {
 	struct epoll_event ev = { .events = EPOLLIN | EPOLLET, .data.u32 = 1 };
@@ -643,5 +662,5 @@ static void epoll_wait__timeout(void)
 FAKE_MAIN("libtoe_epoll", T(epoll__as_the_kernel), T(epoll_ctl__errors),
 	  T(epoll_wait__kernel_descriptors_too), T(epoll_wait__is_fair), T(epoll__nests),
 	  T(epoll__nested_news_again), T(epoll__nested_set_changes),
-	  T(epoll__nested_and_many_wait_for_room), T(epoll__two_sets_and_dups),
-	  T(epoll_wait__timeout))
+	  T(epoll__nested_and_many_wait_for_room), T(epoll__number_of_a_closed_duplicate),
+	  T(epoll__two_sets_and_dups), T(epoll_wait__timeout))
