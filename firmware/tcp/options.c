@@ -26,8 +26,10 @@ static void set_linger2(struct toe_tcb *t, int64_t ms)
 						  : TOE_LINGER2_MAX_MS;
 }
 
-/* A connection that lives sends no longer segments from now on, and never longer ones again. */
-/* What was too short a segment to leave may be a whole one now. */
+/*
+ * A connection that lives sends no longer segments from now on, and never longer ones again. What was
+ * too short to leave may be a whole segment now.
+ */
 static uint32_t set_maxseg(struct toe_tcb *t, uint64_t bytes)
 {
 	uint32_t most = (uint32_t)toe_min64(toe_max64(bytes, TOE_MSS_MIN), UINT16_MAX);
