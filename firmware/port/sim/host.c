@@ -378,16 +378,18 @@ const struct toe_tcb *sim_tcb(const struct toe_port *p, uint32_t flow)
 }
 
 /*
- * The device has taken nothing for so long that each flow has asked it alone. What waits for it, with
+ * The device has taken nothing for so long that each flow has asked it alone. Who waits for it, with
  * nothing in flight that has a timer, must not wait for ever.
  */
-static bool given_up(const struct toe_port *p, const struct toe_tcb *t)
+static bool waits_for_ever(const struct toe_port *p, const struct toe_tcb *t)
 {
 	enum { ASKED_US = 10000 };
-	uint64_t end = t->snd_end + !!(t->flags & TOE_TCB_FIN_QUEUED);
+	bool waits = t->state < TOE_TCP_ESTABLISHED
+			 ? t->state != TOE_TCP_CLOSED && !(t->opts & TOE_TCB_SYN_HELD)
+			 : t->snd_una < t->snd_end + !!(t->flags & TOE_TCB_FIN_QUEUED);
 
-	return p->w->now < p->device.until && p->w->now - p->device.since > ASKED_US &&
-	       t->state >= TOE_TCP_ESTABLISHED && t->snd_una < end && !toe_tcp_deadline(t);
+	return p->w->now < p->device.until && p->w->now - p->device.since > ASKED_US && waits &&
+	       !(t->rto_at | t->pace_at);
 }
 
 /*
@@ -405,9 +407,11 @@ static const char *forgotten(const struct toe_port *p, uint32_t flow, const stru
 		return NULL;
 	if (toe_tcp_deadline(t) && !f->wheel.due[flow - f->first])
 		return "a deadline without a timer";
-	if (given_up(p, t))
+	if (s->pend & TOE_PEND_NH)
+		return NULL;
+	if (waits_for_ever(p, t))
 		return "what waits for the device has no timer";
-	if (t->pace_at || s->pend & (TOE_PEND_OUTPUT | TOE_PEND_TAKEN | TOE_PEND_NH))
+	if (t->pace_at || s->pend & (TOE_PEND_OUTPUT | TOE_PEND_TAKEN))
 		return NULL;
 	toe_tcb_copy(&copy.t, t);
 	return toe_tcp_output(&copy.t, f->now, &o) ? "a segment that nobody asks for" : NULL;
