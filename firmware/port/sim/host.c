@@ -413,6 +413,8 @@ static const char *forgotten(const struct toe_port *p, uint32_t flow, const stru
 		return "what waits for the device has no timer";
 	if (t->pace_at || s->pend & (TOE_PEND_OUTPUT | TOE_PEND_TAKEN))
 		return NULL;
+	if (t->lost && p->conf.tcb_cache < p->conf.nflows)
+		return NULL; /* spilled, it has joined ranges: more may count as lost than did */
 	toe_tcb_copy(&copy.t, t);
 	return toe_tcp_output(&copy.t, f->now, &o) ? "a segment that nobody asks for" : NULL;
 }
