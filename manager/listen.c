@@ -118,21 +118,36 @@ out:
 	return err;
 }
 
-/* A kernel TCP socket from elsewhere (inherited over exec) may become a listener as well. */
-static struct tm_sock *adopt(int fd)
+/* Of which family it is, 0: no kernel TCP socket. */
+static int tcp_family(int fd)
 {
 	int domain = 0, proto = 0;
 	socklen_t len = sizeof(int);
-	struct tm_sock *s;
 
-	if ((unsigned)fd >= TM_MAX_FD || !tm_attached() ||
-	    getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &proto, &len) < 0 || proto != IPPROTO_TCP ||
+	if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &proto, &len) < 0 || proto != IPPROTO_TCP ||
 	    getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0)
+		return 0;
+	return domain;
+}
+
+/*
+ * A kernel TCP socket from elsewhere (inherited over exec) may become a listener as well. Its number may
+ * have become an object's meanwhile.
+ */
+static struct tm_sock *adopt(int fd)
+{
+	struct tm_sock *s;
+	int family;
+
+	if ((unsigned)fd >= TM_MAX_FD || !tm_attached())
 		return NULL;
 	tm_big_lock();
-	s = tm_sock_new(TM_FRESH);
-	if (s) {
-		s->family = (uint16_t)domain;
+	s = tm_fds[fd];
+	family = s ? 0 : tcp_family(fd);
+	if (family)
+		s = tm_sock_new(TM_FRESH);
+	if (family && s) {
+		s->family = (uint16_t)family;
 		s->flags = TM_S_KERNEL | (fcntl(fd, F_GETFL) & O_NONBLOCK ? TM_S_NONBLOCK : 0);
 		tm_fd_install(fd, s);
 	}

@@ -12,7 +12,7 @@
 #include <time.h>
 
 #include "fake_toe.h"
-#include "manager/proc.h"
+#include "manager/sock.h"
 
 enum { ROUNDS = 4000 };
 
@@ -966,6 +966,37 @@ static void accept__closed_meanwhile(void)
 	fake_stop();
 }
 
+static void *meets_and_listens(void *arg)
+{
+	meets = true;
+	toe_listen(*(int *)arg, 1);
+	return NULL;
+}
+
+/* A kernel socket that listens is closed meanwhile, and its number is one of ours. */
+static void listen__number_changes_hands(void)
+{
+	int k = socket(AF_INET, SOCK_STREAM, 0), fd;
+	struct tm_sock *s;
+	pthread_t t;
+
+	fake_start();
+	pthread_barrier_init(&meeting, NULL, 2);
+	toe_store(&met, true);
+	pthread_create(&t, NULL, meets_and_listens, &k);
+	usleep(20000); /* it has seen a socket of the kernel's */
+	close(k);
+	fd = toe_socket(AF_INET, SOCK_STREAM, 0);
+	CU_ASSERT_EQUAL_FATAL(fd, k);
+	s = tm_fds[fd];
+	pthread_barrier_wait(&meeting);
+	pthread_join(t, NULL);
+	toe_store(&met, false);
+	CU_ASSERT_PTR_EQUAL(tm_fds[fd], s);
+	toe_close(fd);
+	fake_stop();
+}
+
 FAKE_MAIN("libtoe_wait", T(wait__recv_ping_pong), T(wait__epoll_ping_pong), T(wait__shared_set),
 	  T(wait__socket_changes_threads), T(wait__signals), T(wait__idle_costs_nothing),
 	  T(context__ends_with_its_thread), T(context__without_descriptors), T(context__none_left),
@@ -974,4 +1005,4 @@ FAKE_MAIN("libtoe_wait", T(wait__recv_ping_pong), T(wait__epoll_ping_pong), T(wa
 	  T(connect__while_another_listens), T(connect__closed_meanwhile),
 	  T(connect__closed_before_its_flow), T(connect__closed_with_its_flow),
 	  T(connect__fails_for_two_threads), T(socket__decided_meanwhile),
-	  T(accept__closed_meanwhile), T(wait__closed_set))
+	  T(accept__closed_meanwhile), T(wait__closed_set), T(listen__number_changes_hands))
