@@ -198,6 +198,7 @@ void tm_ep_free(struct tm_ep *ep)
 		watch_del(ep->all);
 	if (ep->nudge >= 0)
 		close(ep->nudge);
+	ep->nudge = -1; /* who still waits must not close the number again */
 	/* Threads that still wait in it keep it: a new life would be none of theirs. */
 	if (!toe_load(&ep->waiters) && !toe_load(&ep->ksleepers))
 		rest(ep);

@@ -106,11 +106,11 @@ static int harvest(struct tm_ctx *c, struct tm_ep *ep, struct epoll_event *ev, i
 }
 
 /* The nudge has done its work when nobody is left in the real epoll. */
-static void end_nudge(struct tm_ep *ep, int epfd)
+static void end_nudge(struct tm_ep *ep)
 {
 	tm_big_lock();
 	if (ep->nudge >= 0 && !toe_load(&ep->ksleepers)) {
-		epoll_ctl(epfd, EPOLL_CTL_DEL, ep->nudge, NULL);
+		epoll_ctl(ep->kfd, EPOLL_CTL_DEL, ep->nudge, NULL);
 		close(ep->nudge);
 		ep->nudge = -1;
 		__atomic_fetch_sub(&ep->nkernel, 1, __ATOMIC_RELAXED);
@@ -119,7 +119,7 @@ static void end_nudge(struct tm_ep *ep, int epfd)
 }
 
 /* Take our own tags out of what the real epoll gave; they make their watches ready. */
-static int sift(struct tm_ep *ep, int epfd, struct epoll_event *ev, int n)
+static int sift(struct tm_ep *ep, struct epoll_event *ev, int n)
 {
 	int kept = 0;
 
@@ -129,7 +129,7 @@ static int sift(struct tm_ep *ep, int epfd, struct epoll_event *ev, int n)
 		if (tm_likely(!tm_is_sock(w))) {
 			ev[kept++] = ev[i];
 		} else if ((void *)w == ep->sock) {
-			end_nudge(ep, epfd);
+			end_nudge(ep);
 		} else {
 			tm_spin_lock(&ep->lock);
 			if (w->ep == ep && w->in_kernel) {
@@ -148,7 +148,7 @@ static int look(struct tm_ep *ep, int epfd, struct epoll_event *ev, int max)
 	int n = epoll_wait(epfd, ev, max, 0);
 
 	toe_store(&ep->calls, 0);
-	return n > 0 ? sift(ep, epfd, ev, n) : 0;
+	return n > 0 ? sift(ep, ev, n) : 0;
 }
 
 static void bind_all(struct tm_ctx *c, struct tm_ep *ep, unsigned to)
@@ -282,7 +282,7 @@ static int wait_kernel(const struct wait *w, struct epoll_event *ev, int max, in
 		timeout = -1;
 	__atomic_fetch_sub(&ep->ksleepers, 1, __ATOMIC_SEQ_CST);
 	if (n > 0)
-		n = sift(ep, w->fd, ev, n);
+		n = sift(ep, ev, n);
 	else if (!n && timeout >= 0 && !toe_load(&ep->nwatches))
 		return 0;
 	return n ? n : -EAGAIN;

@@ -863,6 +863,48 @@ static void wait__closed_set(void)
 	fake_step();
 }
 
+static void *waits_and_meets(void *arg)
+{
+	meets = true;
+	return waits_in_a_set(arg);
+}
+
+/*
+ * One that waited in the kernel alone is called back by a socket of ours, and comes to put that in order
+ * when the set is closed: the number of what it was called by is another's.
+ */
+static void wait__called_back_to_a_closed_set(void)
+{
+#ifdef __SANITIZE_THREAD__
+	return; /* see above */
+#endif
+	struct epoll_event ev = { .events = EPOLLIN };
+	int ep = toe_epoll_create1(0), fd[3];
+	uint32_t flow;
+	pthread_t t;
+	void *r;
+
+	fake_start();
+	fd[0] = fake_pair(&flow, SOCK_NONBLOCK);
+	pthread_barrier_init(&meeting, NULL, 2);
+	toe_store(&met, true);
+	pthread_create(&t, NULL, waits_and_meets, &ep);
+	usleep(20000);
+	toe_epoll_ctl(ep, EPOLL_CTL_ADD, fd[0], &ev);
+	usleep(20000); /* it is on its way */
+	toe_close(ep);
+	for (int i = 1; i < 3; i++)
+		fd[i] = toe_socket(AF_INET, SOCK_STREAM, 0);
+	pthread_barrier_wait(&meeting);
+	toe_store(&met, false);
+	pthread_join(t, &r);
+	CU_ASSERT_EQUAL((int)(intptr_t)r, EBADF);
+	for (int i = 0; i < 3; i++)
+		CU_ASSERT_EQUAL(toe_close(fd[i]), 0);
+	fake_stop();
+	fake_step();
+}
+
 struct late {
 	int fd;
 	bool listens; /* or binds */
@@ -1005,4 +1047,5 @@ FAKE_MAIN("libtoe_wait", T(wait__recv_ping_pong), T(wait__epoll_ping_pong), T(wa
 	  T(connect__while_another_listens), T(connect__closed_meanwhile),
 	  T(connect__closed_before_its_flow), T(connect__closed_with_its_flow),
 	  T(connect__fails_for_two_threads), T(socket__decided_meanwhile),
-	  T(accept__closed_meanwhile), T(wait__closed_set), T(listen__number_changes_hands))
+	  T(accept__closed_meanwhile), T(wait__closed_set), T(wait__called_back_to_a_closed_set),
+	  T(listen__number_changes_hands))
