@@ -244,9 +244,10 @@ int toe_close(int fd)
 	tm_connect_look(s);
 	tm_big_lock();
 	if (tm_fds[fd] != s) {
+		/* Now it is the kernel's or nobody's, or a new socket's, which is not what is meant. */
+		r = tm_fds[fd] ? (int)tm_ret(-EBADF) : close(fd);
 		tm_big_unlock();
-		errno = EBADF;
-		return -1;
+		return r;
 	}
 	toe_store_release(&tm_fds[fd], NULL);
 	toe_fence_full(); /* who begins to wait sees that, or is seen here */

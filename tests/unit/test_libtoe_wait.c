@@ -975,6 +975,39 @@ static void socket__decided_meanwhile(void)
 	CU_ASSERT_EQUAL(fake_live(), 0);
 }
 
+static void *closes_late(void *arg)
+{
+	meets = true;
+	return toe_close(*(int *)arg) ? (void *)(intptr_t)errno : NULL;
+}
+
+/* A socket becomes the kernel's while a thread is about to close it: it is closed. */
+static void close__decided_meanwhile(void)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET,
+				  .sin_port = htons(1),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = toe_socket(AF_INET, SOCK_STREAM, 0);
+	pthread_t t;
+	void *r;
+
+	fake_start();
+	pthread_barrier_init(&meeting, NULL, 2);
+	toe_store(&met, true);
+	pthread_create(&t, NULL, closes_late, &fd);
+	usleep(20000);
+	toe_store(&fake.kernel, true);
+	CU_ASSERT_EQUAL(toe_connect(fd, (struct sockaddr *)&sa, sizeof(sa)), -1);
+	CU_ASSERT_EQUAL(errno, ECONNREFUSED);
+	toe_store(&fake.kernel, false);
+	pthread_barrier_wait(&meeting);
+	toe_store(&met, false);
+	pthread_join(t, &r);
+	CU_ASSERT_PTR_NULL(r);
+	CU_ASSERT_EQUAL(close(fd), -1);
+	fake_stop();
+}
+
 static void *accepts_late(void *arg)
 {
 	meets = true;
@@ -1047,5 +1080,5 @@ FAKE_MAIN("libtoe_wait", T(wait__recv_ping_pong), T(wait__epoll_ping_pong), T(wa
 	  T(connect__while_another_listens), T(connect__closed_meanwhile),
 	  T(connect__closed_before_its_flow), T(connect__closed_with_its_flow),
 	  T(connect__fails_for_two_threads), T(socket__decided_meanwhile),
-	  T(accept__closed_meanwhile), T(wait__closed_set), T(wait__called_back_to_a_closed_set),
-	  T(listen__number_changes_hands))
+	  T(close__decided_meanwhile), T(accept__closed_meanwhile), T(wait__closed_set),
+	  T(wait__called_back_to_a_closed_set), T(listen__number_changes_hands))
