@@ -19,6 +19,7 @@
  * for a new life, as sockets do.
  */
 enum { REST = 32 };
+enum { MAX_NESTS = 4 }; /* sets beneath a set, as in Linux */
 static struct tm_ep *first_free, *last_free;
 static unsigned nfree;
 
@@ -275,6 +276,32 @@ static void nudge(struct tm_ep *ep)
 	__atomic_fetch_add(&ep->nkernel, 1, __ATOMIC_RELAXED);
 }
 
+/* How many sets lie in this one, one in the other. */
+static unsigned depth_of(const struct tm_ep *ep)
+{
+	unsigned most = 0, n;
+
+	for (const struct tm_watch *w = ep->all; w; w = w->all_next) {
+		n = tm_kind(w->sock) == TM_EPOLL ? 1 + depth_of(w->sock->ep) : 0;
+		most = n > most ? n : most;
+	}
+	return most;
+}
+
+/*
+ * Were `inner` in `ep`, with `depth` sets beneath that, a set would lie in itself, or have more than
+ * MAX_NESTS beneath it.
+ */
+static bool loops(const struct tm_ep *ep, const struct tm_ep *inner, unsigned depth)
+{
+	if (ep == inner || depth > MAX_NESTS)
+		return true;
+	for (const struct tm_watch *w = &ep->sock->watch; w; w = w->more)
+		if (w->ep && loops(w->ep, inner, depth + 1))
+			return true;
+	return false;
+}
+
 static int add(struct tm_ep *ep, struct tm_sock *s, int fd, const struct epoll_event *ev)
 {
 	struct tm_watch *w;
@@ -284,6 +311,9 @@ static int add(struct tm_ep *ep, struct tm_sock *s, int fd, const struct epoll_e
 	    (tm_kind(s) == TM_EPOLL || ev->events & ~(EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP |
 						      EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE)))
 		return -EINVAL;
+	/* The kernel looks at the real sets; but a forked child shares those, and may change them. */
+	if (tm_kind(s) == TM_EPOLL && loops(ep, s->ep, 1 + depth_of(s->ep)))
+		return -ELOOP;
 	if (find(s, ep, fd))
 		return -EEXIST;
 	w = watch_new(s);

@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "fake_toe.h"
@@ -612,6 +613,30 @@ static void epoll__number_of_a_closed_duplicate(void)
 	toe_close(outer);
 }
 
+/* What a child takes out of the kernel's sets, which are its own as well, is still in ours. */
+static void epoll__nests_and_forks(void)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	int ep[6], status;
+	pid_t pid;
+
+	for (int i = 0; i < 6; i++)
+		ep[i] = toe_epoll_create1(0);
+	for (int i = 1; i < 5; i++)
+		CU_ASSERT_EQUAL(toe_epoll_ctl(ep[i], EPOLL_CTL_ADD, ep[i - 1], &ev), 0);
+	pid = fork();
+	if (!pid)
+		_exit(toe_epoll_ctl(ep[2], EPOLL_CTL_DEL, ep[1], NULL) ? 1 : 0);
+	CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
+	CU_ASSERT(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	for (int i = 0; i < 6; i += 5) { /* in itself; too deep */
+		CU_ASSERT_EQUAL(toe_epoll_ctl(ep[i], EPOLL_CTL_ADD, ep[4], &ev), -1);
+		CU_ASSERT_EQUAL(errno, ELOOP);
+	}
+	for (int i = 0; i < 6; i++)
+		toe_close(ep[i]);
+}
+
 static void epoll__two_sets_and_dups(void)
 {
 	struct epoll_event ev = { .events = EPOLLIN | EPOLLET, .data.u32 = 1 };
@@ -663,4 +688,4 @@ FAKE_MAIN("libtoe_epoll", T(epoll__as_the_kernel), T(epoll_ctl__errors),
 	  T(epoll_wait__kernel_descriptors_too), T(epoll_wait__is_fair), T(epoll__nests),
 	  T(epoll__nested_news_again), T(epoll__nested_set_changes),
 	  T(epoll__nested_and_many_wait_for_room), T(epoll__number_of_a_closed_duplicate),
-	  T(epoll__two_sets_and_dups), T(epoll_wait__timeout))
+	  T(epoll__nests_and_forks), T(epoll__two_sets_and_dups), T(epoll_wait__timeout))
