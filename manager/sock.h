@@ -319,7 +319,8 @@ void tm_stamp_begin(struct tm_sock *s);
 void tm_flow_begin(struct tm_sock *s, uint32_t flow, uint16_t gen, uint8_t ctx);
 /*
  * A fresh one's descriptor becomes a kernel socket; and is the kernel's for good. Under tm_big, and who
- * calls it goes on under that. Another thread has closed it meanwhile: -EBADF; connected it: -EINVAL.
+ * calls it goes on under that. Another thread has closed it meanwhile: -EBADF; connected it: -EINVAL;
+ * made a listener of it: -EISCONN, by tm_to_kernel.
  */
 int tm_materialise(struct tm_sock *s, int fd);
 int tm_to_kernel(struct tm_sock *s, int fd);

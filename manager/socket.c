@@ -52,6 +52,8 @@ int tm_to_kernel(struct tm_sock *s, int fd)
 {
 	int err = tm_materialise(s, fd);
 
+	if (!err && tm_kind(s) == TM_LISTEN)
+		err = -EISCONN;
 	if (err)
 		return err;
 	tm_ep_to_kernel(s, fd);

@@ -630,7 +630,7 @@ static void connect__closed_with_its_flow(void)
 /* Threads that are to meet go on together when each is about to take tm_big. */
 static pthread_barrier_t meeting;
 static bool met;
-static __thread bool meets;
+static __thread unsigned meets; /* so many times from now */
 
 int pthread_mutex_lock(pthread_mutex_t *m)
 {
@@ -638,10 +638,8 @@ int pthread_mutex_lock(pthread_mutex_t *m)
 
 	if (!toe_load(&real))
 		toe_store(&real, dlsym(RTLD_NEXT, "pthread_mutex_lock"));
-	if (m == &tm_big && meets && toe_load(&met)) {
-		meets = false;
+	if (m == &tm_big && meets && toe_load(&met) && !--meets)
 		pthread_barrier_wait(&meeting);
-	}
 	return toe_load(&real)(m);
 }
 
@@ -865,7 +863,7 @@ static void wait__closed_set(void)
 
 static void *waits_and_meets(void *arg)
 {
-	meets = true;
+	meets = 1;
 	return waits_in_a_set(arg);
 }
 
@@ -918,7 +916,7 @@ static void *comes_late(void *arg)
 	struct late *l = arg;
 	int r;
 
-	meets = true;
+	meets = 1;
 	r = l->listens ? toe_listen(l->fd, 1) : toe_bind(l->fd, (struct sockaddr *)&sa, sizeof(sa));
 	return r ? (void *)(intptr_t)errno : NULL;
 }
@@ -975,18 +973,56 @@ static void socket__decided_meanwhile(void)
 	CU_ASSERT_EQUAL(fake_live(), 0);
 }
 
+/* To a port of loopback that nobody has, by the kernel. */
+static void *connects_to_nobody(int fd)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET,
+				  .sin_port = htons(1),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+
+	return toe_connect(fd, (struct sockaddr *)&sa, sizeof(sa)) ? (void *)(intptr_t)errno : NULL;
+}
+
+static void *connects_late(void *arg)
+{
+	meets = 2; /* when it is clear that it is the kernel's business */
+	return connects_to_nobody(*(int *)arg);
+}
+
+/* It listens when a thread is about to make it the kernel's, in order to connect: it goes on listening. */
+static void connect__listens_meanwhile(void)
+{
+	int fd = toe_socket(AF_INET, SOCK_STREAM, 0);
+	unsigned before = toe_load(&fake.unlistened);
+	pthread_t t;
+	void *r;
+
+	fake_start();
+	toe_store(&fake.kernel, true);
+	pthread_barrier_init(&meeting, NULL, 2);
+	toe_store(&met, true);
+	pthread_create(&t, NULL, connects_late, &fd);
+	usleep(20000);
+	CU_ASSERT_EQUAL(toe_listen(fd, 1), 0);
+	pthread_barrier_wait(&meeting);
+	toe_store(&met, false);
+	toe_store(&fake.kernel, false);
+	pthread_join(t, &r);
+	CU_ASSERT_PTR_EQUAL(r, (void *)EISCONN);
+	toe_close(fd);
+	CU_ASSERT_EQUAL(toe_load(&fake.unlistened), before + 1);
+	fake_stop();
+}
+
 static void *closes_late(void *arg)
 {
-	meets = true;
+	meets = 1;
 	return toe_close(*(int *)arg) ? (void *)(intptr_t)errno : NULL;
 }
 
 /* A socket becomes the kernel's while a thread is about to close it: it is closed. */
 static void close__decided_meanwhile(void)
 {
-	struct sockaddr_in sa = { .sin_family = AF_INET,
-				  .sin_port = htons(1),
-				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd = toe_socket(AF_INET, SOCK_STREAM, 0);
 	pthread_t t;
 	void *r;
@@ -997,8 +1033,7 @@ static void close__decided_meanwhile(void)
 	pthread_create(&t, NULL, closes_late, &fd);
 	usleep(20000);
 	toe_store(&fake.kernel, true);
-	CU_ASSERT_EQUAL(toe_connect(fd, (struct sockaddr *)&sa, sizeof(sa)), -1);
-	CU_ASSERT_EQUAL(errno, ECONNREFUSED);
+	CU_ASSERT_PTR_EQUAL(connects_to_nobody(fd), (void *)ECONNREFUSED);
 	toe_store(&fake.kernel, false);
 	pthread_barrier_wait(&meeting);
 	toe_store(&met, false);
@@ -1010,7 +1045,7 @@ static void close__decided_meanwhile(void)
 
 static void *accepts_late(void *arg)
 {
-	meets = true;
+	meets = 1;
 	return (void *)(intptr_t)toe_accept(*(int *)arg, NULL, NULL);
 }
 
@@ -1043,7 +1078,7 @@ static void accept__closed_meanwhile(void)
 
 static void *meets_and_listens(void *arg)
 {
-	meets = true;
+	meets = 1;
 	toe_listen(*(int *)arg, 1);
 	return NULL;
 }
@@ -1080,5 +1115,6 @@ FAKE_MAIN("libtoe_wait", T(wait__recv_ping_pong), T(wait__epoll_ping_pong), T(wa
 	  T(connect__while_another_listens), T(connect__closed_meanwhile),
 	  T(connect__closed_before_its_flow), T(connect__closed_with_its_flow),
 	  T(connect__fails_for_two_threads), T(socket__decided_meanwhile),
-	  T(close__decided_meanwhile), T(accept__closed_meanwhile), T(wait__closed_set),
-	  T(wait__called_back_to_a_closed_set), T(listen__number_changes_hands))
+	  T(close__decided_meanwhile), T(connect__listens_meanwhile), T(accept__closed_meanwhile),
+	  T(wait__closed_set), T(wait__called_back_to_a_closed_set),
+	  T(listen__number_changes_hands))
