@@ -195,8 +195,11 @@ void tm_ep_fd_closed(struct tm_sock *s, int fd)
 
 void tm_ep_free(struct tm_ep *ep)
 {
-	while (ep->all)
+	while (ep->all) {
+		ep->all->in_kernel =
+		    0; /* the real set is closed, and other processes may have it */
 		watch_del(ep->all);
+	}
 	if (ep->nudge >= 0)
 		close(ep->nudge);
 	ep->nudge = -1; /* who still waits must not close the number again */

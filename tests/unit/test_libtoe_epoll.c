@@ -637,6 +637,30 @@ static void epoll__nests_and_forks(void)
 		toe_close(ep[i]);
 }
 
+/* A child closes its copy of a set: in ours a listener is heard of as before. */
+static void epoll__closed_by_a_child(void)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	struct sockaddr_in sa;
+	socklen_t len = sizeof(sa);
+	int ep = toe_epoll_create1(0), l = fake_listener(), k = socket(AF_INET, SOCK_STREAM, 0);
+	int status;
+	pid_t pid;
+
+	toe_epoll_ctl(ep, EPOLL_CTL_ADD, l, &ev);
+	pid = fork();
+	if (!pid)
+		_exit(toe_close(ep) ? 1 : 0);
+	CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
+	CU_ASSERT(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	toe_getsockname(l, (struct sockaddr *)&sa, &len);
+	CU_ASSERT_EQUAL(connect(k, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	CU_ASSERT_EQUAL(toe_epoll_wait(ep, &ev, 1, 1000), 1);
+	close(k);
+	toe_close(l);
+	toe_close(ep);
+}
+
 static void epoll__two_sets_and_dups(void)
 {
 	struct epoll_event ev = { .events = EPOLLIN | EPOLLET, .data.u32 = 1 };
@@ -688,4 +712,5 @@ FAKE_MAIN("libtoe_epoll", T(epoll__as_the_kernel), T(epoll_ctl__errors),
 	  T(epoll_wait__kernel_descriptors_too), T(epoll_wait__is_fair), T(epoll__nests),
 	  T(epoll__nested_news_again), T(epoll__nested_set_changes),
 	  T(epoll__nested_and_many_wait_for_room), T(epoll__number_of_a_closed_duplicate),
-	  T(epoll__nests_and_forks), T(epoll__two_sets_and_dups), T(epoll_wait__timeout))
+	  T(epoll__nests_and_forks), T(epoll__closed_by_a_child), T(epoll__two_sets_and_dups),
+	  T(epoll_wait__timeout))
