@@ -256,7 +256,7 @@ int toe_close(int fd)
 	waiters = toe_load(&s->waiters);
 	if (tm_kind(s) == TM_EPOLL)
 		waiters |= toe_load(&s->ep->waiters);
-	if (tm_kind(s) == TM_EPOLL || tm_kind(s) == TM_LISTEN)
+	if (tm_kind(s) == TM_EPOLL || tm_has(s, TM_S_KERNEL)) /* one that has listened, too */
 		tm_ctx_forget_fd(fd);
 	if (--s->refs) {
 		tm_ep_fd_closed(s, fd);

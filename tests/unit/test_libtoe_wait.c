@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -1043,6 +1044,51 @@ static void close__decided_meanwhile(void)
 	fake_stop();
 }
 
+static void *accepts_twice(void *arg)
+{
+	struct left *l = arg;
+	int r = toe_accept(l->fd, NULL, NULL);
+
+	CU_ASSERT_EQUAL(r, -1);
+	pthread_barrier_wait(&l->step); /* the next one is made */
+	pthread_barrier_wait(&l->step);
+	return (void *)(intptr_t)toe_accept(l->fd, NULL, NULL);
+}
+
+/* A listener is shut down, and closed; who waited for it waits for the next one, which has its number. */
+static void accept__number_of_one_shut_down(void)
+{
+	struct left l = { .fd = fake_listener() };
+	struct timeval limit = { .tv_sec = 1 };
+	struct sockaddr_in sa;
+	socklen_t len = sizeof(sa);
+	int k = socket(AF_INET, SOCK_STREAM, 0);
+	pthread_t t;
+	void *r;
+
+	fake_start();
+	toe_fcntl(l.fd, F_SETFL, 0);
+	pthread_barrier_init(&l.step, NULL, 2);
+	pthread_create(&t, NULL, accepts_twice, &l);
+	usleep(20000);
+	CU_ASSERT_EQUAL(toe_shutdown(l.fd, SHUT_RD), 0);
+	pthread_barrier_wait(&l.step);
+	toe_close(l.fd);
+	CU_ASSERT_EQUAL_FATAL(fake_listener(), l.fd);
+	toe_fcntl(l.fd, F_SETFL, 0);
+	toe_setsockopt(l.fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	pthread_barrier_wait(&l.step);
+	usleep(20000);
+	toe_getsockname(l.fd, (struct sockaddr *)&sa, &len);
+	CU_ASSERT_EQUAL(connect(k, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	pthread_join(t, &r);
+	CU_ASSERT((int)(intptr_t)r >= 0);
+	toe_close((int)(intptr_t)r);
+	toe_close(l.fd);
+	close(k);
+	fake_stop();
+}
+
 static void *accepts_late(void *arg)
 {
 	meets = 1;
@@ -1116,5 +1162,5 @@ FAKE_MAIN("libtoe_wait", T(wait__recv_ping_pong), T(wait__epoll_ping_pong), T(wa
 	  T(connect__closed_before_its_flow), T(connect__closed_with_its_flow),
 	  T(connect__fails_for_two_threads), T(socket__decided_meanwhile),
 	  T(close__decided_meanwhile), T(connect__listens_meanwhile), T(accept__closed_meanwhile),
-	  T(wait__closed_set), T(wait__called_back_to_a_closed_set),
-	  T(listen__number_changes_hands))
+	  T(accept__number_of_one_shut_down), T(wait__closed_set),
+	  T(wait__called_back_to_a_closed_set), T(listen__number_changes_hands))
