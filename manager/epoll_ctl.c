@@ -195,9 +195,9 @@ void tm_ep_fd_closed(struct tm_sock *s, int fd)
 
 void tm_ep_free(struct tm_ep *ep)
 {
+	/* Of the real set, which other processes may have as well, nothing is taken out. */
 	while (ep->all) {
-		ep->all->in_kernel =
-		    0; /* the real set is closed, and other processes may have it */
+		ep->all->in_kernel = 0;
 		watch_del(ep->all);
 	}
 	if (ep->nudge >= 0)

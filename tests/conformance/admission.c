@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "lib/flow_hash.h"
-#include "manager/admission.h"
+#include "manager/admission_answer.h"
 #include "port/sim/sim.h"
 #include "stack.h"
 
@@ -37,21 +37,9 @@ static struct toe_arena_hdr *hdr(void)
 	return (struct toe_arena_hdr *)d.p->arena[APP];
 }
 
-static void reply(int fd, struct toe_adm_ans *ans, const int *fds, unsigned n)
+static void reply(int fd, const struct toe_adm_ans *ans, const int *fds, unsigned n)
 {
-	struct iovec iov = { ans, sizeof(*ans) };
-	char ctl[CMSG_SPACE((1 + TOE_MAX_FPCS) * sizeof(int))] __attribute__((aligned(8))) = { 0 };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	if (n) {
-		m.msg_control = ctl;
-		m.msg_controllen = CMSG_SPACE(n * sizeof(int));
-		CMSG_FIRSTHDR(&m)->cmsg_level = SOL_SOCKET;
-		CMSG_FIRSTHDR(&m)->cmsg_type = SCM_RIGHTS;
-		CMSG_FIRSTHDR(&m)->cmsg_len = CMSG_LEN(n * sizeof(int));
-		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), fds, n * sizeof(int));
-	}
-	if (sendmsg(fd, &m, MSG_NOSIGNAL) < 0)
+	if (toe_adm_answer(fd, ans, fds, n) < 0)
 		perror("toed: sendmsg");
 }
 

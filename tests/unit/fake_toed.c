@@ -4,24 +4,7 @@
 #include <sys/un.h>
 
 #include "fake_toe.h"
-#include "manager/admission.h"
-
-static void fake_reply(int fd, struct toe_adm_ans *ans, const int *fds, unsigned n)
-{
-	struct iovec iov = { ans, sizeof(*ans) };
-	char ctl[CMSG_SPACE(4 * sizeof(int))] __attribute__((aligned(8))) = { 0 };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	if (n) {
-		m.msg_control = ctl;
-		m.msg_controllen = CMSG_SPACE(n * sizeof(int));
-		CMSG_FIRSTHDR(&m)->cmsg_level = SOL_SOCKET;
-		CMSG_FIRSTHDR(&m)->cmsg_type = SCM_RIGHTS;
-		CMSG_FIRSTHDR(&m)->cmsg_len = CMSG_LEN(n * sizeof(int));
-		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), fds, n * sizeof(int));
-	}
-	sendmsg(fd, &m, MSG_NOSIGNAL);
-}
+#include "manager/admission_answer.h"
 
 static void fake_context(struct toe_adm_ans *ans)
 {
@@ -74,7 +57,7 @@ static void fake_answer(unsigned i, const struct toe_adm_req *q)
 		ans.lport = htons(5555);
 		break;
 	}
-	fake_reply(fake.client[i], &ans, fds, n);
+	toe_adm_answer(fake.client[i], &ans, fds, n);
 }
 
 static void fake_client(unsigned i)

@@ -17,9 +17,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "manager/admission_answer.h"
 #include "toed.h"
 
-enum { MAX_ANSWER_FDS = 1 + TOE_MAX_FPCS, MAX_CLIENTS = 1024 };
+enum { MAX_CLIENTS = 1024 };
 
 struct client {
 	struct io io;
@@ -38,22 +39,7 @@ static int spare_fd = -1;
 
 static void reply(struct client *c, const int *fds, unsigned n)
 {
-	char ctl[CMSG_SPACE(MAX_ANSWER_FDS * sizeof(int))] __attribute__((aligned(8))) = { 0 };
-	struct iovec iov = { &c->ans, sizeof(c->ans) };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
-	struct cmsghdr *h;
-
-	if (n) {
-		m.msg_control = ctl;
-		m.msg_controllen = CMSG_SPACE(n * sizeof(int));
-		h = CMSG_FIRSTHDR(&m);
-		h->cmsg_level = SOL_SOCKET;
-		h->cmsg_type = SCM_RIGHTS;
-		h->cmsg_len = CMSG_LEN(n * sizeof(int));
-		memcpy(CMSG_DATA(h), fds, n * sizeof(int));
-	}
-	/* A client that does not read its one answer has itself to blame. */
-	sendmsg(c->io.fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+	toe_adm_answer(c->io.fd, &c->ans, fds, n);
 }
 
 static void refuse(struct client *c, int err)
@@ -64,7 +50,7 @@ static void refuse(struct client *c, int err)
 
 static void reply_attach(struct toed *t, struct client *c)
 {
-	int fds[MAX_ANSWER_FDS];
+	int fds[TOE_ADM_ANSWER_FDS];
 
 	fds[0] = t->app[c->app].arena_fd;
 	memcpy(fds + 1, t->fpc_event, t->nfpcs * sizeof(int));

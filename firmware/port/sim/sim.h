@@ -46,9 +46,8 @@ struct sim_link {
 struct sim_device {
 	uint32_t frames; /* packets' frames that wait in it, at most; 0 = all that the host has */
 	uint32_t refuse; /* that it has none to fill, when it is asked for one */
-	uint32_t
-	    jam; /* and that from then on it takes nothing, and keeps what it has, for up to ... */
-	uint32_t jam_us; /* ... so long, half of the times less than a tenth of that */
+	/* That from then on it takes nothing, and keeps what it has; for how long at most. */
+	uint32_t jam, jam_us;
 	uint64_t since, until; /* the last time that it did so: its own */
 };
 
