@@ -19,6 +19,16 @@ uint32_t toe_cc_initial_window(const struct toe_tcb *t)
 	return toe_min32(10u * t->mss, toe_max32(2u * t->mss, 14600));
 }
 
+uint32_t toe_cc_lose(struct toe_tcb *t, uint64_t now)
+{
+	uint32_t before = t->cwnd / t->mss, to = toe_cc(t)->loss(t, now);
+
+	if (toe_cc(t)->own_recovery)
+		return to;
+	to = (to + t->mss - 1) / t->mss;
+	return toe_max32(toe_min32(to, toe_max32(before, 1) - 1), 2) * t->mss;
+}
+
 void toe_cc_switch(struct toe_tcb *t, uint8_t cc, uint64_t now)
 {
 	uint32_t cwnd = t->cwnd, ssthresh = t->ssthresh;

@@ -28,8 +28,10 @@ uint32_t toe_fo_passive(struct toe_tcb *t, const struct toe_open *o, const struc
 	t->opts |= TOE_TCB_FASTOPEN;
 	t->rcv_nxt += toe_min64(syn->len, t->rcv_adv - t->rcv_nxt);
 	t->opts |= t->rcv_nxt > t->rcv_first ? TOE_TCB_SYN_DATA : 0;
-	t->snd_wnd++; /* it is counted from snd_una, and our SYN has no part in it */
 	toe_cc(t)->init(t, false, now);
+	/* Our SYN has no part in the windows, which are counted from snd_una. */
+	t->snd_wnd++;
+	t->cwnd++;
 	return TOE_ACT_ACCEPT;
 }
 

@@ -14,7 +14,7 @@ static enum toe_limit of_unsent(const struct toe_tcb *t)
 	uint64_t used = t->snd_nxt - t->snd_una;
 	uint64_t next = toe_min64(t->snd_end - t->snd_nxt, t->mss);
 
-	if (t->pace_at || t->lost || toe_pipe(t) >= t->cwnd)
+	if (t->pace_at || t->lost || toe_pipe(t) + next > t->cwnd)
 		return TOE_LIMIT_PATH;
 	return used + next > t->snd_wnd ? TOE_LIMIT_RWND : TOE_LIMIT_PATH;
 }
@@ -27,8 +27,8 @@ enum toe_limit toe_tcp_limit(const struct toe_tcb *t)
 		return TOE_LIMIT_PATH;
 	if (t->snd_nxt < t->snd_end)
 		return of_unsent(t);
-	return t->flags & TOE_TCB_WANT_SPACE && toe_pipe(t) < t->cwnd ? TOE_LIMIT_SNDBUF
-								      : TOE_LIMIT_PATH;
+	return t->flags & TOE_TCB_WANT_SPACE && toe_pipe(t) + t->mss <= t->cwnd ? TOE_LIMIT_SNDBUF
+										: TOE_LIMIT_PATH;
 }
 
 void toe_tcp_limit_change(struct toe_tcb *t, enum toe_limit limit, uint64_t now)

@@ -18,18 +18,30 @@ static uint32_t pipe(const struct toe_tcb *t)
 }
 
 /*
- * Bytes that both windows let go from snd_nxt on. What is left of cwnd counts as a full segment, or
- * after one short segment the next would wait for a delayed ACK. What was SACKed, or duplicates stand
- * for, is in flight no more: that is limited transmit (RFC 3042), too.
+ * Bytes that cwnd lets go (RFC 5681 3.1). In recovery what is left of it counts as a full segment, as
+ * proportional rate reduction counts segments: what that is too much the next ones wait for (prr_out). So
+ * with a pace: there cwnd is but a bound.
+ */
+static uint32_t cwnd_room(const struct toe_tcb *t)
+{
+	uint32_t flight = pipe(t), left = t->cwnd - flight;
+
+	if (flight >= t->cwnd)
+		return 0;
+	if (TOE_UNLIKELY(t->flags & (TOE_TCB_RECOVERY | TOE_TCB_PACED)))
+		return toe_max32(left, t->mss);
+	return left;
+}
+
+/*
+ * Bytes that both windows let go from snd_nxt on. What was SACKed, or duplicates stand for, is in flight
+ * no more: that is limited transmit (RFC 3042), too.
  */
 static uint64_t room(const struct toe_tcb *t)
 {
 	uint64_t used = t->snd_nxt - t->snd_una;
-	uint32_t flight = pipe(t);
 
-	if (flight >= t->cwnd || used >= t->snd_wnd)
-		return 0;
-	return toe_min64(toe_max32(t->cwnd - flight, t->mss), t->snd_wnd - used);
+	return used < t->snd_wnd ? toe_min64(cwnd_room(t), t->snd_wnd - used) : 0;
 }
 
 uint64_t toe_tcp_tx_open(const struct toe_tcb *t)
@@ -168,16 +180,17 @@ static inline uint8_t burst_most(const struct toe_tcb *t, uint64_t may)
 }
 
 /*
- * A segment left that is not the last of what was written, where the windows had let `may` bytes go.
- * PSH is on the last one of a burst (push.c); where more than a segment might go, there is room after
- * one.
+ * A segment left where the windows had let `may` bytes go, and `left` bytes more of what was written are
+ * to follow. PSH is on the last one of a burst (push.c).
  */
-static inline void push(struct toe_tcb *t, uint64_t may, struct toe_out *o)
+static inline void push(struct toe_tcb *t, uint64_t may, uint64_t left, struct toe_out *o)
 {
+	uint64_t next = toe_min64(left, t->mss);
+
 	if (!t->burst)
 		t->burst_most = burst_most(t, may);
 	t->burst++;
-	if (t->burst < t->burst_most && (may > toe_max32(o->len, t->mss) || room(t)))
+	if (t->burst < t->burst_most && (may >= o->len + next || room(t) >= next))
 		return;
 	if (t->burst > 1)
 		o->flags |= TOE_PSH;
@@ -202,7 +215,7 @@ static inline bool send_new(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 	if (!on || len == left)
 		t->burst = 0;
 	if (len < left)
-		push(t, may, o);
+		push(t, may, left - len, o);
 	return true;
 }
 
@@ -321,7 +334,7 @@ static bool send_lost(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 	bool first = t->flags & TOE_TCB_REXMIT, on = t->sent_at == now && t->burst;
 	uint32_t from, len;
 
-	if (!first && toe_pipe(t) >= t->cwnd)
+	if (!first && !cwnd_room(t))
 		return false;
 	if (!first && toe_recovery_new_first(t)) {
 		if (send_new(t, now, o))
@@ -331,7 +344,11 @@ static bool send_lost(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 		t->flags &= ~(uint32_t)TOE_TCB_FRTO;
 	}
 	t->flags &= ~(uint32_t)TOE_TCB_REXMIT;
-	if (!toe_sent_lost(t, &from, &len) || !send_again(t, now, o, from, len))
+	if (!toe_sent_lost(t, &from, &len))
+		return false;
+	if (!first && cwnd_room(t) < toe_min32(len, toe_full_len(t)))
+		return false;
+	if (!send_again(t, now, o, from, len))
 		return false;
 	push_again(t, on, o);
 	return true;

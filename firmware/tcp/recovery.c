@@ -27,7 +27,7 @@ static void reduce(struct toe_tcb *t, uint64_t now)
 {
 	toe_undo_begin(t);
 	toe_ecn_reduced(t);
-	t->ssthresh = toe_cc(t)->loss(t, now);
+	t->ssthresh = toe_cc_lose(t, now);
 }
 
 static uint32_t begin(struct toe_tcb *t, uint64_t now)

@@ -21,7 +21,7 @@ static void reduce(struct toe_tcb *t, uint64_t now)
 
 	t->undo_una = 0;
 	toe_ecn_reduced(t);
-	t->ssthresh = cc->loss(t, now);
+	t->ssthresh = toe_cc_lose(t, now);
 	if (!cc->own_recovery)
 		t->cwnd = toe_min32(t->cwnd, t->ssthresh);
 }

@@ -85,6 +85,19 @@ static void loss__halves_the_window(void)
 	CU_ASSERT_EQUAL(toe_cc(&t)->loss(&t, 0), 2000);
 }
 
+static void lose__leaves_whole_segments(void)
+{
+	static const uint32_t from_to[][2] = { { 9000, 5000 }, { 9800, 5000 }, { 3000, 2000 },
+					       { 2900, 2000 }, { 1000, 2000 }, { 500, 2000 } };
+
+	for (unsigned i = 0; i < sizeof(from_to) / sizeof(from_to[0]); i++) {
+		struct toe_tcb t = start(false);
+
+		t.cwnd = from_to[i][0];
+		CU_ASSERT_EQUAL(toe_cc_lose(&t, 0), from_to[i][1]);
+	}
+}
+
 static void ack__never_overflows(void)
 {
 	struct toe_tcb t = start(false);
@@ -97,4 +110,4 @@ static void ack__never_overflows(void)
 
 UNIT_MAIN("cc_newreno", T(init__window), T(ack__slow_start),
 	  T(ack__avoidance_is_one_segment_a_window), T(ack__unused_window_does_not_grow),
-	  T(loss__halves_the_window), T(ack__never_overflows))
+	  T(loss__halves_the_window), T(lose__leaves_whole_segments), T(ack__never_overflows))
