@@ -83,8 +83,9 @@ enum { TOE_CC_AGGREGATE = 65536 };
 uint32_t toe_cc_initial_window(const struct toe_tcb *t);
 
 /*
- * The window after a loss, bytes. A part of a segment does not leave, and of a window of a few it is a lot:
- * whole ones, rounded up, but one less than there were; two at least (RFC 5681 3.1).
+ * The window after a loss, or an ECE that counts as one, bytes. A part of a segment does not leave, and of a
+ * window of a few it is a lot: whole ones, rounded up, but one less than there were; two at least (RFC 5681
+ * 3.1).
  */
 uint32_t toe_cc_lose(struct toe_tcb *t, uint64_t now);
 

@@ -50,7 +50,7 @@ uint32_t toe_ecn_echo(struct toe_tcb *t, uint64_t ack, uint64_t now)
 	if (ack <= t->ecn_recover || t->snd_max == t->snd_una ||
 	    t->flags & (TOE_TCB_RECOVERY | TOE_TCB_RTO_RECOVERY))
 		return 0;
-	wnd = (cc->ecn ? cc->ecn : cc->loss)(t, now);
+	wnd = cc->ecn ? cc->ecn(t, now) : toe_cc_lose(t, now);
 	if (!cc->own_recovery) {
 		t->ssthresh = wnd;
 		t->cwnd = toe_min32(t->cwnd, wnd);

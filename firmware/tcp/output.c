@@ -236,7 +236,7 @@ static bool send_data(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 {
 	if (t->snd_max == t->snd_una && t->sent_at && now - t->sent_at > t->rto_us)
 		toe_cwv_idle(t, now);
-	if (send_new(t, now, o))
+	if (!t->lost && send_new(t, now, o)) /* else what is lost waits for cwnd, and goes first */
 		return true;
 	if (t->flags & TOE_TCB_PACED)
 		note_window(t);

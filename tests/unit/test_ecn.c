@@ -236,6 +236,18 @@ static void echo__once_per_window(void)
 	CU_ASSERT(e.t.cwnd < 5000);
 }
 
+/* Like any loss it leaves whole segments: a part of one would not leave. */
+static void echo__leaves_whole_segments(void)
+{
+	struct env e = agreed(TOE_CC_CUBIC);
+
+	e.t.cwnd = 4000;
+	env_write(&e, 30000);
+	env_in(&e, TOE_ACK | TOE_ECE, 0, 0, 1000);
+	CU_ASSERT_EQUAL(e.t.cwnd, 3000);
+	CU_ASSERT_EQUAL(e.t.ssthresh, 3000);
+}
+
 static void echo__not_without_ecn(void)
 {
 	struct env e = env_established();
@@ -335,6 +347,6 @@ UNIT_MAIN("ecn", T(passive__who_agrees), T(active__who_asks), T(active__answers)
 	  T(active__second_syn_is_plain), T(passive__second_syn_is_plain), T(active__simultaneous),
 	  T(output__ect_on_new_data_only), T(output__window_probe_is_not_ect),
 	  T(output__not_where_marks_mean_nothing), T(data__echo_until_cwr),
-	  T(data__marks_without_ecn), T(echo__once_per_window), T(echo__not_without_ecn),
-	  T(echo__after_a_timeout), T(dctcp__immediate_ack_at_a_change),
+	  T(data__marks_without_ecn), T(echo__once_per_window), T(echo__leaves_whole_segments),
+	  T(echo__not_without_ecn), T(echo__after_a_timeout), T(dctcp__immediate_ack_at_a_change),
 	  T(dctcp__many_changes_in_a_batch), T(echo__is_not_undone))

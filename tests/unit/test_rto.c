@@ -101,6 +101,23 @@ static void rto__what_goes_again_fits(void)
 	CU_ASSERT(e.o[0].rexmit && env_out_seq(&e, 0) == 1000 && e.o[1].rexmit);
 }
 
+/* What is left of cwnd is too little for what is lost: nothing new, though short enough, overtakes it. */
+static void rto__new_data_waits_behind_what_is_lost(void)
+{
+	struct env e = env_established();
+
+	e.t.flags |= TOE_TCB_NODELAY;
+	env_write(&e, 8000);
+	env_timer(&e);
+	e.t.flags &= ~(uint32_t)TOE_TCB_FRTO;
+	env_in(&e, TOE_ACK, 0, 0, 300);
+	env_write(&e, 8100);
+	CU_ASSERT_EQUAL(e.n, 0);
+	env_in(&e, TOE_ACK, 0, 0, 7000);
+	CU_ASSERT_EQUAL(e.n, 2);
+	CU_ASSERT(e.o[0].rexmit && env_out_seq(&e, 0) == 7000 && env_out_seq(&e, 1) == 8000);
+}
+
 /* RFC 6298 5.5, 5.7 and RFC 5681 3.1: the timer doubles, ssthresh falls once. */
 static void rto__backs_off(void)
 {
@@ -447,7 +464,8 @@ static void refused__syn(void)
 UNIT_MAIN("rto", T(toe_rto_sample__by_the_book), T(toe_rto_sample__leaves_room_for_a_delayed_ack),
 	  T(toe_rto_sample__bounds), T(deadline__is_the_earliest),
 	  T(timer__leaves_alone_what_is_not_due), T(rto__goes_back_and_starts_slowly),
-	  T(rto__what_goes_again_fits), T(rto__backs_off), T(rto__progress_starts_the_count_anew),
+	  T(rto__what_goes_again_fits), T(rto__new_data_waits_behind_what_is_lost),
+	  T(rto__backs_off), T(rto__progress_starts_the_count_anew),
 	  T(rto__more_data_does_not_put_it_off), T(rto__is_armed_before_anything_is_sent),
 	  T(syn__gives_up_after_three_minutes), T(syn_ack__gives_up_without_a_word),
 	  T(syn__lost_makes_a_cautious_start), T(syn__lost_leaves_no_backoff),
