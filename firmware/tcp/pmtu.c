@@ -243,7 +243,7 @@ static bool recovering(const struct toe_tcb *t)
 
 /*
  * A full segment of `len` is about to leave, of `left` bytes that there are and `may` that the
- * windows let go: is it the probe? Not while losses are made up for (RFC 4821 7.4). If only ACKs
+ * windows let go: is it the probe? Not while losses are made up for (RFC 4821 7.4). If ACKs alone
  * can make room for it, nothing leaves until they have.
  */
 uint32_t toe_pmtu_probe(struct toe_tcb *t, uint32_t len, uint64_t left, uint64_t may)
@@ -259,7 +259,7 @@ uint32_t toe_pmtu_probe(struct toe_tcb *t, uint32_t len, uint64_t left, uint64_t
 	if (len < t->mss || left < probe || t->snd_nxt < t->snd_max || recovering(t))
 		return len;
 	if (may < probe)
-		return t->cwnd < probe || t->snd_una == t->snd_max ? len : 0;
+		return toe_min32(t->cwnd, t->snd_wnd) < probe || t->snd_una == t->snd_max ? len : 0;
 	t->probe_end = (uint32_t)(t->snd_nxt + probe);
 	t->mtu_tries &= (uint8_t)~IN_DOUBT;
 	return probe;

@@ -118,6 +118,21 @@ static void probe__arrives(void)
 	CU_ASSERT_EQUAL(e.t.mtu_at, 0);
 }
 
+/* The peer's window takes no probe, whatever arrives: nothing waits for that. */
+static void probe__larger_than_the_window(void)
+{
+	struct env e = sending();
+
+	too_big(&e, 0, 640);
+	env_ack_wnd(&e, 4000, 800);
+	env_timer(&e);
+	env_write(&e, 7966);
+	CU_ASSERT_EQUAL(e.o[0].len, 600);
+	env_ack_wnd(&e, 4300, 900); /* 300 bytes are in flight */
+	CU_ASSERT_EQUAL(e.n, 1);
+	CU_ASSERT_EQUAL(e.o[0].len, 600);
+}
+
 static void probe__is_lost(void)
 {
 	struct env e = sending();
@@ -496,10 +511,11 @@ static void choose__dont(void)
 
 UNIT_MAIN("pmtu", T(too_big__resends_at_once), T(too_big__outside_the_window),
 	  T(too_big__not_below_the_least), T(too_big__without_a_size), T(too_big__short_enough),
-	  T(too_big__larger), T(probe__arrives), T(probe__is_lost), T(probe__loss_before),
-	  T(probe__in_doubt), T(timeout__black_hole), T(timeout__burst_of_losses),
-	  T(timeout__short_segments), T(unreachable__ends_a_connect), T(unreachable__is_soft_later),
-	  T(unreachable__is_over), T(unreachable__half_open), T(link_mtu__both_ways),
-	  T(probe__maxseg_meanwhile), T(timeout__maxseg), T(probe__link_grows_meanwhile),
-	  T(timeout__small_mss), T(probe__link_shrinks_meanwhile), T(probe__link_shrinks_before),
-	  T(link_mtu__larger_in_recovery), T(choose__no_discovery), T(choose__dont))
+	  T(too_big__larger), T(probe__arrives), T(probe__larger_than_the_window),
+	  T(probe__is_lost), T(probe__loss_before), T(probe__in_doubt), T(timeout__black_hole),
+	  T(timeout__burst_of_losses), T(timeout__short_segments), T(unreachable__ends_a_connect),
+	  T(unreachable__is_soft_later), T(unreachable__is_over), T(unreachable__half_open),
+	  T(link_mtu__both_ways), T(probe__maxseg_meanwhile), T(timeout__maxseg),
+	  T(probe__link_grows_meanwhile), T(timeout__small_mss), T(probe__link_shrinks_meanwhile),
+	  T(probe__link_shrinks_before), T(link_mtu__larger_in_recovery), T(choose__no_discovery),
+	  T(choose__dont))
