@@ -157,6 +157,15 @@ static void take_timestamp(struct toe_tcb *t, const struct toe_seg *seg, uint64_
 	ts_update(t, seg, now);
 }
 
+/*
+ * RFC 5961 5.2: an ACK from too far below was made up; so was one from below all that was ever sent, which
+ * the largest window would bear on a young connection.
+ */
+static bool ack_possible(const struct toe_tcb *t, uint64_t ack)
+{
+	return ack <= t->snd_max && ack >= t->snd_first && ack + t->max_snd_wnd >= t->snd_una;
+}
+
 /* Fifth check. False: the segment ends here. */
 static bool input_ack(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now, uint32_t *act)
 {
@@ -174,8 +183,7 @@ static bool input_ack(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now
 		late = t->rexmits || !(t->flags & TOE_TCB_PASSIVE);
 		*act |= toe_fsm_established(t, seg, now);
 	}
-	/* RFC 5961 5.2: an ACK from too far below was made up. */
-	if (ack > t->snd_max || ack + t->max_snd_wnd < t->snd_una) {
+	if (!ack_possible(t, ack)) {
 		*act |= TOE_ACT_C_UNACCEPTABLE | challenge(t, now);
 		return false;
 	}
@@ -294,8 +302,7 @@ static bool knows_synchronized(const struct toe_tcb *t, const struct toe_seg *se
 		   (!(seg->opts & TOE_SEG_TS) || toe_seq_lt(seg->tsval, t->ts_recent));
 
 	return !old && seq + t->rcv_size >= t->rcv_nxt &&
-	       seq <= toe_max64(t->rcv_adv, t->rcv_nxt) && ack + t->max_snd_wnd >= t->snd_una &&
-	       ack <= t->snd_max;
+	       seq <= toe_max64(t->rcv_adv, t->rcv_nxt) && ack_possible(t, ack);
 }
 
 bool toe_tcp_knows(const struct toe_tcb *t, const struct toe_seg *seg)

@@ -109,9 +109,25 @@ static void input__ack_from_the_distant_past(void)
 {
 	struct env e = env_established();
 
-	env_in(&e, TOE_ACK, 0, 10, (uint32_t)-70000);
+	for (uint32_t end = 10000; end <= 80000; end += 10000) {
+		env_write(&e, end);
+		env_in(&e, TOE_ACK, 0, 0, end);
+	}
+	env_in(&e, TOE_ACK, 0, 10, 10000);
 	CU_ASSERT_EQUAL(toe_tcp_rx_end(&e.t), 0);
-	env_in(&e, TOE_ACK, 0, 10, (uint32_t)-50000); /* old, but possible */
+	env_in(&e, TOE_ACK, 0, 10, 30000); /* old, but possible */
+	CU_ASSERT_EQUAL(toe_tcp_rx_end(&e.t), 10);
+}
+
+/* Inside the bounds of RFC 5961 5.2, but below the first byte that there was: made up as well. */
+static void input__ack_from_before_the_first_byte(void)
+{
+	struct env e = env_established();
+
+	env_in(&e, TOE_ACK, 0, 10, UINT32_MAX);
+	CU_ASSERT_EQUAL(toe_tcp_rx_end(&e.t), 0);
+	CU_ASSERT(env_only_ack(&e, 0));
+	env_in(&e, TOE_ACK, 0, 10, 0);
 	CU_ASSERT_EQUAL(toe_tcp_rx_end(&e.t), 10);
 }
 
@@ -267,6 +283,7 @@ UNIT_MAIN("input", T(input__in_order_is_predicted_and_acked_late), T(input__acce
 	  T(input__without_ack_is_dropped), T(input__rst_needs_the_exact_number),
 	  T(input__syn_in_window_is_challenged), T(input__challenges_are_limited),
 	  T(input__ack_of_what_was_not_sent), T(input__ack_from_the_distant_past),
+	  T(input__ack_from_before_the_first_byte),
 	  T(input__bare_segments_outside_are_answered_rarely), T(input__paws),
 	  T(input__paws_does_not_stop_rst), T(input__paws_forgets), T(input__timestamp_missing),
 	  T(input__timestamp_missing_out_of_window), T(input__ts_recent),
