@@ -242,9 +242,12 @@ static uint32_t input_time_wait(struct toe_tcb *t, const struct toe_seg *seg, ui
 {
 	struct toe_out o;
 	struct toe_tw w;
+	enum toe_tw_verdict v;
 
 	toe_tw_from_tcb(&w, t, now);
-	switch (toe_tw_input(&w, seg, now, &o)) {
+	v = toe_tw_input(&w, seg, now, &o);
+	t->ts_recent = w.ts_recent; /* which the answer echoes */
+	switch (v) {
 	case TOE_TW_ACK_RESTART:
 		t->life_at = now + 2000ull * TOE_MSL_MS;
 		return toe_ack_now(t);
