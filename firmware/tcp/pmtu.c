@@ -129,9 +129,12 @@ uint32_t toe_tcp_too_big(struct toe_tcb *t, uint32_t seq, uint32_t mtu, uint32_t
 {
 	if (!under_way(t, seq) || t->state < TOE_TCP_SYN_SENT || t->opts & TOE_TCB_NO_PMTU)
 		return TOE_ACT_C_UNACCEPTABLE;
-	/* Routers older than RFC 1191 say nothing; others what cannot be. */
+	/*
+	 * Routers older than RFC 1191 say nothing; others what cannot be. By the length that is quoted, as of one
+	 * flight each packet is reported; it may be more than was sent (RFC 1191 5).
+	 */
 	if (!mtu || (mtu >= quoted && mtu >= t->mtu))
-		mtu = below(toe_min32(quoted, t->mtu));
+		mtu = below(toe_min32(quoted, t->mtu_link));
 	mtu = toe_max32(mtu, least(t));
 	if (t->probe_end && mtu >= t->mtu && mtu < t->mtu_probe) {
 		use(t, mtu); /* the probe was too large, but it says how much is not */

@@ -70,6 +70,23 @@ static void too_big__without_a_size(void)
 
 	too_big(&e, 0, 0);
 	CU_ASSERT_EQUAL(e.t.mtu, 1006);
+	/* The others that were under way then were as large as the first: no news of the new size. */
+	for (uint32_t seq = 1000; seq < 4000; seq += 1000) {
+		too_big(&e, seq, 0);
+		CU_ASSERT_EQUAL(e.t.mtu, 1006);
+		CU_ASSERT_EQUAL(e.n, 0);
+	}
+	env_run(&e, toe_tcp_too_big(&e.t, ENV_ISN + 1, 0, 1006, e.now));
+	CU_ASSERT_EQUAL(e.t.mtu, 552);
+}
+
+/* Very old ones quote a length that is none of ours (RFC 1191 5). */
+static void too_big__without_a_size_and_quoting_more(void)
+{
+	struct env e = sending();
+
+	env_run(&e, toe_tcp_too_big(&e.t, ENV_ISN + 1, 0, ENV_MSS + 60, e.now));
+	CU_ASSERT_EQUAL(e.t.mtu, 1006);
 }
 
 /* A short packet that would have fitted is quoted: of what cannot be, the size is the likelier part. */
@@ -510,9 +527,10 @@ static void choose__dont(void)
 }
 
 UNIT_MAIN("pmtu", T(too_big__resends_at_once), T(too_big__outside_the_window),
-	  T(too_big__not_below_the_least), T(too_big__without_a_size), T(too_big__short_enough),
-	  T(too_big__larger), T(probe__arrives), T(probe__larger_than_the_window),
-	  T(probe__is_lost), T(probe__loss_before), T(probe__in_doubt), T(timeout__black_hole),
+	  T(too_big__not_below_the_least), T(too_big__without_a_size),
+	  T(too_big__without_a_size_and_quoting_more), T(too_big__short_enough), T(too_big__larger),
+	  T(probe__arrives), T(probe__larger_than_the_window), T(probe__is_lost),
+	  T(probe__loss_before), T(probe__in_doubt), T(timeout__black_hole),
 	  T(timeout__burst_of_losses), T(timeout__short_segments), T(unreachable__ends_a_connect),
 	  T(unreachable__is_soft_later), T(unreachable__is_over), T(unreachable__half_open),
 	  T(link_mtu__both_ways), T(probe__maxseg_meanwhile), T(timeout__maxseg),
