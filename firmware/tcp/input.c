@@ -143,10 +143,13 @@ static bool syn_again(struct toe_tcb *t, struct toe_seg *seg, uint64_t seq, uint
 	return true;
 }
 
-/* RFC 9293 3.10.7.4, second check, with RFC 5961 3.2: only the exact number resets. */
-static uint32_t input_rst(struct toe_tcb *t, const struct toe_seg *seg, uint64_t seq, uint64_t now)
+/*
+ * RFC 9293 3.10.7.4, second check, with RFC 5961 3.2: only the exact number resets. Behind a FIN that
+ * FIN's own does so, too: there are systems (macOS) that send it and answer few challenges.
+ */
+static bool resets(const struct toe_tcb *t, uint64_t seq)
 {
-	return seq == t->rcv_nxt ? toe_fsm_reset(t) : challenge(t, now);
+	return seq == t->rcv_nxt || (t->flags & TOE_TCB_FIN_RCVD && seq + 1 == t->rcv_nxt);
 }
 
 /* RFC 7323 4.3, of a segment whose ACK is believed: one that was made up leaves no mark. */
@@ -282,10 +285,12 @@ static uint32_t input_synchronized(struct toe_tcb *t, const struct toe_seg *in, 
 	if (syn_again(t, &seg, seq, &act))
 		return act;
 	seq = toe_seq_expand(t->rcv_nxt, seg.seq);
+	if (seg.flags & TOE_RST && resets(t, seq))
+		return toe_fsm_reset(t);
 	if (!toe_recv_acceptable(t, &seg, seq))
 		return unacceptable(t, &seg, seq, now);
 	if (seg.flags & TOE_RST)
-		return input_rst(t, &seg, seq, now);
+		return challenge(t, now);
 	if (seg.flags & TOE_SYN) /* RFC 5961 4.2 */
 		return TOE_ACT_C_UNACCEPTABLE | challenge(t, now);
 	if (!(seg.flags & TOE_ACK))

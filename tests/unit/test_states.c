@@ -271,6 +271,9 @@ static void rfc(struct model *m, struct segment g)
 		g = (struct segment){ TOE_ACK, 0, g.ack, 0 };
 		crossed = true; /* 3.10.7.4, first check: its SYN is no news, and answered */
 	}
+	/* Choice: the number of its FIN, with which macOS resets, stands for the next one. */
+	if (g.flags & TOE_RST && m->s.state >= TOE_TCP_CLOSE_WAIT && g.seq == m->s.rcv_nxt - 1)
+		g.seq++;
 	if (!rfc_acceptable(m, &g)) {
 		m->s.reply = g.flags & TOE_RST ? NOTHING : ACKED;
 		return;
