@@ -196,7 +196,7 @@ static int do_accept(struct tm_sock *s, int fd, struct sockaddr *addr, socklen_t
 		return -EINVAL;
 	c = tm_ctx_get(&err);
 	if (!c) {
-		r = (int)tm_sys(accept4(fd, addr, len, flags));
+		r = (int)tm_sys(tm_fd_kernel(accept4(fd, addr, len, flags)));
 		return r == -EAGAIN && !tm_has(s, TM_S_NONBLOCK) ? err : r;
 	}
 	for (;;) {
@@ -212,7 +212,7 @@ static int do_accept(struct tm_sock *s, int fd, struct sockaddr *addr, socklen_t
 			return r;
 		}
 		if (r == -EAGAIN) /* the kernel socket never blocks: see toe_listen */
-			r = (int)tm_sys(accept4(fd, addr, len, flags));
+			r = (int)tm_sys(tm_fd_kernel(accept4(fd, addr, len, flags)));
 		if (r != -EAGAIN || tm_has(s, TM_S_NONBLOCK))
 			return r;
 		err = tm_sock_wait(c, s, fd, accept_cond, fd, deadline);
@@ -225,7 +225,8 @@ int toe_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
 	struct tm_sock *s = tm_sock_of(fd);
 
-	return s ? (int)tm_ret(do_accept(s, fd, addr, len, flags)) : accept4(fd, addr, len, flags);
+	return s ? (int)tm_ret(do_accept(s, fd, addr, len, flags))
+		 : tm_fd_kernel(accept4(fd, addr, len, flags));
 }
 
 int toe_accept(int fd, struct sockaddr *addr, socklen_t *len)

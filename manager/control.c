@@ -70,8 +70,8 @@ int toe_fcntl(int fd, int cmd, ...)
 	va_start(ap, cmd);
 	arg = va_arg(ap, long);
 	va_end(ap);
-	if (s && (cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC))
-		return (int)tm_ret(dup_fd(s, fd, cmd, arg));
+	if (cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC)
+		return s ? (int)tm_ret(dup_fd(s, fd, cmd, arg)) : tm_fd_kernel(fcntl(fd, cmd, arg));
 	if (!s || tm_kind(s) == TM_EPOLL)
 		return fcntl(fd, cmd, arg);
 	if (cmd == F_SETFL)

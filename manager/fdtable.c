@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "sock.h"
+#include "ctx.h"
 
 struct tm_sock *tm_fds[TM_MAX_FD];
 struct tm_sock *tm_flows[TOE_MAX_FLOWS];
@@ -126,14 +126,30 @@ bool tm_is_sock(const void *p)
 	return socks && (uintptr_t)p - (uintptr_t)socks < TM_MAX_SOCKS * sizeof(*socks);
 }
 
+/* An object that has a number which the kernel hands out was closed by others than toe_close. */
+static void evict(int fd)
+{
+	if (tm_unlikely(tm_fds[fd] != NULL))
+		tm_ctx_wake(tm_fd_remove(fd, tm_fds[fd]));
+}
+
 void tm_fd_install(int fd, struct tm_sock *s)
 {
-	if (s) {
-		s->refs++;
-		if (fd > max_fd)
-			max_fd = fd;
-	}
+	evict(fd);
+	s->refs++;
+	if (fd > max_fd)
+		max_fd = fd;
 	toe_store_release(&tm_fds[fd], s);
+}
+
+int tm_fd_kernel(int fd)
+{
+	if (tm_likely(!tm_sock_of(fd)))
+		return fd;
+	tm_big_lock();
+	evict(fd);
+	tm_big_unlock();
+	return fd;
 }
 
 void tm_each_fd(struct tm_sock *s, void (*f)(int fd, void *arg), void *arg)

@@ -299,11 +299,19 @@ static inline void tm_flow_unlock(struct tm_sock *s)
 struct tm_sock *tm_sock_new(enum tm_kind kind);
 void tm_sock_free(struct tm_sock *s);
 void tm_sock_reap(struct tm_sock *s); /* the same without tm_big */
+/*
+ * The object gets a number that the kernel has just handed out. Who had it before was closed by a plain
+ * close(2), and is closed now as by toe_close.
+ */
 void tm_fd_install(int fd, struct tm_sock *s);
+/* And loses one; the last one ends it. The contexts that are to be woken, as they wait for it. */
+uint64_t tm_fd_remove(int fd, struct tm_sock *s);
 struct tm_sock *tm_sock_at(uint32_t index);
 uint32_t tm_sock_index(const struct tm_sock *s);
 uint32_t tm_sock_count(void); /* objects that ever lived: bound for tm_sock_at */
 bool tm_is_sock(const void *p); /* p points into the objects */
+/* Without tm_big: a number that the kernel has just handed out for something of its own, or -1. */
+int tm_fd_kernel(int fd);
 /* Call f for every descriptor of s. */
 void tm_each_fd(struct tm_sock *s, void (*f)(int fd, void *arg), void *arg);
 /*

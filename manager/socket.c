@@ -181,7 +181,7 @@ int toe_socket(int domain, int type, int protocol)
 
 	if ((domain != AF_INET && domain != AF_INET6) || base != SOCK_STREAM ||
 	    (protocol && protocol != IPPROTO_TCP))
-		return socket(domain, type, protocol);
+		return tm_fd_kernel(socket(domain, type, protocol));
 	if (toe_load_acquire(&tm_proc.state) == TM_UNKNOWN)
 		tm_attach(NULL);
 	if (!tm_attached())
@@ -231,6 +231,27 @@ static void find_fd(int fd, void *arg)
 	*(int *)arg = fd;
 }
 
+uint64_t tm_fd_remove(int fd, struct tm_sock *s)
+{
+	uint64_t waiters;
+
+	toe_store_release(&tm_fds[fd], NULL);
+	toe_fence_full(); /* who begins to wait sees that, or is seen here */
+	waiters = toe_load(&s->waiters);
+	if (tm_kind(s) == TM_EPOLL)
+		waiters |= toe_load(&s->ep->waiters);
+	if (tm_kind(s) == TM_EPOLL || tm_has(s, TM_S_KERNEL)) /* one that has listened, too */
+		tm_ctx_forget_fd(fd);
+	if (--s->refs) {
+		tm_ep_fd_closed(s, fd);
+		if (tm_kind(s) == TM_EPOLL && s->ep->kfd == fd)
+			tm_each_fd(s, find_fd, &s->ep->kfd);
+	} else {
+		tm_release(s, fd);
+	}
+	return waiters;
+}
+
 int toe_close(int fd)
 {
 	struct tm_sock *s = tm_sock_of(fd);
@@ -251,20 +272,7 @@ int toe_close(int fd)
 		tm_big_unlock();
 		return r;
 	}
-	toe_store_release(&tm_fds[fd], NULL);
-	toe_fence_full(); /* who begins to wait sees that, or is seen here */
-	waiters = toe_load(&s->waiters);
-	if (tm_kind(s) == TM_EPOLL)
-		waiters |= toe_load(&s->ep->waiters);
-	if (tm_kind(s) == TM_EPOLL || tm_has(s, TM_S_KERNEL)) /* one that has listened, too */
-		tm_ctx_forget_fd(fd);
-	if (--s->refs) {
-		tm_ep_fd_closed(s, fd);
-		if (tm_kind(s) == TM_EPOLL && s->ep->kfd == fd)
-			tm_each_fd(s, find_fd, &s->ep->kfd);
-	} else {
-		tm_release(s, fd);
-	}
+	waiters = tm_fd_remove(fd, s);
 	r = close(fd);
 	tm_big_unlock();
 	if (waiters)

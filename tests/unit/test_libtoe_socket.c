@@ -558,6 +558,54 @@ static void control__flags_and_counts(void)
 	fake_step();
 }
 
+/* A connection in a set, with news; closed by those who do not know of libtoe. */
+static int closed_by_others(int ep, uint32_t *flow, int linger_s)
+{
+	struct linger l = { linger_s >= 0, linger_s };
+	struct epoll_event ev = { .events = EPOLLIN };
+	int fd = fake_pair(flow, SOCK_NONBLOCK);
+
+	toe_setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
+	CU_ASSERT_EQUAL(toe_epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev), 0);
+	fake_peer_send(*flow, "x", 1);
+	CU_ASSERT_EQUAL(close(fd), 0);
+	return fd;
+}
+
+/* The number comes again: what it was of ends as by toe_close. */
+static void close__by_others(void)
+{
+	struct epoll_event ev;
+	int ep = toe_epoll_create1(0), fd, copy;
+	uint32_t flow;
+
+	fd = closed_by_others(ep, &flow, -1);
+	CU_ASSERT_EQUAL_FATAL(toe_socket(AF_INET, SOCK_STREAM, 0), fd);
+	fake_step();
+	CU_ASSERT(fake.flow[flow].closed);
+	CU_ASSERT_EQUAL(toe_epoll_wait(ep, &ev, 1, 0), 0);
+	toe_close(fd);
+
+	fd = closed_by_others(ep, &flow, 0);
+	CU_ASSERT_EQUAL_FATAL(toe_socket(AF_INET, SOCK_DGRAM, 0), fd);
+	fake_step();
+	CU_ASSERT(fake.flow[flow].aborted);
+	CU_ASSERT_EQUAL(toe_epoll_wait(ep, &ev, 1, 0), 0);
+	CU_ASSERT_EQUAL(err((int)toe_send(fd, "x", 1, 0)), EDESTADDRREQ); /* the kernel's */
+	toe_close(fd);
+
+	/* A duplicate, whose number becomes that of another: the connection has two, not three. */
+	fd = fake_pair(&flow, 0);
+	copy = toe_fcntl(fd, F_DUPFD, 0);
+	close(copy);
+	CU_ASSERT_EQUAL_FATAL(toe_fcntl(fd, F_DUPFD, 0), copy);
+	toe_close(copy);
+	toe_close(fd);
+	fake_step();
+	CU_ASSERT(fake.flow[flow].closed);
+	toe_close(ep);
+}
+
 /* The child sends and closes; the connection stays until the parent closes too. */
 static void fork__last_one_closes(void)
 {
@@ -644,5 +692,5 @@ FAKE_MAIN("libtoe_socket", T(connect__nonblocking), T(connect__refused), T(conne
 
 	  T(info__many_threads), T(connect__dissolved), T(connect__dissolved_while_others_wait),
 	  T(shutdown__of_a_listener), T(linger__waits), T(shutdown__right_after_connect),
-	  T(linger__not_while_connecting), T(control__flags_and_counts), T(fork__last_one_closes),
-	  T(fork__child_exits), T(fork__child_does_not_wait))
+	  T(linger__not_while_connecting), T(control__flags_and_counts), T(close__by_others),
+	  T(fork__last_one_closes), T(fork__child_exits), T(fork__child_does_not_wait))
