@@ -177,13 +177,29 @@ static void watch_del(struct tm_watch *w)
 	watch_free(s, w);
 }
 
+/* The kernel itself takes a set out of others when the last process has closed it. */
+static bool held_elsewhere(const struct tm_sock *s)
+{
+	if (tm_kind(s) == TM_LISTEN)
+		return toe_load_acquire(&toe_arena_listener(tm_proc.arena, s->listener)->holders) &
+		       ~tm_proc.bit;
+	return tm_kind(s) == TM_EPOLL;
+}
+
+static void forget(struct tm_watch *w)
+{
+	if (w->ep->shared && held_elsewhere(w->sock))
+		w->in_kernel = 0; /* it stays in the real set, for them */
+	watch_del(w);
+}
+
 void tm_ep_forget(struct tm_sock *s)
 {
 	while (s->watch.more)
 		if (s->watch.more->ep)
-			watch_del(s->watch.more);
+			forget(s->watch.more);
 	if (s->watch.ep)
-		watch_del(&s->watch);
+		forget(&s->watch);
 }
 
 void tm_ep_fd_closed(struct tm_sock *s, int fd)

@@ -48,6 +48,7 @@ struct tm_ep {
 	uint32_t
 	    /* threads that wait in the real one alone, having no TOE socket to wait for */
 	    ksleepers;
+	uint32_t shared; /* with a forked process: what changes in the real one, changes for both */
 	int32_t nudge; /* eventfd that calls them back, or -1 */
 	struct tm_watch ready; /* head of the ready list */
 	struct tm_watch *all;
@@ -104,7 +105,7 @@ void tm_ep_event(struct tm_sock *s, uint32_t key, struct tm_ctx *c);
 uint32_t tm_poll(struct tm_sock *s, unsigned ctx);
 
 /* All under tm_big. */
-void tm_ep_forget(struct tm_sock *s); /* take the socket out of all sets */
+void tm_ep_forget(struct tm_sock *s); /* take the socket out of all sets: we have it no more */
 /* One of its descriptors is closed, others are left: it stays in the sets, as in the kernel's. */
 void tm_ep_fd_closed(struct tm_sock *s, int fd);
 void tm_ep_to_kernel(struct tm_sock *s, int fd); /* its watches move to the real sets */

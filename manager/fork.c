@@ -45,10 +45,13 @@ static uint64_t *holders(struct tm_sock *s)
 static void hold_all(uint64_t bit)
 {
 	for (uint32_t i = 0; i < tm_sock_count(); i++) {
-		uint64_t *h = holders(tm_sock_at(i));
+		struct tm_sock *s = tm_sock_at(i);
+		uint64_t *h = holders(s);
 
 		if (h)
 			__atomic_fetch_or(h, bit, __ATOMIC_ACQ_REL);
+		if (tm_kind(s) == TM_EPOLL)
+			s->ep->shared = true;
 	}
 }
 

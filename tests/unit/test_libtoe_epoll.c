@@ -637,28 +637,45 @@ static void epoll__nests_and_forks(void)
 		toe_close(ep[i]);
 }
 
-/* A child closes its copy of a set: in ours a listener is heard of as before. */
-static void epoll__closed_by_a_child(void)
+/*
+ * A child closes its copies of a set, of a listener and of a set in the set: in ours the listener is
+ * heard of as before, and so is the inner set.
+ */
+static void closed_by_a_child(bool set)
 {
-	struct epoll_event ev = { .events = EPOLLIN };
+	struct epoll_event ev[2] = { { .events = EPOLLIN } };
+	int ep = toe_epoll_create1(0), inner = toe_epoll_create1(0), l = fake_listener();
+	int k = socket(AF_INET, SOCK_STREAM, 0), p[2], status;
 	struct sockaddr_in sa;
 	socklen_t len = sizeof(sa);
-	int ep = toe_epoll_create1(0), l = fake_listener(), k = socket(AF_INET, SOCK_STREAM, 0);
-	int status;
 	pid_t pid;
 
-	toe_epoll_ctl(ep, EPOLL_CTL_ADD, l, &ev);
+	CU_ASSERT_EQUAL_FATAL(pipe(p), 0);
+	toe_epoll_ctl(ep, EPOLL_CTL_ADD, l, ev);
+	toe_epoll_ctl(ep, EPOLL_CTL_ADD, inner, ev);
+	toe_epoll_ctl(inner, EPOLL_CTL_ADD, p[0], ev);
 	pid = fork();
 	if (!pid)
-		_exit(toe_close(ep) ? 1 : 0);
+		_exit(set ? toe_close(ep) : toe_close(l) || toe_close(inner));
 	CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
 	CU_ASSERT(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	toe_getsockname(l, (struct sockaddr *)&sa, &len);
 	CU_ASSERT_EQUAL(connect(k, (struct sockaddr *)&sa, sizeof(sa)), 0);
-	CU_ASSERT_EQUAL(toe_epoll_wait(ep, &ev, 1, 1000), 1);
+	CU_ASSERT_EQUAL(toe_epoll_wait(ep, ev, 1, 1000), 1);
+	CU_ASSERT_EQUAL(write(p[1], "x", 1), 1);
+	CU_ASSERT_EQUAL(toe_epoll_wait(ep, ev, 2, 1000), 2);
 	close(k);
+	close(p[0]);
+	close(p[1]);
 	toe_close(l);
+	toe_close(inner);
 	toe_close(ep);
+}
+
+static void epoll__closed_by_a_child(void)
+{
+	closed_by_a_child(true);
+	closed_by_a_child(false);
 }
 
 static void epoll__two_sets_and_dups(void)
