@@ -155,7 +155,7 @@ int tm_adm_fork(uint32_t proc)
 
 int tm_adm_call(struct toe_adm_req *req, struct toe_adm_ans *ans, int fd, int *got)
 {
-	int fds[MAX_FDS], err;
+	int fds[MAX_FDS], err, cancel = tm_uncancellable();
 	unsigned nfds, first = 0;
 
 	req->version = TOE_ABI_VERSION;
@@ -183,6 +183,7 @@ int tm_adm_call(struct toe_adm_req *req, struct toe_adm_ans *ans, int fd, int *g
 		}
 	}
 	close_all(fds + first, nfds - first);
+	tm_cancellable(cancel);
 	return err;
 }
 
@@ -256,12 +257,13 @@ static int attach_to(const char *path)
 int tm_attach(const char *path)
 {
 	static pthread_mutex_t once = PTHREAD_MUTEX_INITIALIZER;
-	int err = 0;
+	int err = 0, cancel;
 
 	if (tm_attached())
 		return 0;
 	if (!path)
 		path = getenv("TOE_SOCKET");
+	cancel = tm_uncancellable();
 	pthread_mutex_lock(&once);
 	if (!tm_attached()) {
 		err = attach_to(path ? path : TOE_SOCKET_PATH);
@@ -272,6 +274,7 @@ int tm_attach(const char *path)
 		toe_store_release(&tm_proc.state, err ? TM_KERNEL : TM_ATTACHED);
 	}
 	pthread_mutex_unlock(&once);
+	tm_cancellable(cancel);
 	return err;
 }
 

@@ -137,7 +137,7 @@ static int take_descriptors(struct tm_ctx *c, int evfd)
 	return c->cfd < 0 ? c->cfd : 0;
 }
 
-struct tm_ctx *tm_ctx_make(int *err)
+static struct tm_ctx *make(int *err)
 {
 	struct toe_adm_req req = { .type = TOE_ADM_REQ_CTX };
 	struct toe_adm_ans ans;
@@ -176,6 +176,15 @@ struct tm_ctx *tm_ctx_make(int *err)
 	return tm_self = c;
 }
 
+struct tm_ctx *tm_ctx_make(int *err)
+{
+	int cancel = tm_uncancellable();
+	struct tm_ctx *c = make(err);
+
+	tm_cancellable(cancel);
+	return c;
+}
+
 /*
  * An FPC that was called and has not moved since is still on its way; calling it again for each
  * command would cost more than the command.
@@ -183,7 +192,6 @@ struct tm_ctx *tm_ctx_make(int *err)
 void tm_kick(struct tm_ctx *c, unsigned fpc)
 {
 	struct tm_ring *r = &c->r[fpc];
-	uint64_t one = 1;
 
 	toe_fence_full();
 	if (tm_likely(!toe_load(&tm_proc.hdr->fpc[fpc].sleeping)))
@@ -195,15 +203,17 @@ void tm_kick(struct tm_ctx *c, unsigned fpc)
 		return;
 	r->kicked = tail != r->sw_head;
 	r->kick_tail = tail;
-	if (write(tm_proc.fpc_evfd[fpc], &one, sizeof(one)) < 0 && errno != EAGAIN)
+	if (!tm_ring(tm_proc.fpc_evfd[fpc]) && errno != EAGAIN)
 		r->kicked = false;
 }
 
 static bool toed_hung_up(void)
 {
 	struct pollfd p = { .fd = tm_proc.adm };
+	int cancel = tm_uncancellable(), n = poll(&p, 1, 0);
 
-	return poll(&p, 1, 0) > 0 && p.revents & POLLHUP;
+	tm_cancellable(cancel);
+	return n > 0 && p.revents & POLLHUP;
 }
 
 /*
@@ -233,14 +243,12 @@ void tm_push_wait(struct tm_ctx *c, unsigned fpc)
 
 void tm_ctx_wake(uint64_t set)
 {
-	uint64_t one = 1;
-
 	toe_fence_full();
 	for (; set; set &= set - 1) {
 		struct tm_ctx *c = &tm_ctxs[__builtin_ctzll(set)];
 
 		if (toe_load_acquire(&c->used) && toe_load(&c->sh->sleep.sleeping) &&
-		    write(c->evfd, &one, sizeof(one)) < 0)
+		    !tm_ring(c->evfd))
 			return;
 	}
 }

@@ -227,6 +227,44 @@ static int collect(struct tm_ctx *c, struct tm_ep *ep, int epfd, struct epoll_ev
 	return n < max ? n + harvest(c, ep, ev + n, max - n) : n;
 }
 
+/* A wait on the set that may be cancelled: others go on waiting. */
+static void cancelled(void *arg)
+{
+	struct tm_ep *ep = arg;
+	uint64_t others =
+	    __atomic_and_fetch(&ep->waiters, ~(1ull << tm_self->id), __ATOMIC_SEQ_CST);
+
+	if (others)
+		leave(tm_self, ep, others);
+}
+
+static int wait_news(struct tm_ctx *c, struct wait *w, uint64_t deadline)
+{
+	int r;
+
+	pthread_cleanup_push(cancelled, w->ep);
+	r = tm_wait(c, has_news, w, w->fd, deadline);
+	pthread_cleanup_pop(0);
+	return r;
+}
+
+static void kernel_cancelled(void *arg)
+{
+	struct tm_ep *ep = arg;
+
+	__atomic_fetch_sub(&ep->ksleepers, 1, __ATOMIC_SEQ_CST);
+}
+
+static int wait_alone(const struct wait *w, struct epoll_event *ev, int max, int timeout)
+{
+	int n;
+
+	pthread_cleanup_push(kernel_cancelled, w->ep);
+	n = (int)tm_sys(epoll_wait(w->fd, ev, max, timeout));
+	pthread_cleanup_pop(0);
+	return n;
+}
+
 static int wait_toe(struct tm_ctx *c, struct wait *w, struct epoll_event *ev, int max,
 		    uint64_t deadline, bool poll)
 {
@@ -248,7 +286,7 @@ static int wait_toe(struct tm_ctx *c, struct wait *w, struct epoll_event *ev, in
 		if (tm_unlikely(toe_load(&ep->owner) !=
 				c->id)) /* the owner may have left before it saw us */
 			own(c, ep);
-		r = tm_wait(c, has_news, w, w->fd, deadline);
+		r = wait_news(c, w, deadline);
 		others = __atomic_and_fetch(&ep->waiters, ~me, __ATOMIC_SEQ_CST);
 		last = r < 0;
 	}
@@ -277,7 +315,7 @@ static int wait_kernel(const struct wait *w, struct epoll_event *ev, int max, in
 	if (closed(w))
 		n = -EBADF;
 	else if (!toe_load(&ep->nwatches))
-		n = (int)tm_sys(epoll_wait(w->fd, ev, max, timeout));
+		n = wait_alone(w, ev, max, timeout);
 	else
 		timeout = -1;
 	__atomic_fetch_sub(&ep->ksleepers, 1, __ATOMIC_SEQ_CST);

@@ -15,6 +15,7 @@ struct tm_sock *tm_fds[TM_MAX_FD];
 struct tm_sock *tm_flows[TOE_MAX_FLOWS];
 struct tm_sock *tm_listeners[TOE_MAX_LISTENERS];
 pthread_mutex_t tm_big = PTHREAD_MUTEX_INITIALIZER;
+int tm_big_cancel;
 __thread bool tm_big_held;
 
 static struct tm_sock *socks; /* TM_MAX_SOCKS of them, reserved at the first use */

@@ -18,12 +18,22 @@ uint32_t tm_tid_make(void)
 	return tm_tid = (uint32_t)syscall(SYS_gettid);
 }
 
+/* Locks may be held: what libc has for it would be a cancellation point. */
 void tm_relax(unsigned spins)
 {
+	struct timespec t = { .tv_nsec = 100000 };
+
 	if (spins > 1000)
-		usleep(100);
+		syscall(SYS_nanosleep, &t, NULL);
 	else
 		sched_yield();
+}
+
+bool tm_ring(int evfd)
+{
+	uint64_t one = 1;
+
+	return syscall(SYS_write, evfd, &one, sizeof(one)) >= 0;
 }
 
 void tm_flow_lock_slow(uint32_t *lock)

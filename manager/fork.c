@@ -110,6 +110,8 @@ static void in_child(void)
 	pthread_mutex_init(&tm_adm_lock, NULL);
 	pthread_mutex_init(&tm_big, NULL);
 	tm_big_held = false;
+	if (prepared)
+		tm_cancellable(tm_big_cancel);
 	tm_ctx_drop_all();
 	close(tm_proc.adm);
 	tm_proc.adm = child.adm;

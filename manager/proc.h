@@ -50,18 +50,43 @@ extern struct tm_proc tm_proc;
  * lock held.
  */
 extern pthread_mutex_t tm_big;
+extern int tm_big_cancel; /* whether its holder could be cancelled before */
 extern __thread bool tm_big_held __attribute__((tls_model("initial-exec")));
+
+/*
+ * pthread_cancel acts where a call waits, in tm_sock_wait and toe_epoll_wait, which clean up. What holds a
+ * lock, or something that nobody else would release, either makes no system call that is a cancellation
+ * point or is kept from being cancelled; tm_cancellable takes what tm_uncancellable gave.
+ */
+static inline int tm_uncancellable(void)
+{
+	int old;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old);
+	return old;
+}
+
+static inline void tm_cancellable(int old)
+{
+	pthread_setcancelstate(old, NULL);
+}
 
 static inline void tm_big_lock(void)
 {
+	int cancel = tm_uncancellable();
+
 	pthread_mutex_lock(&tm_big);
+	tm_big_cancel = cancel;
 	tm_big_held = true;
 }
 
 static inline void tm_big_unlock(void)
 {
+	int cancel = tm_big_cancel;
+
 	tm_big_held = false;
 	pthread_mutex_unlock(&tm_big);
+	tm_cancellable(cancel);
 }
 
 /* One request at a time on the control connection. Taken after tm_big, if both. */
@@ -123,6 +148,9 @@ static inline ssize_t tm_sys(ssize_t r)
 }
 
 void tm_relax(unsigned spins);
+
+/* Write to an eventfd, which is no cancellation point. False: errno. */
+bool tm_ring(int evfd);
 
 /*
  * Held for a few hundred nanoseconds, or while a pipe takes what it has room for (splice.c); a holder

@@ -137,6 +137,7 @@ static ssize_t rx_some(struct tm_ctx *c, struct tm_sock *s, struct tm_iter *it, 
 ssize_t tm_rx_piece(struct tm_ctx *c, struct tm_sock *s, size_t len,
 		    ssize_t (*take)(int to, void *piece, size_t n), int to)
 {
+	int cancel = tm_uncancellable();
 	uint64_t read, avail;
 	ssize_t r = -EAGAIN;
 	uint32_t n;
@@ -157,6 +158,7 @@ ssize_t tm_rx_piece(struct tm_ctx *c, struct tm_sock *s, size_t len,
 		rx_tell(c, s, read + (size_t)r);
 	}
 	tm_spin_unlock(&s->rlock);
+	tm_cancellable(cancel);
 	return r;
 }
 

@@ -16,7 +16,7 @@ static ssize_t tx_piece(struct tm_ctx *c, struct tm_sock *s, const struct tm_sou
 	uint32_t room, n;
 	ssize_t r;
 	void *to;
-	int err;
+	int err, cancel = tm_uncancellable();
 
 	tm_flow_lock(s);
 	room = tm_tx_room(s, &err);
@@ -29,6 +29,7 @@ static ssize_t tx_piece(struct tm_ctx *c, struct tm_sock *s, const struct tm_sou
 	else if (r == -EAGAIN && !room)
 		tm_tx_commit(c, s, 0, false, true);
 	tm_flow_unlock(s);
+	tm_cancellable(cancel);
 	return r;
 }
 

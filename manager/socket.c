@@ -261,8 +261,12 @@ int toe_close(int fd)
 	if (!s)
 		return close(fd);
 	if (tm_kind(s) == TM_FLOW && s->opt.linger_s > 0 && s->refs == 1 &&
-	    toe_load_acquire(&s->fb->dev.flags) & TOE_FLOW_ESTABLISHED)
+	    toe_load_acquire(&s->fb->dev.flags) & TOE_FLOW_ESTABLISHED) {
+		int cancel = tm_uncancellable(); /* it closes in any case */
+
 		linger(s, fd);
+		tm_cancellable(cancel);
+	}
 	/* Its flow may be known by now: nobody might look later, and the handshake would go on. */
 	tm_connect_look(s);
 	tm_big_lock();

@@ -9,7 +9,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "ctx.h"
+#include "connect.h"
 
 enum {
 	LOOK_EVERY = 16
@@ -181,15 +181,14 @@ static bool sock_cond(void *arg)
 static void await_bind(struct tm_ctx *c, struct tm_sock *s)
 {
 	struct toe_doorbell *db;
-	uint64_t end = tm_now_us() + 1000000, one = 1;
+	uint64_t end = tm_now_us() + 1000000;
 
 	if (s->bind_ctx == TM_NO_CTX || s->bind_ctx == c->id)
 		return;
 	db = &toe_arena_ctx(tm_proc.arena, s->bind_ctx)->fpc[s->fpc].sw.db;
 	for (unsigned i = 0;
 	     (int32_t)(toe_load_acquire(&db->tail) - s->bind_pos) < 0 && tm_now_us() < end; i++) {
-		if (i % 64 == 0 && write(tm_proc.fpc_evfd[s->fpc], &one, sizeof(one)) < 0 &&
-		    errno != EAGAIN)
+		if (i % 64 == 0 && !tm_ring(tm_proc.fpc_evfd[s->fpc]) && errno != EAGAIN)
 			return;
 		tm_relax(i);
 	}
@@ -245,6 +244,18 @@ static void wait_end(struct tm_ctx *c, struct tm_sock *s)
 	}
 }
 
+/* The thread is cancelled: others do not wait for what would come to it. */
+static void cancelled(void *arg)
+{
+	struct sock_cond *w = arg;
+
+	if (tm_kind(w->s) == TM_CONNECT)
+		tm_connect_await(tm_self, w->s);
+	tm_big_lock(); /* it may have been closed meanwhile */
+	wait_end(tm_self, w->s);
+	tm_big_unlock();
+}
+
 int tm_sock_wait(struct tm_ctx *c, struct tm_sock *s, int fd, bool (*cond)(struct tm_sock *),
 		 int kfd, uint64_t deadline)
 {
@@ -252,7 +263,9 @@ int tm_sock_wait(struct tm_ctx *c, struct tm_sock *s, int fd, bool (*cond)(struc
 	int r;
 
 	wait_begin(c, s);
+	pthread_cleanup_push(cancelled, &w);
 	r = tm_wait(c, sock_cond, &w, kfd, deadline);
+	pthread_cleanup_pop(0);
 	if (tm_unlikely(closed(&w))) {
 		/* It may live on in another descriptor: who waits there must have what was ours. */
 		tm_big_lock();

@@ -111,6 +111,90 @@ static void wait__closed_and_opened(void)
 	fake_step();
 }
 
+struct cancelled {
+	int fd, ep;
+	unsigned how;
+	bool waits;
+};
+
+/* A call that has nothing to do, and is cancelled. */
+static void *to_be_cancelled(void *arg)
+{
+	struct cancelled *k = arg;
+	struct epoll_event ev;
+	static char buf[65536];
+
+	toe_store(&k->waits, true);
+	if (k->how == 0)
+		toe_recv(k->fd, buf, 1, 0);
+	else if (k->how == 1)
+		toe_epoll_wait(k->ep, &ev, 1, -1);
+	else if (k->how == 2)
+		while (toe_send(k->fd, buf, sizeof(buf), 0) > 0)
+			;
+	else
+		toe_accept(fake_listening, NULL, NULL);
+	return arg;
+}
+
+/* What the cancelled thread waited for or with, others wait for with success; nothing is held. */
+static void after_cancel(struct cancelled *k, uint32_t flow)
+{
+	struct timeval tv = { .tv_sec = 20 };
+	struct epoll_event ev;
+	pthread_t feeder;
+	char b;
+	int fd;
+
+	toe_setsockopt(k->fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+	pthread_create(&feeder, NULL, late_byte, &flow);
+	CU_ASSERT_EQUAL(toe_epoll_wait(k->ep, &ev, 1, 20000), 1);
+	CU_ASSERT_EQUAL(toe_recv(k->fd, &b, 1, 0), 1);
+	pthread_join(feeder, NULL);
+	pthread_create(&feeder, NULL, late_byte, &flow);
+	CU_ASSERT_EQUAL(toe_recv(k->fd, &b, 1, 0), 1);
+	pthread_join(feeder, NULL);
+	CU_ASSERT_EQUAL(toe_load(&tm_sock_of(k->fd)->waiters), 0);
+	CU_ASSERT_EQUAL(toe_load(&tm_sock_of(k->ep)->ep->waiters), 0);
+	fake_incoming(0xff);
+	fd = toe_accept(fake_listening, NULL, NULL);
+	CU_ASSERT(fd >= 0);
+	toe_close(fd);
+}
+
+/* pthread_cancel while a call waits: it ends there, as the namesake's would. */
+static void wait__cancelled(void)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	struct cancelled k;
+	uint32_t flow;
+	pthread_t t;
+	void *r;
+
+	fake_start();
+	for (unsigned how = 0; how < 4; how++) {
+		k = (struct cancelled){ .how = how, .ep = toe_epoll_create1(0) };
+		k.fd = fake_pair(&flow, 0);
+		toe_fcntl(fake_listening, F_SETFL, 0);
+		toe_epoll_ctl(k.ep, EPOLL_CTL_ADD, k.fd, &ev);
+		toe_store(&fake.keep, how == 2);
+		pthread_create(&t, NULL, to_be_cancelled, &k);
+		while (!toe_load(&k.waits))
+			usleep(1000);
+		usleep(20000);
+		pthread_cancel(t);
+		pthread_join(t, &r);
+		CU_ASSERT(r == PTHREAD_CANCELED);
+		toe_store(&fake.keep, false);
+		after_cancel(&k, flow);
+		toe_close(k.fd);
+		toe_close(k.ep);
+	}
+	toe_fcntl(fake_listening, F_SETFL, O_NONBLOCK);
+	fake_stop();
+	fake_step();
+}
+
 /* Adds to a set whatever has the number, all the time. */
 static void *adder(void *arg)
 {
@@ -805,10 +889,11 @@ static void listen__number_changes_hands(void)
 }
 
 FAKE_MAIN("libtoe_threads", T(wait__closed_descriptor), T(wait__closed_and_opened),
-	  T(wait__added_while_closed), T(wait__set_added_while_made), T(wait__connected_elsewhere),
-	  T(connect__by_two_threads), T(connect__while_another_listens),
-	  T(connect__closed_meanwhile), T(connect__closed_before_its_flow),
-	  T(connect__closed_with_its_flow), T(connect__fails_for_two_threads),
-	  T(socket__decided_meanwhile), T(close__decided_meanwhile), T(connect__listens_meanwhile),
-	  T(accept__closed_meanwhile), T(accept__number_of_one_shut_down), T(wait__closed_set),
+	  T(wait__cancelled), T(wait__added_while_closed), T(wait__set_added_while_made),
+	  T(wait__connected_elsewhere), T(connect__by_two_threads),
+	  T(connect__while_another_listens), T(connect__closed_meanwhile),
+	  T(connect__closed_before_its_flow), T(connect__closed_with_its_flow),
+	  T(connect__fails_for_two_threads), T(socket__decided_meanwhile),
+	  T(close__decided_meanwhile), T(connect__listens_meanwhile), T(accept__closed_meanwhile),
+	  T(accept__number_of_one_shut_down), T(wait__closed_set),
 	  T(wait__called_back_to_a_closed_set), T(listen__number_changes_hands))
