@@ -3,6 +3,7 @@
 """toed's socket, by hand: what no libtoe would do, and processes that die where libtoe takes a microsecond."""
 import array
 import contextlib
+import errno
 import json
 import mmap
 import os
@@ -282,6 +283,17 @@ def noise(bed, rng):
         os.close(fd)
 
 
+def older_libtoe(c):
+    """An application built for another version goes on with the kernel's TCP; toed says why."""
+    with Testbed("adm") as bed:
+        bed.start_toed()
+        p = Process(bed, attach=False)
+        a, _ = p.ask(ATTACH, app=NEW, version=AT["version"] - 1)
+        c.check(a["error"] == errno.EPROTO, f"it is refused: {a['error']}")
+        line = f"process {os.getpid()} refused: it was built for version {AT['version'] - 1}"
+        c.check(line in bed.log("toed.log"), "and toed says so")
+
+
 def descriptors(bed):
     """toed's, without the one of a caller who has just hung up: the least of some looks."""
     looks = []
@@ -397,5 +409,5 @@ def full_tables(c):
         c.check(flags > 0, f"3000 destinations: {flags} for the kernel")
 
 
-test_main("e2e admission", announced_child, claimed_and_died, never_told, reuse_port, late_address, garbage, many_applications,
-          full_tables)
+test_main("e2e admission", announced_child, claimed_and_died, never_told, reuse_port, late_address, older_libtoe, garbage,
+          many_applications, full_tables)

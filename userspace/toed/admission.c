@@ -156,6 +156,8 @@ static void handle(struct toed *t, struct client *c, const struct toe_adm_req *q
 	c->ans = (struct toe_adm_ans){ 0 };
 	c->type = q->type;
 	if (q->version != TOE_ABI_VERSION) {
+		say("process %d refused: it was built for version %u of the TOE, toed for %u",
+		    c->cred.pid, q->version, TOE_ABI_VERSION);
 		refuse(c, -EPROTO);
 		return;
 	}
