@@ -43,6 +43,20 @@ ssize_t tm_tx_error(ssize_t r, int flags)
 	return r;
 }
 
+/* Bytes from tx_end on that the windows are open for. */
+static uint32_t tx_free(const struct tm_sock *s)
+{
+	int32_t n =
+	    (int32_t)(toe_load(&s->fb->dev.tx_open) - (uint32_t)toe_load(&s->fb->app.tx_end));
+
+	return n > 0 ? (uint32_t)n : 0;
+}
+
+static uint64_t whole_bursts(uint64_t n, uint64_t burst)
+{
+	return (n + burst - 1) / burst * burst;
+}
+
 /*
  * TCP_NOTSENT_LOWAT: what the windows are open for, and beyond that whole bursts while less waits
  * than the mark says: a mark of a few bytes is not to make segments of a few bytes.
@@ -50,14 +64,36 @@ ssize_t tm_tx_error(ssize_t r, int flags)
 static tm_cold uint32_t below_mark(const struct tm_sock *s, uint32_t low)
 {
 	uint64_t burst = toe_load(&s->fb->dev.tx_burst);
-	int32_t free =
-	    (int32_t)(toe_load(&s->fb->dev.tx_open) - (uint32_t)toe_load(&s->fb->app.tx_end));
-	uint64_t unsent = free < 0 ? (uint64_t) - (int64_t)free : 0, n;
+	uint32_t unsent = tm_tx_unsent(s);
+	uint64_t n;
 
 	if (unsent >= low || !burst)
 		return 0;
-	n = (low - unsent + burst - 1) / burst * burst + (free > 0 ? (uint32_t)free : 0);
+	n = whole_bursts(low - unsent, burst) + tx_free(s);
 	return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
+}
+
+/*
+ * A write for which the `space` that SO_SNDBUF leaves is not enough. As in Linux the limit is looked at
+ * before each burst, and the last one goes beyond it. While the windows are open whole bursts leave at
+ * once; of the one at their edge a part does, and is written again. Where the ring has no room for that,
+ * it is filled with whole bursts: segments, too, are to be whole.
+ */
+static tm_cold uint32_t last_burst(const struct tm_sock *s, uint32_t space)
+{
+	uint64_t burst = toe_load_acquire(&s->fb->dev.tx_burst), used = tm_tx_used(s), end;
+	uint64_t ring = toe_ring_size(toe_load(&s->fb->dev.tx_ring));
+	uint32_t free = tx_free(s);
+
+	if (!space || !burst)
+		return space;
+	if (space <= free - free % burst)
+		end = used + whole_bursts(space, burst);
+	else
+		end = used + free + whole_bursts(space > free ? space - free : 1, burst);
+	if (end > ring)
+		end = ring - ring % burst;
+	return end > used + space ? (uint32_t)(end - used) : space;
 }
 
 /* Why nothing can be sent any more: -errno. */
@@ -76,7 +112,7 @@ static inline bool is_over(const struct tm_sock *s)
 	       tm_has(s, TM_S_SHUT_WR);
 }
 
-uint32_t tm_tx_room(struct tm_sock *s, int *err)
+uint32_t tm_tx_room(struct tm_sock *s, size_t n, int *err)
 {
 	uint32_t room, low;
 
@@ -86,6 +122,8 @@ uint32_t tm_tx_room(struct tm_sock *s, int *err)
 	}
 	*err = -EAGAIN;
 	room = tm_tx_space(s);
+	if (tm_unlikely(room < n))
+		room = last_burst(s, room);
 	low = tm_tx_low(s);
 	if (tm_likely(low == UINT32_MAX))
 		return room;
@@ -174,7 +212,7 @@ static ssize_t tx_some(struct tm_ctx *c, struct tm_sock *s, struct tm_iter *it, 
 	int err;
 
 	tm_flow_lock(s);
-	room = tm_tx_room(s, &err);
+	room = tm_tx_room(s, it->left, &err);
 	*full = room < it->left;
 	n = *full ? room : (uint32_t)it->left;
 	if (n || err == -EAGAIN) {

@@ -19,7 +19,7 @@ static ssize_t tx_piece(struct tm_ctx *c, struct tm_sock *s, const struct tm_sou
 	int err, cancel = tm_uncancellable();
 
 	tm_flow_lock(s);
-	room = tm_tx_room(s, &err);
+	room = tm_tx_room(s, left, &err);
 	n = room < left ? room : (uint32_t)left;
 	to = tm_tx_at(s, toe_load(&s->fb->app.tx_end), &n);
 	*full = !room;

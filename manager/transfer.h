@@ -74,8 +74,10 @@ ssize_t tm_rx(struct tm_sock *s, int fd, struct tm_iter *it, int flags);
 /* MSG_FASTOPEN, tcp(7): connect, to the message's address, and send in one (connect.c). */
 ssize_t tm_tx_connect(struct tm_sock *s, int fd, const struct msghdr *msg, int flags);
 
-/* Bytes that can be written now (flow lock held), or 0 and *err: -EAGAIN, or why never. */
-uint32_t tm_tx_room(struct tm_sock *s, int *err);
+/*
+ * Bytes that can be written now of `n` or more (flow lock held), or 0 and *err: -EAGAIN, or why never.
+ */
+uint32_t tm_tx_room(struct tm_sock *s, size_t n, int *err);
 /* `n` bytes were written behind tx_end: tell the FPC. The flow lock is held. */
 void tm_tx_commit(struct tm_ctx *c, struct tm_sock *s, size_t n, bool more, bool want_space);
 /*

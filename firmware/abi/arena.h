@@ -207,7 +207,10 @@ struct toe_flow_dev {
 	uint64_t tx_una; /* position: acknowledged by the peer, buffer below it is free */
 	uint32_t notify_seq; /* last notification sent; pending while != toe_flow_app.seen_seq */
 	uint16_t error; /* errno, valid with TOE_FLOW_ERROR */
-	/* with TCP_NOTSENT_LOWAT: bytes by which writers go on at a time; else 0 */
+	/*
+	 * with TCP_NOTSENT_LOWAT, and where SO_SNDBUF was set and the ring holds more: bytes by
+	 * which writers go on at a time; else 0
+	 */
 	uint16_t tx_burst;
 	uint16_t gen;
 	uint8_t state; /* enum toe_tcp_state */

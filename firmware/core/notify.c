@@ -21,7 +21,7 @@ static void publish_limits(struct toe_flow_dev *d, const struct toe_tcb *t)
 	toe_store_release(&d->tx_limit, t->snd_size);
 }
 
-/* What libtoe needs to know for TCP_NOTSENT_LOWAT. */
+/* What libtoe needs to know for TCP_NOTSENT_LOWAT and SO_SNDBUF. */
 static void publish_unsent(struct toe_flow_dev *d, const struct toe_tcb *t)
 {
 	toe_store(&d->tx_open, (uint32_t)toe_tcp_tx_open(t));
@@ -54,7 +54,7 @@ void toe_host_publish(struct toe_work *w)
 		toe_store_release(&d->tx_una, toe_tcp_tx_una(t));
 		if (toe_tcp_eager(t))
 			toe_store_release(&d->tx_open, toe_tcp_eager_len(t));
-		else if (t->notsent_lowat | d->tx_burst)
+		else if (t->opts & TOE_TCB_TX_TOLD)
 			publish_unsent(d, t);
 		if ((d->rx_limit ^ t->rcv_size) | (d->tx_limit ^ t->snd_size))
 			publish_limits(d, t);

@@ -90,6 +90,7 @@ enum toe_tcb_opts {
 	TOE_TCB_SYN_DATA = 1 << 15, /* the SYN-ACK acknowledged data of the SYN */
 	TOE_TCB_DEAF = 1 << 16, /* both directions were shut down: data arriving now resets */
 	TOE_TCB_STAMP_RX = 1 << 17, /* the time of what comes is wanted */
+	TOE_TCB_TX_TOLD = 1 << 18, /* writers are told how far the windows are open (tcp/send.c) */
 };
 
 /* What bounds sending just now (tcp/limit.c). */

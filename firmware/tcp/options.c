@@ -45,6 +45,13 @@ static uint32_t set_maxseg(struct toe_tcb *t, uint64_t bytes)
 	return TOE_ACT_OUTPUT;
 }
 
+/* 0: none. Writers who were told of the windows are told on: also that there is no mark any more. */
+static void set_lowat(struct toe_tcb *t, uint32_t bytes)
+{
+	t->notsent_lowat = bytes;
+	t->opts |= bytes ? TOE_TCB_TX_TOLD : 0;
+}
+
 /* 0 is the default of each. */
 static uint16_t seconds(uint64_t value, uint16_t none)
 {
@@ -71,7 +78,7 @@ void toe_tcp_options(struct toe_tcb *t, const struct toe_sock_opts *o)
 	t->tos = o->tos & (uint8_t)~ECN_MASK;
 	t->ttl = o->ttl;
 	t->defer = count(o->defer_accept, 0);
-	t->notsent_lowat = o->notsent_lowat;
+	set_lowat(t, o->notsent_lowat);
 	set_linger2(t, o->linger2_ms);
 	set_maxseg(t, o->maxseg);
 	if (o->pmtudisc)
@@ -140,7 +147,7 @@ int64_t toe_tcp_option(struct toe_tcb *t, uint8_t option, uint64_t value, uint64
 		t->opts |= value ? TOE_TCB_STAMP_RX : 0;
 		return 0;
 	case TOE_OPT_NOTSENT_LOWAT:
-		t->notsent_lowat = (uint32_t)toe_min64(value, UINT32_MAX);
+		set_lowat(t, (uint32_t)toe_min64(value, UINT32_MAX));
 		return toe_tcp_space(t);
 	case TOE_OPT_LINGER2:
 		set_linger2(t, (int64_t)value);

@@ -46,10 +46,13 @@ static uint64_t room(const struct toe_tcb *t)
 
 uint64_t toe_tcp_tx_open(const struct toe_tcb *t)
 {
-	uint64_t open = t->pace_at || t->state < TOE_TCP_ESTABLISHED ? 0 : room(t);
+	uint64_t sent = t->snd_nxt > t->snd_first ? t->snd_nxt - t->snd_first : 0, open;
 
+	if (t->pace_at || t->state < TOE_TCP_ESTABLISHED)
+		return sent;
+	open = room(t);
 	/* A segment that is not full waits for more of the window. */
-	return t->snd_nxt > t->snd_first ? t->snd_nxt - t->snd_first + open - open % t->mss : open;
+	return sent + open - open % t->mss;
 }
 
 /* Bytes that are left to send for the first time. */

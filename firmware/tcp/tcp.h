@@ -246,9 +246,9 @@ static inline bool toe_tcp_eager(const struct toe_tcb *t)
 uint32_t toe_tcp_eager_len(const struct toe_tcb *t);
 
 /*
- * TCP_NOTSENT_LOWAT (tcp(7)). Up to which stream position the windows are open: once output was made,
- * what was written beyond it waits. And by how many bytes a writer goes on at a time, 0 without that
- * option: half of the peer's largest window.
+ * Up to which stream position the windows are open: once output was made, what was written beyond it
+ * waits. And by how many bytes a writer goes on at a time: half of the peer's largest window. For
+ * TCP_NOTSENT_LOWAT (tcp(7)), and a send buffer of a set size whose ring holds more; else that is 0.
  */
 uint64_t toe_tcp_tx_open(const struct toe_tcb *t);
 uint16_t toe_tcp_tx_burst(const struct toe_tcb *t);

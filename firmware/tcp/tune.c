@@ -90,6 +90,7 @@ uint32_t toe_buf_set_rcv(struct toe_tcb *t, uint64_t bytes)
 uint32_t toe_buf_set_snd(struct toe_tcb *t, uint64_t bytes)
 {
 	t->snd_most = 0;
+	t->opts |= TOE_TCB_TX_TOLD;
 	t->snd_want = clamp(bytes, TOE_SNDBUF_MIN);
 	return toe_tcp_fit(t) | toe_buf_wants(t);
 }

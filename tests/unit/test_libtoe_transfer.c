@@ -2,6 +2,7 @@
 /* manager/send.c, recv.c, vector.c: the data path against a model of the firmware. */
 #define _GNU_SOURCE
 #include <signal.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include <netinet/in.h>
@@ -178,6 +179,128 @@ static void send__takes_the_space_that_is_told_of(void)
 	CU_ASSERT(fake.flow[flow].want);
 	toe_store(&fake.keep, false);
 	toe_close(fd);
+}
+
+/* What a flow was told of its send buffer; a write of `len` bytes takes so many. */
+static ssize_t write_at(uint32_t limit, uint16_t burst, uint32_t open, uint64_t used, size_t len)
+{
+	static uint8_t buf[100000];
+	uint32_t flow;
+	int fd = fake_pair(&flow, SOCK_NONBLOCK);
+	struct toe_flow_dev *d = &fake_block(flow)->dev;
+	ssize_t n;
+
+	CU_ASSERT_EQUAL(toe_send(fd, buf, used, 0), used);
+	toe_store(&d->tx_limit, limit);
+	toe_store(&d->tx_open, open);
+	toe_store(&d->tx_burst, burst);
+	n = toe_send(fd, buf, len, 0);
+	if (n < 0)
+		CU_ASSERT_EQUAL(errno, EAGAIN);
+	toe_close(fd);
+	fake_step();
+	return n;
+}
+
+/* SO_SNDBUF is looked at before each burst: what leaves at once makes room for the one at its edge. */
+static void send__beyond_a_set_limit(void)
+{
+	toe_store(&fake.keep, true);
+	CU_ASSERT_EQUAL(write_at(42000, 0, 10000, 0, 100000), 42000); /* of no set size */
+	CU_ASSERT_EQUAL(write_at(42000, 25000, 10000, 0, 100000), 60000);
+	CU_ASSERT_EQUAL(write_at(42000, 25000, 10000, 0, 42000), 42000);
+	CU_ASSERT_EQUAL(write_at(42000, 25000, 10000, 0, 42001), 42001);
+	CU_ASSERT_EQUAL(write_at(50000, 16000, 10000, 0, 59000), 58000);
+	CU_ASSERT_EQUAL(write_at(20000, 5000, 10000, 0, 100000), 20000);
+	CU_ASSERT_EQUAL(write_at(8000, 4000, 20000, 0, 100000), 8000); /* all of it leaves */
+	CU_ASSERT_EQUAL(write_at(9000, 4000, 20000, 0, 100000), 12000);
+	CU_ASSERT_EQUAL(write_at(10000, 7000, 10000, 0, 100000), 17000);
+	/* The windows let nothing more go. */
+	CU_ASSERT_EQUAL(write_at(42000, 16000, 10000, 10000, 100000), 32000);
+	CU_ASSERT_EQUAL(write_at(42000, 16000, 10000, 41999, 100000), 16000);
+	CU_ASSERT_EQUAL(write_at(42000, 16000, 10000, 41999, 1), 1);
+	CU_ASSERT_EQUAL(write_at(42000, 16000, 60000, 42000, 100000), -1);
+	CU_ASSERT_EQUAL(write_at(42000, 16000, 60000, 50000, 1), -1);
+	/* No further than the ring has room for whole ones. */
+	CU_ASSERT_EQUAL(write_at(20000, 65000, 10000, 0, 100000), 65000);
+	CU_ASSERT_EQUAL(write_at(42000, 65000, 10000, 30000, 100000), 35000);
+	CU_ASSERT_EQUAL(write_at(20000, 7000, 40000, 19999, 100000), 7000);
+	CU_ASSERT_EQUAL(write_at(42000, 30000, 10000, 0, 100000), 60000);
+	CU_ASSERT_EQUAL(write_at(64000, 30000, 30000, 0, 100000), 64000);
+	CU_ASSERT_EQUAL(write_at(65536, 30000, 30000, 0, 100000), 65536);
+	toe_store(&fake.keep, false);
+}
+
+/* The mark bounds it as it bounds any write. */
+static void send__beyond_a_set_limit_but_not_the_mark(void)
+{
+	static uint8_t buf[100000];
+	uint32_t flow;
+	int fd = fake_pair(&flow, SOCK_NONBLOCK), mark = 1000;
+	struct toe_flow_dev *d = &fake_block(flow)->dev;
+
+	toe_store(&fake.keep, true);
+	toe_setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &mark, sizeof(mark));
+	toe_store(&d->tx_limit, 42000);
+	toe_store(&d->tx_open, 10000);
+	toe_store(&d->tx_burst, 16000);
+	CU_ASSERT_EQUAL(toe_send(fd, buf, sizeof(buf), 0), 26000);
+	toe_store(&fake.keep, false);
+	toe_close(fd);
+	fake_step();
+}
+
+/* Around the ring, always as much as it takes: nothing that is not acknowledged is written over. */
+static void send__beyond_a_set_limit_wraps(void)
+{
+	static uint8_t buf[100000], back[TOE_BUF_DEFAULT];
+	uint32_t flow, acked = 0, end = 0;
+	int fd = fake_pair(&flow, SOCK_NONBLOCK);
+	struct toe_flow_dev *d = &fake_block(flow)->dev;
+
+	toe_store(&fake.keep, true);
+	toe_store(&d->tx_limit, 20000);
+	toe_store(&d->tx_burst, 30000);
+	for (unsigned i = 0; i < 50; i++) {
+		ssize_t n;
+
+		toe_store(&d->tx_open, end + i * 977 % 20000);
+		fill(buf, end, sizeof(buf));
+		n = toe_send(fd, buf, sizeof(buf), 0);
+		CU_ASSERT(end - acked < 20000 ? n >= (ssize_t)(20000 - (end - acked)) : n == -1);
+		end += n > 0 ? (uint32_t)n : 0;
+		CU_ASSERT(end - acked <= TOE_BUF_DEFAULT);
+		fake_step();
+		CU_ASSERT_EQUAL(fake.flow[flow].sent, end);
+		fake_sent(flow, acked, back, end - acked);
+		CU_ASSERT(is_pattern(back, acked, end - acked));
+		acked += (end - acked) * (i % 4) / 3;
+		toe_store_release(&d->tx_una, acked);
+	}
+	CU_ASSERT(end > 10 * TOE_BUF_DEFAULT);
+	toe_store(&fake.keep, false);
+	toe_close(fd);
+	fake_step();
+}
+
+static void sendfile__beyond_a_set_limit(void)
+{
+	uint32_t flow;
+	int fd = fake_pair(&flow, SOCK_NONBLOCK), file = memfd_create("sendfile", MFD_CLOEXEC);
+	struct toe_flow_dev *d = &fake_block(flow)->dev;
+
+	CU_ASSERT_EQUAL(ftruncate(file, 100000), 0);
+	toe_store(&fake.keep, true);
+	toe_store(&d->tx_limit, 42000);
+	toe_store(&d->tx_open, 10000);
+	toe_store(&d->tx_burst, 25000);
+	CU_ASSERT_EQUAL(toe_sendfile(fd, file, NULL, 100000), 60000);
+	fake_step();
+	CU_ASSERT(fake.flow[flow].want);
+	toe_store(&fake.keep, false);
+	toe_close(fd);
+	close(file);
+	fake_step();
 }
 
 static void *drain(void *arg)
@@ -451,5 +574,7 @@ FAKE_MAIN("libtoe_transfer", T(vector__null_is_a_bad_address), T(inq__tells_what
 	  T(recv__peek_waits_for_all), T(transfer__wraps), T(recv__empty_fin_and_reset),
 	  T(send__after_shutdown_is_a_broken_pipe), T(recv__peek_trunc_waitall),
 	  T(recv__tells_seldom), T(send__full_buffer), T(send__takes_the_space_that_is_told_of),
+	  T(send__beyond_a_set_limit), T(send__beyond_a_set_limit_but_not_the_mark),
+	  T(send__beyond_a_set_limit_wraps), T(sendfile__beyond_a_set_limit),
 	  T(send__blocks_until_there_is_room), T(recv__blocks_and_times_out),
 	  T(vector__scatter_gather), T(push__full_ring), T(transfer__two_threads))

@@ -93,6 +93,41 @@ static void notify__lost_by_a_kill(void)
 	env_down(&e);
 }
 
+/*
+ * Where the windows are open: only for a send buffer that was set, as batches go on, and after a restart.
+ */
+static void publish__how_far_writers_may_go(void)
+{
+	struct toe_cmd sndbuf = { .type = TOE_SW_OPTION, .flags = TOE_OPT_SNDBUF, .pos = 30000 };
+	struct toe_flow_dev *d;
+	uint32_t open;
+
+	env_up(&e);
+	env_connection(&e);
+	d = &sim_block(e.ca, &e.ca->conn[0])->dev;
+	client_writes(100);
+	CU_ASSERT_EQUAL(d->tx_burst, 0);
+	CU_ASSERT_EQUAL(d->tx_open, 0);
+	sndbuf.flow = e.ca->conn[0].flow;
+	sndbuf.gen = e.ca->conn[0].gen;
+	sim_cmd(e.ca, 0, &sndbuf);
+	env_pass(&e, 20, false);
+	CU_ASSERT(d->tx_burst > 30000);
+	open = d->tx_open;
+	CU_ASSERT(open > 100);
+	client_writes(40000); /* beyond the limit, as the ring has room */
+	env_pass(&e, 300, false);
+	CU_ASSERT_EQUAL(d->tx_una, 40000);
+	CU_ASSERT(d->tx_open > open);
+	CU_ASSERT_EQUAL(sim_restart(e.c), 0);
+	env_pass(&e, 20, false);
+	client_writes(60000);
+	env_pass(&e, 300, false);
+	CU_ASSERT_EQUAL(d->tx_una, 60000);
+	CU_ASSERT(d->tx_burst > 30000 && d->tx_open >= 60000);
+	env_down(&e);
+}
+
 /* A flow that moves to another context is told there what is new. */
 static void bind__tells_the_new_context(void)
 {
@@ -198,6 +233,7 @@ static void sleep__not_with_work_waiting(void)
 	env_down(&e);
 }
 
-UNIT_MAIN("notify", T(notify__one_outstanding), T(notify__full_ring_waits),
-	  T(notify__lost_by_a_kill), T(bind__tells_the_new_context), T(doorbell__only_for_sleepers),
-	  T(doorbell__moderated), T(accept__hints_go_round), T(sleep__not_with_work_waiting))
+UNIT_MAIN("notify", T(publish__how_far_writers_may_go), T(notify__one_outstanding),
+	  T(notify__full_ring_waits), T(notify__lost_by_a_kill), T(bind__tells_the_new_context),
+	  T(doorbell__only_for_sleepers), T(doorbell__moderated), T(accept__hints_go_round),
+	  T(sleep__not_with_work_waiting))

@@ -103,6 +103,26 @@ static void nagle__lets_the_end_of_a_long_write_go(void)
 	CU_ASSERT_EQUAL(e.n, 1);
 }
 
+/* What the windows are open for is what leaves: whole segments, from the first one on. */
+static void open__whole_segments(void)
+{
+	struct env e = env_established();
+
+	e.t.cwnd = 10000;
+	e.t.snd_wnd = 2500;
+	CU_ASSERT_EQUAL(toe_tcp_tx_open(&e.t), 2000);
+	env_write(&e, 9000);
+	CU_ASSERT_EQUAL(e.n, 2);
+	CU_ASSERT_EQUAL(toe_tcp_tx_open(&e.t), 2000);
+	env_ack_wnd(&e, 1000, 3500);
+	CU_ASSERT_EQUAL(toe_tcp_tx_open(&e.t), 4000);
+	e.t.pace_at = e.now + 100;
+	e.t.snd_wnd = 60000;
+	CU_ASSERT_EQUAL(toe_tcp_tx_open(&e.t), 4000);
+	e = env_syn_sent();
+	CU_ASSERT_EQUAL(toe_tcp_tx_open(&e.t), 0);
+}
+
 static void nagle__off(void)
 {
 	struct env e = env_established();
@@ -388,7 +408,7 @@ static void probe__not_behind_data(void)
 UNIT_MAIN("output", T(output__segments_and_push), T(output__numbers_wrap),
 	  T(output__stays_inside_both_windows), T(output__rest_of_a_window_waits_for_more),
 	  T(nagle__holds_a_short_segment_while_data_is_in_flight), T(nagle__lets_full_segments_go),
-	  T(nagle__lets_the_end_of_a_long_write_go), T(nagle__off),
+	  T(nagle__lets_the_end_of_a_long_write_go), T(nagle__off), T(open__whole_segments),
 	  T(nagle__fin_takes_the_rest_along), T(cork__holds_until_taken_out),
 	  T(cork__forgotten_is_pushed_after_a_while), T(more__holds_until_the_next_send),
 	  T(more__holds_until_an_ack_and_cork_beyond), T(sws__waits_for_half_the_largest_window),

@@ -337,8 +337,12 @@ static bool write_some(struct sim_app *a, struct sim_conn *c, uint64_t una)
 	struct toe_flow_dev *d = &sim_block(a, c)->dev;
 	uint64_t end = una + toe_load_acquire(&d->tx_limit), left = c->tx_goal - c->tx_end;
 	uint64_t room = end > c->tx_end ? end - c->tx_end : 0;
-	uint64_t n = room < left ? room : left, ring = toe_load(&d->tx_ring), off;
+	uint64_t ring = toe_load(&d->tx_ring), n, off;
 
+	/* Beyond a limit that was set (manager/send.c): the engine must bear all that the ring holds. */
+	if (room && room < left && toe_load(&d->tx_burst))
+		room = una + toe_ring_size(ring) - c->tx_end;
+	n = room < left ? room : left;
 	if (a->manner.max_write && n > a->manner.max_write)
 		n = 1 + sim_below(a->host->w, a->manner.max_write);
 	if (a->manner.bulk == UINT64_MAX)
