@@ -133,9 +133,13 @@ struct toe_sent {
 	uint32_t delivered; /* toe_tcb.delivered when it was sent, low half */
 	uint32_t delivered_at; /* toe_tcb.delivered_at then, low half */
 	uint32_t first_at; /* toe_tcb.first_sent_at then, low half */
-	uint16_t flags; /* enum toe_sent_flags */
+	/*
+	 * In whichever of its transmissions, its segments ended whole multiples of this before `end`,
+	 * bytes; 1: nobody knows where. Means nothing of what is SACKED.
+	 */
+	uint16_t seg_len;
+	uint8_t flags; /* enum toe_sent_flags */
 	uint8_t times; /* how often it was sent, at most 255 */
-	uint8_t pad;
 };
 
 /* A cookie of TCP Fast Open; without bytes it is the request for one (RFC 7413 4.1.1). */

@@ -75,6 +75,7 @@ static const char *check_sent(const struct toe_tcb *t)
 
 		HOLDS((int32_t)len > 0);
 		HOLDS(e->times);
+		HOLDS(e->seg_len);
 		HOLDS(!(e->flags & TOE_SENT_SACKED) || !(e->flags & TOE_SENT_LOST));
 		sacked += e->flags & TOE_SENT_SACKED ? len : 0;
 		lost += e->flags & TOE_SENT_LOST ? len : 0;

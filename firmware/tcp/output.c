@@ -135,6 +135,8 @@ static inline void in_flight(struct toe_tcb *t, uint64_t now)
 /* The next data, and FIN, leave in the regular way: snd_nxt moves on. */
 static inline void send_next(struct toe_tcb *t, uint64_t now, struct toe_out *o, uint32_t len)
 {
+	uint32_t seq_len;
+
 	toe_make_data(t, now, o, t->snd_nxt, len);
 	if (TOE_UNLIKELY(t->flags & TOE_TCB_ECN) && len && !o->rexmit) {
 		o->ecn = toe_cc(t)->ignores_ecn ? 0 : TOE_ECT0;
@@ -142,12 +144,13 @@ static inline void send_next(struct toe_tcb *t, uint64_t now, struct toe_out *o,
 			o->flags |= TOE_CWR;
 		t->flags &= ~(uint32_t)TOE_TCB_CWR;
 	}
-	t->snd_nxt += len + !!(o->flags & TOE_FIN);
+	seq_len = len + !!(o->flags & TOE_FIN);
+	t->snd_nxt += seq_len;
 	if (len < toe_full_len(t))
 		t->snd_small = (uint32_t)t->snd_nxt;
 	if (TOE_UNLIKELY(o->rexmit)) /* the byte of a window probe: it counts from now on */
 		t->sacked = t->lost = t->nsent = 0;
-	toe_sent_add(t, (uint32_t)t->snd_nxt, now);
+	toe_sent_add(t, (uint32_t)t->snd_nxt, seq_len, now);
 	t->snd_max = t->snd_nxt;
 	if (TOE_UNLIKELY(t->flags & TOE_TCB_RECOVERY)) {
 		toe_tcb_cold(t);
@@ -284,7 +287,7 @@ static bool send_probe(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 	if (t->snd_max > t->snd_nxt) {
 		toe_sent_repeat(t, now);
 	} else {
-		toe_sent_add(t, (uint32_t)t->snd_nxt + 1, now);
+		toe_sent_add(t, (uint32_t)t->snd_nxt + 1, 1, now);
 		t->snd_max = t->snd_nxt + 1;
 		o->rexmit = 0;
 	}
@@ -393,7 +396,7 @@ static void add_early(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 	if (!o->len)
 		return;
 	t->snd_nxt = t->snd_max = t->snd_first + o->len;
-	toe_sent_append(t, (uint32_t)t->snd_max, now);
+	toe_sent_append(t, (uint32_t)t->snd_max, o->len, now);
 	if (!t->neor && t->snd_max < t->snd_end)
 		toe_record_end(t, t->snd_max);
 	t->sent_at = now;
@@ -408,7 +411,7 @@ static void send_syn(struct toe_tcb *t, uint64_t now, struct toe_out *o)
 	if (again) {
 		toe_sent_repeat(t, now);
 	} else {
-		toe_sent_add(t, (uint32_t)t->snd_first, now);
+		toe_sent_add(t, (uint32_t)t->snd_first, 1, now);
 		t->rto_at = t->rexmits = t->backoff = 0; /* of the wait for the device */
 	}
 	t->opts &= ~(uint32_t)TOE_TCB_SYN_DUE;

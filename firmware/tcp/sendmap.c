@@ -26,13 +26,19 @@ static void take_out(struct toe_tcb *t, unsigned i, unsigned n)
 		memmove(e, e + n, (t->nsent - i) * sizeof(*e));
 }
 
+/* The seg_len of `a` when it goes on with its neighbour `b`, up to `end`. */
+static uint16_t seg_len(const struct toe_sent *a, const struct toe_sent *b, uint32_t end)
+{
+	return a->seg_len == b->seg_len && (b->end - end) % b->seg_len == 0 ? a->seg_len : 1;
+}
+
 /* `to` takes over its neighbour `e`, and counts as sent when the last of them was. */
 static void absorb(struct toe_sent *to, const struct toe_sent *e)
 {
 	uint8_t times = to->times > e->times ? to->times : e->times;
+	uint8_t flags = (to->flags | e->flags) & TOE_SENT_VAGUE;
+	uint16_t len = seg_len(to, e, e->end);
 	uint32_t end = e->end;
-
-	uint16_t flags = (to->flags | e->flags) & TOE_SENT_VAGUE;
 
 	if (to->at != e->at)
 		flags |= toe_seq_lt(to->at, e->at) ? TOE_SENT_JOINED : TOE_SENT_VAGUE;
@@ -40,6 +46,7 @@ static void absorb(struct toe_sent *to, const struct toe_sent *e)
 	if (toe_seq_lt(to->at, e->at))
 		*to = *e;
 	to->end = end;
+	to->seg_len = len;
 	to->times = times;
 	to->flags |= flags;
 }
@@ -107,7 +114,7 @@ static bool make_room(struct toe_tcb *t, unsigned n)
 	return t->sent_lo + t->nsent + n <= TOE_MAX_SENT;
 }
 
-/* A copy of range i in front of it, which ends at `end`. There is room. */
+/* A copy of range i in front of it, which ends at `end`, maybe inside a segment. There is room. */
 static void split(struct toe_tcb *t, unsigned i, uint32_t end)
 {
 	struct toe_sent *e = nth(t, i);
@@ -115,6 +122,8 @@ static void split(struct toe_tcb *t, unsigned i, uint32_t end)
 	memmove(e + 1, e, (t->nsent - i) * sizeof(*e));
 	t->nsent++;
 	e->end = end;
+	if ((e[1].end - end) % e->seg_len)
+		e->seg_len = 1;
 	if (e->flags & TOE_SENT_JOINED)
 		e->flags |= TOE_SENT_VAGUE;
 }
@@ -125,23 +134,27 @@ static void forget(struct toe_tcb *t, unsigned i)
 	struct toe_sent *e = nth(t, i);
 	uint32_t len = e->end - start(t, i);
 
-	if (e->flags & TOE_SENT_SACKED)
+	if (e->flags & TOE_SENT_SACKED) {
 		t->sacked -= len;
+		e->seg_len = 1;
+	}
 	if (e->flags & TOE_SENT_LOST)
 		t->lost -= len;
-	e->flags &= (uint16_t)~STATE;
+	e->flags &= (uint8_t)~STATE;
 }
 
-void toe_sent_append(struct toe_tcb *t, uint32_t end, uint64_t now)
+void toe_sent_append(struct toe_tcb *t, uint32_t end, uint32_t len, uint64_t now)
 {
 	struct toe_sent *e;
 
 	if (make_room(t, 1)) {
 		e = nth(t, t->nsent++);
+		e->seg_len = (uint16_t)len;
 		e->times = 1;
 	} else {
 		forget(t, t->nsent - 1u);
 		e = toe_sent_last(t);
+		e->seg_len = 1;
 	}
 	e->end = end;
 	toe_sent_stamp(t, e, now);
@@ -174,7 +187,7 @@ static unsigned find(const struct toe_tcb *t, uint32_t seq)
 	return lo;
 }
 
-static bool is(const struct toe_sent *e, uint16_t state)
+static bool is(const struct toe_sent *e, uint8_t state)
 {
 	return (e->flags & STATE) == state;
 }
@@ -220,8 +233,22 @@ static unsigned mark_sacked(struct toe_tcb *t, unsigned i, uint32_t lo, uint32_t
 	if (hi != nth(t, i)->end)
 		split(t, i, hi);
 	e = nth(t, i);
-	e->flags = (uint16_t)((e->flags & ~STATE) | TOE_SENT_SACKED);
+	e->flags = (uint8_t)((e->flags & ~STATE) | TOE_SENT_SACKED);
 	return i + 1;
+}
+
+/* Where the first segment of range `e` that lies behind `seq` begins. */
+static uint32_t next_segment(const struct toe_sent *e, uint32_t seq)
+{
+	return e->end - (e->end - seq) / e->seg_len * e->seg_len;
+}
+
+/* Where the last one before it ends. A peer may have all of a segment but its FIN. */
+static uint32_t last_segment(const struct toe_tcb *t, const struct toe_sent *e, uint32_t seq)
+{
+	uint32_t behind = e->end - seq + e->seg_len - 1u;
+
+	return seq == (uint32_t)t->snd_end ? seq : e->end - behind / e->seg_len * e->seg_len;
 }
 
 void toe_sent_sack(struct toe_tcb *t, uint32_t lo, uint32_t hi, struct toe_walk *w)
@@ -232,12 +259,17 @@ void toe_sent_sack(struct toe_tcb *t, uint32_t lo, uint32_t hi, struct toe_walk 
 	i = find(t, lo);
 	while (i < t->nsent && toe_seq_lt(lo, hi) && toe_seq_lt(start(t, i), hi)) {
 		struct toe_sent *e = nth(t, i);
-		uint32_t end = toe_seq_lt(hi, e->end) ? hi : e->end;
+		uint32_t from = start(t, i), to = e->end;
 
-		if (toe_seq_lt(lo, start(t, i)))
-			lo = start(t, i); /* it joined what was SACKED behind it */
-		i = is(e, TOE_SENT_SACKED) ? i + 1 : mark_sacked(t, i, lo, end, w);
-		lo = end;
+		if (toe_seq_lt(from, lo)) /* else it joined what was SACKED behind it */
+			from = next_segment(e, lo);
+		if (toe_seq_lt(hi, to))
+			to = last_segment(t, e, hi);
+		lo = e->end;
+		if (is(e, TOE_SENT_SACKED) || !toe_seq_lt(from, to))
+			i++;
+		else
+			i = mark_sacked(t, i, from, to, w);
 	}
 }
 
@@ -319,6 +351,7 @@ void toe_sent_again(struct toe_tcb *t, uint32_t from, uint32_t len, uint64_t now
 
 	if (i && is(e, TOE_SENT_LOST) && from == start(t, i) && joins_again(t, e - 1, now)) {
 		t->lost -= len;
+		e[-1].seg_len = seg_len(e - 1, e, end);
 		e[-1].end = end;
 		if (end == e->end)
 			take_out(t, i, 1);
@@ -334,6 +367,8 @@ void toe_sent_again(struct toe_tcb *t, uint32_t from, uint32_t len, uint64_t now
 		split(t, i, end);
 	forget(t, i);
 	e = nth(t, i);
+	if (!room)
+		e->seg_len = 1;
 	toe_sent_stamp(t, e, now);
 	e->times += e->times < UINT8_MAX;
 	close_tail(t);

@@ -66,10 +66,13 @@ static inline bool toe_sent_after(uint32_t at, uint32_t end, uint32_t at2, uint3
 	return at == at2 ? toe_seq_lt(end2, end) : toe_seq_lt(at2, at);
 }
 
-/* [snd_max, end) leaves for the first time. */
-void toe_sent_append(struct toe_tcb *t, uint32_t end, uint64_t now);
+/*
+ * The `len` bytes before `end` leave for the first time, in one segment. It has a range of its own if it is
+ * shorter than those before it: most often it ends what was written.
+ */
+void toe_sent_append(struct toe_tcb *t, uint32_t end, uint32_t len, uint64_t now);
 
-static inline void toe_sent_add(struct toe_tcb *t, uint32_t end, uint64_t now)
+static inline void toe_sent_add(struct toe_tcb *t, uint32_t end, uint32_t len, uint64_t now)
 {
 	struct toe_sent *e;
 
@@ -81,18 +84,21 @@ static inline void toe_sent_add(struct toe_tcb *t, uint32_t end, uint64_t now)
 		t->sent_lo = t->sent_far = 0;
 	} else {
 		e = toe_sent_last(t);
-		if (toe_sent_near(t, e, now) && e->times == 1 &&
+		if (toe_sent_near(t, e, now) && e->times == 1 && len >= e->seg_len &&
 		    e->flags == (t->app_limited ? TOE_SENT_APP_LIMITED : 0)) {
+			if (len != e->seg_len)
+				e->seg_len = 1;
 			e->end = end;
 			return;
 		}
 		if (t->sent_lo + t->nsent == toe_sent_room(t)) {
-			toe_sent_append(t, end, now);
+			toe_sent_append(t, end, len, now);
 			return;
 		}
 	}
 	e = toe_sents(t) + t->sent_lo + t->nsent++;
 	e->end = end;
+	e->seg_len = (uint16_t)len;
 	e->times = 1;
 	toe_sent_stamp(t, e, now);
 }
@@ -107,7 +113,7 @@ void toe_sent_repeat(struct toe_tcb *t, uint64_t now);
 static inline void toe_sent_arrived(const struct toe_tcb *t, struct toe_walk *w,
 				    const struct toe_sent *e, uint32_t from, uint32_t to)
 {
-	const uint16_t joined = TOE_SENT_JOINED | TOE_SENT_VAGUE;
+	const uint8_t joined = TOE_SENT_JOINED | TOE_SENT_VAGUE;
 	bool timed =
 	    TOE_LIKELY(!(e->flags & joined)) || (to == e->end && !(e->flags & TOE_SENT_VAGUE));
 	bool clear = timed && (e->times == 1 || (uint32_t)w->now - e->at >= t->min_rtt_us);
@@ -159,7 +165,10 @@ static inline void toe_sent_pop(struct toe_tcb *t, uint32_t ack, struct toe_walk
 		t->sent_lo = t->sent_far = 0;
 }
 
-/* The peer has [lo, hi), which lies inside (snd_una, snd_max] (RFC 2018 5). */
+/*
+ * The peer has [lo, hi), which lies inside (snd_una, snd_max] (RFC 2018 5). Whole segments count: who has
+ * a part of one may have made it up, and gets the rest with that part again.
+ */
 void toe_sent_sack(struct toe_tcb *t, uint32_t lo, uint32_t hi, struct toe_walk *w);
 
 /* Count the range `e`, of `len` bytes in flight, as lost. */

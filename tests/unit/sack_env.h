@@ -6,8 +6,8 @@
 #include "firmware/tcp/sendmap.h"
 #include "tcp_env.h"
 
-/* `n` full segments in flight, cwnd just as large; the round trip is 20 ms. */
-static inline struct env sack_flight(unsigned n)
+/* Nothing in flight, room for 60 segments in cwnd; the round trip is 20 ms. */
+static inline struct env sack_idle(void)
 {
 	struct env e = env_established();
 
@@ -17,8 +17,16 @@ static inline struct env sack_flight(unsigned n)
 	e.t.min_rtt_us = e.t.min_rtt_next_us = 20000;
 	e.t.rtt_seq = e.t.snd_una + 100000;
 	e.t.min_rtt_age_s = toe_age_s(e.now);
-	e.t.cwnd = n * ENV_MSS;
-	e.t.ssthresh = e.t.cwnd;
+	e.t.ssthresh = e.t.cwnd = 60 * ENV_MSS;
+	return e;
+}
+
+/* `n` full segments in flight, cwnd just as large. */
+static inline struct env sack_flight(unsigned n)
+{
+	struct env e = sack_idle();
+
+	e.t.ssthresh = e.t.cwnd = n * ENV_MSS;
 	env_write(&e, 60000);
 	CU_ASSERT_EQUAL(e.n, n);
 	return e;

@@ -83,6 +83,110 @@ static void sack__nonsense_is_ignored(void)
 	}
 }
 
+/* A part of a segment is no sign that the segment has come. */
+static void sack__whole_segments_count(void)
+{
+	static const uint32_t row[][3] = {
+		{ 9999, 10000, 0 },    { 3000, 3999, 0 },    { 3500, 4500, 0 },
+		{ 3001, 5000, 1000 },  { 3500, 6500, 2000 }, { 2000, 4000, 2000 },
+		{ 8001, 10000, 1000 }, { 1, 10000, 9000 },
+	};
+
+	for (unsigned i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		struct env e = sack_flight(10);
+
+		sack(&e, 0, row[i][0], row[i][1]);
+		CU_ASSERT_EQUAL(e.t.sacked, row[i][2]);
+		CU_ASSERT(e.t.sacked || e.t.nsent == 1);
+		env_in(&e, TOE_ACK, 0, 0, 10000);
+		CU_ASSERT_EQUAL(e.t.sacked, 0);
+	}
+}
+
+/* What is SACKed counts from where it is known, also where an ACK has come up to the midst of a segment. */
+static void sack__behind_an_ack_inside_a_segment(void)
+{
+	struct env e = sack_flight(10);
+
+	sack(&e, 500, 700, 1000);
+	CU_ASSERT_EQUAL(e.t.sacked, 0);
+	sack(&e, 500, 900, 4000);
+	CU_ASSERT_EQUAL(e.t.sacked, 3000);
+}
+
+/* `n` writes, each a segment. */
+static struct env writes(const uint32_t *len, unsigned n)
+{
+	struct env e = sack_idle();
+	uint32_t end = 0;
+
+	e.t.flags |= TOE_TCB_NODELAY;
+	for (unsigned i = 0; i < n; i++)
+		env_write(&e, end += len[i]);
+	return e;
+}
+
+/* The short segment at the end of a burst has a range, where segments of all sizes lie together bytes count. */
+static void sack__short_segments(void)
+{
+	struct env end = writes((uint32_t[]){ 1000, 1000, 400 }, 3);
+	struct env same = writes((uint32_t[]){ 300, 300, 300, 300 }, 4);
+	struct env any = writes((uint32_t[]){ 400, 700, 20, 1000, 30, 5 }, 6);
+
+	CU_ASSERT_EQUAL(end.t.nsent, 2);
+	sack(&end, 0, 2000, 2399);
+	CU_ASSERT_EQUAL(end.t.sacked, 0);
+	sack(&end, 0, 1500, 2400);
+	CU_ASSERT_EQUAL(end.t.sacked, 400);
+	CU_ASSERT_EQUAL(same.t.nsent, 1);
+	sack(&same, 0, 301, 901);
+	CU_ASSERT_EQUAL(same.t.sacked, 300);
+	CU_ASSERT_EQUAL(any.t.nsent, 1);
+	sack(&any, 0, 1100, 1120);
+	CU_ASSERT_EQUAL(any.t.sacked, 20);
+}
+
+/* Some receivers leave out the FIN that came with what they SACK. */
+static void sack__all_but_the_fin(void)
+{
+	struct env e = sack_idle();
+
+	e.t.snd_end = e.t.snd_first + 1400;
+	env_run(&e, toe_tcp_shutdown(&e.t, e.now));
+	CU_ASSERT(e.t.flags & TOE_TCB_FIN_SENT);
+	sack(&e, 0, 1000, 1399);
+	CU_ASSERT_EQUAL(e.t.sacked, 0);
+	sack(&e, 0, 1000, 1400);
+	CU_ASSERT_EQUAL(e.t.sacked, 400);
+	sack(&e, 0, 1000, 1401);
+	CU_ASSERT_EQUAL(e.t.sacked, 401);
+}
+
+/* Sent again in other pieces: what the peer has of either counts, to the byte. */
+static void again__in_other_pieces(void)
+{
+	struct env e = sack_flight(6), s = sack_flight(6);
+
+	e.t.snd_end = e.t.snd_max;
+	e.now += 20000;
+	sack(&e, 0, 4000, 6000); /* it may be late */
+	e.t.mss = 600;
+	env_timer(&e);
+	CU_ASSERT(e.n && e.o[0].len == 600);
+	sack(&e, 0, 1000, 2000);
+	CU_ASSERT_EQUAL(e.t.sacked, 3000);
+	sack(&e, 0, 600, 2000);
+	CU_ASSERT_EQUAL(e.t.sacked, 3400);
+
+	s.t.snd_end = s.t.snd_max;
+	s.now += 20000;
+	sack(&s, 0, 4000, 6000);
+	env_timer(&s); /* in the same pieces */
+	CU_ASSERT(s.n && s.o[0].len == 1000);
+	sack(&s, 0, 1500, 2500);
+	CU_ASSERT_EQUAL(s.t.sacked, 2000);
+}
+
 /* An ACK that another has overtaken tells nothing but its blocks: it is no duplicate, and no window. */
 static void sack__of_an_ack_that_was_overtaken(void)
 {
@@ -100,6 +204,20 @@ static void sack__of_an_ack_that_was_overtaken(void)
 	env_in(&e, TOE_ACK, 0, 0, 3000);
 	CU_ASSERT_EQUAL(e.t.dupacks, 0);
 	CU_ASSERT(!toe_tcb_check(&e.t));
+}
+
+/* What was SACKed grew over segments of all sizes: once the peer has forgotten it, nobody knows theirs. */
+static void renege__boundaries_are_forgotten(void)
+{
+	struct env e = writes((uint32_t[]){ 1000, 1000, 1000, 400 }, 4);
+
+	e.now += 20000;
+	sack(&e, 0, 1000, 3400);
+	env_in(&e, TOE_ACK, 0, 0, 1000);
+	env_timer(&e);
+	CU_ASSERT_EQUAL(e.t.sacked, 0);
+	sack(&e, 1000, 2000, 3000);
+	CU_ASSERT_EQUAL(e.t.sacked, 1000);
 }
 
 /* The peer forgot what it had SACKed: a timeout believes it (RFC 2018 8). */
@@ -127,7 +245,7 @@ static void trim__keeps_the_sums_right(void)
 		e.t.snd_end = e.t.snd_max;
 		e.now += 20000;
 		for (uint32_t s = 1; s < 38; s += 2)
-			sack(&e, 0, s * 1000, s * 1000 + 700);
+			sack(&e, 0, s * 1000, s * 1000 + 1000);
 		CU_ASSERT(e.t.nsent > 20);
 		toe_tcp_trim(&e.t, 16, keep);
 		CU_ASSERT(e.t.nsent <= keep);
@@ -152,11 +270,12 @@ static void lost__arrives_before_it_went_again(void)
 	CU_ASSERT_FALSE(e.t.flags & TOE_TCB_REXMIT);
 }
 
-/* More ranges than the map holds: blocks of one byte each. */
+/* More ranges than the map holds: blocks of one byte each, where segments may have ended anywhere. */
 static void full__goes_on(void)
 {
 	struct env e = sack_flight(30);
 
+	toe_sent_first(&e.t)->seg_len = 1;
 	e.t.snd_end = e.t.snd_max;
 	e.now += 20000;
 	for (uint32_t s = 1; s < 29990; s += 20)
@@ -164,6 +283,43 @@ static void full__goes_on(void)
 	CU_ASSERT(e.t.nsent <= TOE_MAX_SENT);
 	env_in(&e, TOE_ACK, 0, 0, 30000);
 	CU_ASSERT_EQUAL(e.t.nsent, 0);
+}
+
+/*
+ * Without room for another range all of a hole counts as sent again: what the peer has of the piece that was,
+ * counts to the byte.
+ */
+static void full__again_in_other_pieces(void)
+{
+	struct env e = sack_idle();
+	struct toe_seg s = env_seg(&e, TOE_ACK, 0, 0, 0);
+	struct toe_out o;
+	uint32_t known;
+
+	e.t.snd_size = 16u << 20;
+	e.t.cwnd = e.t.snd_wnd = e.t.max_snd_wnd = 1 << 30;
+	e.t.snd_end += 2 * TOE_MAX_SENT * 1000;
+	while (toe_tcp_output(&e.t, e.now, &o))
+		;
+	s.opts |= TOE_SEG_SACK;
+	s.nsack = 1;
+	for (uint32_t i = 1; i < 2 * TOE_MAX_SENT; i += 2) {
+		s.sack[0] = (struct toe_range){ s.ack + i * 1000, s.ack + i * 1000 + 1000 };
+		toe_tcp_input(&e.t, &s, e.now);
+	}
+	CU_ASSERT(e.t.nsent > TOE_MAX_SENT - 2);
+	e.now = e.t.rto_at;
+	toe_tcp_timer(&e.t, e.now);
+	e.t.mss = 600;
+	e.t.cwnd = 1 << 30;
+	for (unsigned i = 0; i < 2; i++)
+		CU_ASSERT(toe_tcp_output(&e.t, e.now, &o) && o.len == 600);
+	CU_ASSERT_EQUAL(o.seq, s.ack + 2000);
+	known = e.t.sacked;
+	s.sack[0] = (struct toe_range){ s.ack + 1000, s.ack + 2600 };
+	toe_tcp_input(&e.t, &s, e.now);
+	CU_ASSERT_EQUAL(e.t.sacked, known + 600);
+	CU_ASSERT_PTR_NULL(toe_tcb_check(&e.t));
 }
 
 /* Without SACK: more counts as lost than before, so less can be what duplicates stand for. */
@@ -192,6 +348,9 @@ static void trim__without_sack(void)
 
 UNIT_MAIN("sendmap", T(add__one_flight_is_one_range), T(sack__splits_and_joins),
 	  T(join__round_trips_stay_true), T(sack__nonsense_is_ignored),
-	  T(sack__of_an_ack_that_was_overtaken), T(renege__everything_goes_again),
-	  T(trim__keeps_the_sums_right), T(lost__arrives_before_it_went_again), T(full__goes_on),
+	  T(sack__whole_segments_count), T(sack__behind_an_ack_inside_a_segment),
+	  T(sack__short_segments), T(sack__all_but_the_fin), T(again__in_other_pieces),
+	  T(sack__of_an_ack_that_was_overtaken), T(renege__boundaries_are_forgotten),
+	  T(renege__everything_goes_again), T(trim__keeps_the_sums_right),
+	  T(lost__arrives_before_it_went_again), T(full__goes_on), T(full__again_in_other_pieces),
 	  T(trim__without_sack))
