@@ -256,15 +256,35 @@ static void cancelled(void *arg)
 	tm_big_unlock();
 }
 
+enum { SHARED_LOOK_US = 50000 };
+
+/*
+ * The news of a flow go to one process. Where others hold it, which may have that and do nothing with it,
+ * a waiting thread looks itself now and then: until when it sleeps first.
+ */
+static uint64_t next_look(const struct tm_sock *s, uint64_t deadline)
+{
+	uint64_t next;
+
+	if (tm_likely(tm_kind(s) != TM_FLOW || toe_load(&s->fb->app.holders) == tm_proc.bit))
+		return deadline;
+	next = tm_now_us() + SHARED_LOOK_US;
+	return deadline && deadline < next ? deadline : next;
+}
+
 int tm_sock_wait(struct tm_ctx *c, struct tm_sock *s, int fd, bool (*cond)(struct tm_sock *),
 		 int kfd, uint64_t deadline)
 {
 	struct sock_cond w = { s, toe_load(&s->serial), fd, cond };
+	uint64_t until;
 	int r;
 
 	wait_begin(c, s);
 	pthread_cleanup_push(cancelled, &w);
-	r = tm_wait(c, sock_cond, &w, kfd, deadline);
+	do {
+		until = next_look(s, deadline);
+		r = tm_wait(c, sock_cond, &w, kfd, until);
+	} while (r == -EAGAIN && until != deadline);
 	pthread_cleanup_pop(0);
 	if (tm_unlikely(closed(&w))) {
 		/* It may live on in another descriptor: who waits there must have what was ours. */

@@ -640,6 +640,47 @@ static void fork__last_one_closes(void)
 	CU_ASSERT_EQUAL(toe_load(&fake.hdr->procs), procs); /* its slot is free again */
 }
 
+static void *late_bytes(void *arg)
+{
+	usleep(200000); /* when both wait, the child last */
+	fake_peer_send(*(uint32_t *)arg, "x", 1);
+	return NULL;
+}
+
+/* Parent and child wait for one connection. The child hears of data, and leaves it to the parent. */
+static void fork__both_wait(void)
+{
+	struct timeval tv = { .tv_sec = 20 };
+	struct timespec from, to;
+	uint32_t flow;
+	int fd = fake_pair(&flow, 0), status;
+	pthread_t t;
+	pid_t pid;
+	char b;
+
+	fake_start();
+	toe_setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+	pid = fork();
+	if (!pid) {
+		usleep(50000);
+		toe_recv(fd, &b, 1, MSG_PEEK);
+		for (;;)
+			pause();
+	}
+	pthread_create(&t, NULL, late_bytes, &flow);
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	CU_ASSERT_EQUAL(toe_recv(fd, &b, 1, 0), 1);
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	CU_ASSERT(to.tv_sec - from.tv_sec < 10); /* not found at the end of the time only */
+	pthread_join(t, NULL);
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	__atomic_fetch_and(&fake_block(flow)->app.holders, 1, __ATOMIC_SEQ_CST); /* as toed does */
+	toe_close(fd);
+	fake_stop();
+	fake_step();
+}
+
 /* A child that ends by exit() without closing: its hold goes, the connection stays the parent's. */
 static void fork__child_exits(void)
 {
@@ -693,4 +734,5 @@ FAKE_MAIN("libtoe_socket", T(connect__nonblocking), T(connect__refused), T(conne
 	  T(info__many_threads), T(connect__dissolved), T(connect__dissolved_while_others_wait),
 	  T(shutdown__of_a_listener), T(linger__waits), T(shutdown__right_after_connect),
 	  T(linger__not_while_connecting), T(control__flags_and_counts), T(close__by_others),
-	  T(fork__last_one_closes), T(fork__child_exits), T(fork__child_does_not_wait))
+	  T(fork__last_one_closes), T(fork__both_wait), T(fork__child_exits),
+	  T(fork__child_does_not_wait))
