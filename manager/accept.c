@@ -194,6 +194,9 @@ static int do_accept(struct tm_sock *s, int fd, struct sockaddr *addr, socklen_t
 		return tm_kind(s) == TM_EPOLL ? -ENOTSOCK : -EINVAL;
 	if (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC))
 		return -EINVAL;
+	r = addr ? tm_addr_room(addr, len) : 0;
+	if (r)
+		return r;
 	c = tm_ctx_get(&err);
 	if (!c) {
 		r = (int)tm_sys(tm_fd_kernel(accept4(fd, addr, len, flags)));

@@ -117,6 +117,7 @@ static int flow_ioctl(struct tm_sock *s, unsigned long request, int *v)
 int toe_ioctl(int fd, unsigned long request, ...)
 {
 	struct tm_sock *s = tm_sock_of(fd);
+	int none = 0, err;
 	va_list ap;
 	void *arg;
 
@@ -125,6 +126,8 @@ int toe_ioctl(int fd, unsigned long request, ...)
 	va_end(ap);
 	if (!s || tm_kind(s) == TM_EPOLL)
 		return ioctl(fd, request, arg);
+	if (request == FIONBIO && !arg)
+		return (int)tm_ret(-EFAULT);
 	if (request == FIONBIO) {
 		set_nonblock(s, *(int *)arg);
 		return tm_has(s, TM_S_KERNEL) && tm_kind(s) != TM_LISTEN ? ioctl(fd, request, arg)
@@ -133,5 +136,6 @@ int toe_ioctl(int fd, unsigned long request, ...)
 	tm_connect_look(s);
 	if (request == FIOCLEX || request == FIONCLEX || tm_kind(s) != TM_FLOW)
 		return ioctl(fd, request, arg);
-	return (int)tm_ret(flow_ioctl(s, request, arg));
+	err = flow_ioctl(s, request, arg ? arg : &none);
+	return (int)tm_ret(err || arg ? err : -EFAULT);
 }

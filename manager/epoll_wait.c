@@ -335,6 +335,8 @@ static int do_wait(struct tm_sock *s, int epfd, struct epoll_event *ev, int max,
 
 	if (max <= 0)
 		return -EINVAL;
+	if (!ev)
+		return -EFAULT;
 	if (!toe_load(&w.ep->nwatches)) {
 		if (tm_self)
 			tm_flush(tm_self);

@@ -69,13 +69,24 @@ int tm_addr_in(uint16_t family, const struct sockaddr *sa, socklen_t len, struct
 	return 0;
 }
 
+int tm_addr_room(const struct sockaddr *sa, const socklen_t *len)
+{
+	if (!len || (!sa && *len))
+		return -EFAULT;
+	return (int)*len < 0 ? -EINVAL : 0;
+}
+
 int toe_getsockname(int fd, struct sockaddr *addr, socklen_t *len)
 {
 	static const uint8_t zero[16];
 	struct tm_sock *s = tm_sock_of(fd);
+	int err;
 
 	if (!s || tm_has(s, TM_S_KERNEL) || tm_kind(s) == TM_EPOLL)
 		return getsockname(fd, addr, len);
+	err = tm_addr_room(addr, len);
+	if (err)
+		return (int)tm_ret(err);
 	if (tm_kind(s) == TM_FLOW)
 		tm_addr_out(s->family, s->fb->con.laddr, s->fb->con.lport, s->fb->con.ifindex, addr,
 			    len);
@@ -90,6 +101,7 @@ int toe_getpeername(int fd, struct sockaddr *addr, socklen_t *len)
 {
 	struct tm_sock *s = tm_sock_of(fd);
 	uint8_t fl;
+	int err;
 
 	if (!s || tm_has(s, TM_S_KERNEL) || tm_kind(s) == TM_EPOLL)
 		return getpeername(fd, addr, len);
@@ -97,6 +109,9 @@ int toe_getpeername(int fd, struct sockaddr *addr, socklen_t *len)
 	fl = tm_kind(s) == TM_FLOW ? toe_load_acquire(&s->fb->dev.flags) : 0;
 	if (!(fl & TOE_FLOW_ESTABLISHED) || tm_ended(s))
 		return (int)tm_ret(-ENOTCONN);
+	err = tm_addr_room(addr, len);
+	if (err)
+		return (int)tm_ret(err);
 	tm_addr_out(s->family, s->fb->con.raddr, s->fb->con.rport, s->fb->con.ifindex, addr, len);
 	return 0;
 }

@@ -187,6 +187,8 @@ static int set_toe(struct tm_sock *s, int level, int name, const void *value, so
 	const struct tm_opt *o = find(s, level, name, &table);
 	int err;
 
+	if ((int)len < 0)
+		return -EINVAL;
 	if (!value && len)
 		return -EFAULT;
 	if (!o || (!o->set && !o->set_raw && !o->flag && !o->field.size))

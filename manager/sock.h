@@ -351,6 +351,8 @@ struct tm_addr {
 /* To the application; `ifindex` is told with link-local addresses only. *len as getsockname's. */
 void tm_addr_out(uint16_t family, const uint8_t addr[16], uint16_t port, uint32_t ifindex,
 		 struct sockaddr *sa, socklen_t *len);
+/* Whether there is a place for one. 0, -EFAULT, -EINVAL. */
+int tm_addr_room(const struct sockaddr *sa, const socklen_t *len);
 /* And from it. -EINVAL, -EAFNOSUPPORT. */
 int tm_addr_in(uint16_t family, const struct sockaddr *sa, socklen_t len, struct tm_addr *a);
 

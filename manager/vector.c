@@ -18,6 +18,8 @@ int tm_iter_init(struct tm_iter *it, const struct iovec *iov, size_t n)
 
 	if (n > IOV_MAX)
 		return -EINVAL;
+	if (!iov && n)
+		return -EFAULT;
 	for (size_t i = 0; i < n; i++) {
 		if (iov[i].iov_len > (size_t)SSIZE_MAX - left)
 			return -EINVAL;
@@ -73,10 +75,16 @@ ssize_t toe_read(int fd, void *buf, size_t len)
 	return len ? toe_recv(fd, buf, len, 0) : 0; /* recv would wait */
 }
 
+/* Of a message: the kernel has another word for too many. */
+static int msg_init(struct tm_iter *it, const struct iovec *iov, size_t n)
+{
+	return n > IOV_MAX ? -EMSGSIZE : tm_iter_init(it, iov, n);
+}
+
 static ssize_t sock_writev(struct tm_sock *s, int fd, const struct iovec *iov, size_t n, int flags)
 {
 	struct tm_iter it;
-	int err = tm_iter_init(&it, iov, n);
+	int err = msg_init(&it, iov, n);
 
 	return tm_ret(err ? err : tm_tx_end(s, flags, tm_tx(s, fd, &it, flags)));
 }
@@ -84,7 +92,7 @@ static ssize_t sock_writev(struct tm_sock *s, int fd, const struct iovec *iov, s
 static ssize_t sock_readv(struct tm_sock *s, int fd, const struct iovec *iov, size_t n, int flags)
 {
 	struct tm_iter it;
-	int err = tm_iter_init(&it, iov, n);
+	int err = msg_init(&it, iov, n);
 
 	return tm_ret(err ? err : tm_rx(s, fd, &it, flags));
 }
@@ -132,6 +140,8 @@ ssize_t toe_sendmsg(int fd, const struct msghdr *msg, int flags)
 
 	if (tm_is_kernel(s) && !(s && flags & MSG_FASTOPEN && tm_kind(s) == TM_FRESH))
 		return sendmsg(fd, msg, flags);
+	if (!msg)
+		return tm_ret(-EFAULT);
 	if (tm_likely(!msg->msg_controllen))
 		return sock_sendmsg(s, fd, msg, flags);
 	err = tm_stamp_call(s, msg);
@@ -166,12 +176,15 @@ static void tell(struct tm_sock *s, struct msghdr *msg, size_t room, size_t n, b
 
 ssize_t toe_recvmsg(int fd, struct msghdr *msg, int flags)
 {
-	size_t room = msg->msg_controllen;
 	struct tm_sock *s = tm_sock_of(fd);
+	size_t room;
 	ssize_t r;
 
 	if (tm_is_kernel(s))
 		return recvmsg(fd, msg, flags);
+	if (!msg)
+		return tm_ret(-EFAULT);
+	room = msg->msg_controllen;
 	if (tm_unlikely(flags & MSG_ERRQUEUE) && tm_kind(s) == TM_FLOW)
 		return tm_ret(tm_rx_errqueue(s, msg));
 	r = sock_readv(s, fd, msg->msg_iov, msg->msg_iovlen, flags);

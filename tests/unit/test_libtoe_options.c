@@ -306,6 +306,8 @@ static void options__without_a_value(void)
 		CU_ASSERT_EQUAL(err(toe_getsockopt(fds[i], IPPROTO_TCP, TCP_NODELAY, &v, NULL)),
 				EFAULT);
 		CU_ASSERT_EQUAL(toe_getsockopt(fds[i], IPPROTO_TCP, TCP_NODELAY, NULL, &none), 0);
+		CU_ASSERT_EQUAL(err(toe_setsockopt(fds[i], IPPROTO_TCP, TCP_NODELAY, &v, -1)),
+				EINVAL);
 		toe_close(fds[i]);
 	}
 }

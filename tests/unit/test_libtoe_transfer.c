@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* manager/send.c, recv.c, vector.c: the data path against a model of the firmware. */
 #define _GNU_SOURCE
+#include <limits.h>
 #include <signal.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <time.h>
 
@@ -529,6 +532,44 @@ static void vector__null_is_a_bad_address(void)
 	fake_step();
 }
 
+/* The same of everything else that a call takes by its address, and of lengths below 0. */
+static void calls__null_is_a_bad_address(void)
+{
+	static struct iovec many[IOV_MAX + 1];
+	struct msghdr no_iov = { .msg_iovlen = 1 };
+	struct msghdr too_many = { .msg_iov = many, .msg_iovlen = IOV_MAX + 1 };
+	struct sockaddr_in sa;
+	struct epoll_event ev = { .events = EPOLLIN };
+	socklen_t below = -1, none = 0;
+	void *nowhere = NULL;
+	uint32_t flow;
+	int fd = fake_pair(&flow, SOCK_NONBLOCK), ep = toe_epoll_create1(0);
+
+	CU_ASSERT_EQUAL(err((int)toe_readv(fd, NULL, 1)), EFAULT);
+	CU_ASSERT_EQUAL(err((int)toe_writev(fd, NULL, 1)), EFAULT);
+	CU_ASSERT_EQUAL(err((int)toe_recvmsg(fd, NULL, 0)), EFAULT);
+	CU_ASSERT_EQUAL(err((int)toe_sendmsg(fd, NULL, 0)), EFAULT);
+	CU_ASSERT_EQUAL(err((int)toe_recvmsg(fd, &no_iov, 0)), EFAULT);
+	CU_ASSERT_EQUAL(err((int)toe_sendmsg(fd, &no_iov, 0)), EFAULT);
+	CU_ASSERT_EQUAL(err((int)toe_recvmsg(fd, &too_many, 0)), EMSGSIZE);
+	CU_ASSERT_EQUAL(err((int)toe_sendmsg(fd, &too_many, 0)), EMSGSIZE);
+	CU_ASSERT_EQUAL(err((int)toe_readv(fd, many, IOV_MAX + 1)), EINVAL);
+	CU_ASSERT_EQUAL(err(toe_getsockname(fd, NULL, NULL)), EFAULT);
+	CU_ASSERT_EQUAL(err(toe_getpeername(fd, (struct sockaddr *)&sa, NULL)), EFAULT);
+	CU_ASSERT_EQUAL(err(toe_getpeername(fd, (struct sockaddr *)&sa, &below)), EINVAL);
+	CU_ASSERT_EQUAL(toe_getpeername(fd, NULL, &none), 0);
+	CU_ASSERT_EQUAL(none, sizeof(sa));
+	CU_ASSERT_EQUAL(err(toe_accept(fake_listening, (struct sockaddr *)&sa, NULL)), EFAULT);
+	CU_ASSERT_EQUAL(err(toe_ioctl(fd, FIONREAD, nowhere)), EFAULT);
+	CU_ASSERT_EQUAL(err(toe_ioctl(fd, FIONBIO, nowhere)), EFAULT);
+	CU_ASSERT_EQUAL(err(toe_ioctl(fd, 0x5555, nowhere)), ENOTTY);
+	toe_epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev);
+	CU_ASSERT_EQUAL(err(toe_epoll_wait(ep, NULL, 1, 0)), EFAULT);
+	toe_close(ep);
+	toe_close(fd);
+	fake_step();
+}
+
 /* What TCP_CM_INQ says, -1 if nothing. */
 static int inq_of(int fd, size_t n, size_t room, int *flags)
 {
@@ -570,11 +611,12 @@ static void inq__tells_what_is_left(void)
 	fake_step();
 }
 
-FAKE_MAIN("libtoe_transfer", T(vector__null_is_a_bad_address), T(inq__tells_what_is_left),
-	  T(recv__peek_waits_for_all), T(transfer__wraps), T(recv__empty_fin_and_reset),
-	  T(send__after_shutdown_is_a_broken_pipe), T(recv__peek_trunc_waitall),
-	  T(recv__tells_seldom), T(send__full_buffer), T(send__takes_the_space_that_is_told_of),
-	  T(send__beyond_a_set_limit), T(send__beyond_a_set_limit_but_not_the_mark),
-	  T(send__beyond_a_set_limit_wraps), T(sendfile__beyond_a_set_limit),
-	  T(send__blocks_until_there_is_room), T(recv__blocks_and_times_out),
-	  T(vector__scatter_gather), T(push__full_ring), T(transfer__two_threads))
+FAKE_MAIN("libtoe_transfer", T(vector__null_is_a_bad_address), T(calls__null_is_a_bad_address),
+	  T(inq__tells_what_is_left), T(recv__peek_waits_for_all), T(transfer__wraps),
+	  T(recv__empty_fin_and_reset), T(send__after_shutdown_is_a_broken_pipe),
+	  T(recv__peek_trunc_waitall), T(recv__tells_seldom), T(send__full_buffer),
+	  T(send__takes_the_space_that_is_told_of), T(send__beyond_a_set_limit),
+	  T(send__beyond_a_set_limit_but_not_the_mark), T(send__beyond_a_set_limit_wraps),
+	  T(sendfile__beyond_a_set_limit), T(send__blocks_until_there_is_room),
+	  T(recv__blocks_and_times_out), T(vector__scatter_gather), T(push__full_ring),
+	  T(transfer__two_threads))
