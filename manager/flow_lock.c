@@ -18,15 +18,18 @@ uint32_t tm_tid_make(void)
 	return tm_tid = (uint32_t)syscall(SYS_gettid);
 }
 
-/* Locks may be held: what libc has for it would be a cancellation point. */
+/* Locks may be held: usleep is a cancellation point. */
 void tm_relax(unsigned spins)
 {
-	struct timespec t = { .tv_nsec = 100000 };
+	int cancel;
 
-	if (spins > 1000)
-		syscall(SYS_nanosleep, &t, NULL);
-	else
+	if (spins <= 1000) {
 		sched_yield();
+		return;
+	}
+	cancel = tm_uncancellable();
+	usleep(100);
+	tm_cancellable(cancel);
 }
 
 bool tm_ring(int evfd)
