@@ -38,16 +38,13 @@ enum { TM_NO_CTX = 0xff };
 struct tm_ep {
 	uint32_t lock; /* ready list and the watches' events */
 	uint32_t
-	    /* descriptors in the real epoll; may be too high: close() takes them out unseen */
-	    nkernel;
+	    nkernel; /* descriptors in the real epoll; close() takes them out unseen: or less */
 	uint32_t nwatches; /* watches on TOE sockets */
 	uint32_t calls; /* since the real one was looked at */
 	uint64_t waiters; /* contexts that wait in toe_epoll_wait */
 	uint32_t owner; /* context that the set's flows are bound to, or TM_NO_CTX */
 	int32_t kfd; /* the real one */
-	uint32_t
-	    /* threads that wait in the real one alone, having no TOE socket to wait for */
-	    ksleepers;
+	uint32_t ksleepers; /* threads that wait in the real one alone: there is no TOE socket */
 	uint32_t shared; /* with a forked process: what changes in the real one, changes for both */
 	int32_t nudge; /* eventfd that calls them back, or -1 */
 	struct tm_watch ready; /* head of the ready list */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The firmware, as libtoe sees it, and what is behind it: the other end of each connection. */
+#include <sys/time.h>
+#include <time.h>
+
 #include "fake_toe.h"
 
 struct fake fake;
@@ -248,6 +251,35 @@ void fake_peer_send(uint32_t flow, const void *data, uint32_t n)
 	toe_store_release(&b->dev.rx_end, b->dev.rx_end + n);
 	fake_notify(flow, TOE_HW_DATA_RECEIVED, false);
 	pthread_mutex_unlock(&fake.lock);
+}
+
+static void *late_byte(void *arg)
+{
+	struct fake_late *l = arg;
+
+	usleep(l->ms * 1000);
+	fake_peer_send(l->flow, "x", 1);
+	return NULL;
+}
+
+void fake_late_start(struct fake_late *l, uint32_t flow, unsigned ms)
+{
+	l->flow = flow;
+	l->ms = ms;
+	pthread_create(&l->thread, NULL, late_byte, l);
+}
+
+bool fake_late_recv(struct fake_late *l, int fd)
+{
+	struct timeval tv = { .tv_sec = 20 };
+	time_t from = time(NULL);
+	char b;
+	ssize_t n;
+
+	toe_setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+	n = toe_recv(fd, &b, 1, 0);
+	pthread_join(l->thread, NULL);
+	return n == 1 && time(NULL) - from < 10;
 }
 
 static void fake_peer_event(uint32_t flow, uint8_t flags, int error)

@@ -93,6 +93,15 @@ extern int fake_listening; /* fake_pair's listener */
 
 /* The other end of a connection. */
 void fake_peer_send(uint32_t flow, const void *data, uint32_t n);
+
+/* A byte that comes `ms` from now; and does who receives it have it when it comes, not when he has waited long? */
+struct fake_late {
+	pthread_t thread;
+	uint32_t flow;
+	unsigned ms;
+};
+void fake_late_start(struct fake_late *l, uint32_t flow, unsigned ms);
+bool fake_late_recv(struct fake_late *l, int fd);
 void fake_peer_fin(uint32_t flow);
 void fake_peer_rst(uint32_t flow, int error);
 /* Everything written so far is acknowledged (with fake.keep). */

@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * manager/socket.c, connect.c, names.c, control.c, fork.c: what a socket is, becomes and
- * leaves behind.
+ * manager/socket.c, connect.c, names.c, control.c: what a socket is, becomes and leaves behind.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <signal.h>
 #include <sys/stat.h>
 #include <sys/single_threaded.h>
-#include <sys/wait.h>
 
 #include "libtoe_calls.h"
 
@@ -606,133 +603,9 @@ static void close__by_others(void)
 	toe_close(ep);
 }
 
-/* The child sends and closes; the connection stays until the parent closes too. */
-static void fork__last_one_closes(void)
-{
-	uint64_t procs = toe_load(&fake.hdr->procs);
-	uint32_t flow;
-	int fd = fake_pair(&flow, 0), status;
-	char b[3];
-	pid_t pid;
-
-	fake_start();
-	pid = fork();
-	if (!pid) {
-		if (toe_recv(fd, b, 3, MSG_WAITALL) != 3 || toe_send(fd, b, 3, 0) != 3)
-			_exit(1);
-		_exit(toe_close(fd) ? 2 : 0);
-	}
-	CU_ASSERT_EQUAL(__builtin_popcountll(toe_load(&fake_block(flow)->app.holders)), 2);
-	usleep(20000);
-	fake_peer_send(flow, "abc", 3); /* the child waits: it has the flow */
-	CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
-	CU_ASSERT(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-	fake_step(); /* its commands may still lie there */
-	CU_ASSERT_EQUAL(fake_sent_end(flow), 3);
-	CU_ASSERT_EQUAL(toe_load(&fake_block(flow)->app.holders), 1);
-	CU_ASSERT_EQUAL(toe_send(fd, "d", 1, 0), 1);
-	toe_close(fd);
-	fake_stop();
-	fake_step();
-	CU_ASSERT(fake.flow[flow].closed && fake.flow[flow].sent == 4);
-	for (int i = 0; i < 2000 && toe_load(&fake.hdr->procs) != procs; i++)
-		usleep(10000);
-	CU_ASSERT_EQUAL(toe_load(&fake.hdr->procs), procs); /* its slot is free again */
-}
-
-static void *late_bytes(void *arg)
-{
-	usleep(200000); /* when both wait, the child last */
-	fake_peer_send(*(uint32_t *)arg, "x", 1);
-	return NULL;
-}
-
-/* Parent and child wait for one connection. The child hears of data, and leaves it to the parent. */
-static void fork__both_wait(void)
-{
-	struct timeval tv = { .tv_sec = 20 };
-	struct timespec from, to;
-	uint32_t flow;
-	int fd = fake_pair(&flow, 0), status;
-	pthread_t t;
-	pid_t pid;
-	char b;
-
-	fake_start();
-	toe_setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
-	pid = fork();
-	if (!pid) {
-		usleep(50000);
-		toe_recv(fd, &b, 1, MSG_PEEK);
-		for (;;)
-			pause();
-	}
-	pthread_create(&t, NULL, late_bytes, &flow);
-	clock_gettime(CLOCK_MONOTONIC, &from);
-	CU_ASSERT_EQUAL(toe_recv(fd, &b, 1, 0), 1);
-	clock_gettime(CLOCK_MONOTONIC, &to);
-	CU_ASSERT(to.tv_sec - from.tv_sec < 10); /* not found at the end of the time only */
-	pthread_join(t, NULL);
-	kill(pid, SIGKILL);
-	waitpid(pid, &status, 0);
-	__atomic_fetch_and(&fake_block(flow)->app.holders, 1, __ATOMIC_SEQ_CST); /* as toed does */
-	toe_close(fd);
-	fake_stop();
-	fake_step();
-}
-
-/* A child that ends by exit() without closing: its hold goes, the connection stays the parent's. */
-static void fork__child_exits(void)
-{
-	uint32_t flow;
-	int fd = fake_pair(&flow, 0), status;
-	pid_t pid;
-
-	fake_start();
-	fflush(stdout);
-	pid = fork();
-	if (!pid)
-		exit(0);
-	waitpid(pid, &status, 0);
-	CU_ASSERT_EQUAL(toe_load(&fake_block(flow)->app.holders), 1);
-	CU_ASSERT(fake_live() > 0);
-	CU_ASSERT_EQUAL(toe_send(fd, "x", 1, 0), 1);
-	toe_close(fd);
-	fake_stop();
-	fake_step();
-}
-
-/* Data that nobody acknowledges yet is waited for by the last process that has the connection. */
-static void fork__child_does_not_wait(void)
-{
-	struct timespec from, to;
-	uint32_t flow;
-	int fd = fake_pair(&flow, 0), status;
-	pid_t pid;
-
-	fake_start();
-	toe_store(&fake.keep, true);
-	CU_ASSERT_EQUAL(toe_send(fd, "x", 1, 0), 1);
-	fflush(stdout);
-	clock_gettime(CLOCK_MONOTONIC, &from);
-	pid = fork();
-	if (!pid)
-		exit(0);
-	waitpid(pid, &status, 0);
-	clock_gettime(CLOCK_MONOTONIC, &to);
-	CU_ASSERT(to.tv_sec - from.tv_sec < 2);
-	toe_store(&fake.keep, false);
-	toe_close(fd);
-	fake_stop();
-	fake_step();
-}
-
 FAKE_MAIN("libtoe_socket", T(connect__nonblocking), T(connect__refused), T(connect__blocking),
 	  T(connect__bound_after_it_failed), T(connect__asked_again), T(connect__orphan),
-	  T(connect__through_the_kernel), T(socket__others_are_the_kernels),
-
-	  T(info__many_threads), T(connect__dissolved), T(connect__dissolved_while_others_wait),
+	  T(connect__through_the_kernel), T(socket__others_are_the_kernels), T(info__many_threads),
+	  T(connect__dissolved), T(connect__dissolved_while_others_wait),
 	  T(shutdown__of_a_listener), T(linger__waits), T(shutdown__right_after_connect),
-	  T(linger__not_while_connecting), T(control__flags_and_counts), T(close__by_others),
-	  T(fork__last_one_closes), T(fork__both_wait), T(fork__child_exits),
-	  T(fork__child_does_not_wait))
+	  T(linger__not_while_connecting), T(control__flags_and_counts), T(close__by_others))
