@@ -161,12 +161,12 @@ static void take_timestamp(struct toe_tcb *t, const struct toe_seg *seg, uint64_
 }
 
 /*
- * RFC 5961 5.2: an ACK from too far below was made up; so was one from below all that was ever sent, which
- * the largest window would bear on a young connection.
+ * RFC 5961 5.2: an ACK from too far below was made up; so was one from below all that was ever sent (the SYN
+ * before the first byte), which the largest window would bear on a young connection.
  */
 static bool ack_possible(const struct toe_tcb *t, uint64_t ack)
 {
-	return ack <= t->snd_max && ack >= t->snd_first && ack + t->max_snd_wnd >= t->snd_una;
+	return ack <= t->snd_max && ack + 1 >= t->snd_first && ack + t->max_snd_wnd >= t->snd_una;
 }
 
 /* Fifth check. False: the segment ends here. */

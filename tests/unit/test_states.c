@@ -150,8 +150,8 @@ static bool rfc_ack(struct model *m, const struct segment *g)
 		m->s.state = TOE_TCP_ESTABLISHED;
 		m->s.established = true;
 	}
-	/* RFC 5961 5.2; choice: nor what is below all that was ever sent */
-	if (g->ack > m->snd_nxt || g->ack < m->s.snd_una - 60000 || g->ack < 0) {
+	/* RFC 5961 5.2; choice: nor what is below all that was ever sent, the SYN */
+	if (g->ack > m->snd_nxt || g->ack < m->s.snd_una - 60000 || g->ack < -1) {
 		m->s.reply = ACKED;
 		return false;
 	}
