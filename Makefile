@@ -95,7 +95,7 @@ $(B)/toe_xdp.bpf.o: $(wildcard bpf/*.c bpf/*.h firmware/abi/* firmware/lib/*.h)
 		-idirafter /usr/include/$(HOST_ARCH)-linux-gnu -c bpf/toe_xdp.bpf.c -o $@
 
 # Firmware: core and TCP, freestanding
-$(call obj,$(FW_SRC)): $(B)/%.o: %.c
+$(call obj,$(FW_SRC)): $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	@printf '  CC  %s\n' $@
 	$(Q)$(CC) $(FW_CFLAGS) -c $< -o $@
@@ -105,7 +105,7 @@ $(B)/libtoefw.a: $(call obj,$(FW_SRC))
 	$(Q)rm -f $@; $(AR) rcs $@ $^
 
 # Everything hosted
-$(B)/%.o: %.c
+$(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	@printf '  CC  %s\n' $@
 	$(Q)$(CC) $(CFLAGS) $(EXTRA_CFLAGS) -c $< -o $@
@@ -199,7 +199,7 @@ $(call obj,$(CONF_SRC)): EXTRA_CFLAGS = -Ifirmware/port/sim -fPIC
 # A shared object that lets packetdrill drive the same: everything in it position-independent
 PIC_OBJ := $(patsubst %.c,$(B)/pic/%.o,$(FW_SRC) $(SIM_SRC)) $(call obj,$(LIBTOE_SRC) \
 	$(addprefix tests/conformance/,stack.c wrap.c admission.c calls.c offload.c packetdrill.c))
-$(B)/pic/%.o: %.c
+$(B)/pic/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	@printf '  CC  %s\n' $@
 	$(Q)$(CC) $(CFLAGS) -fPIC -c $< -o $@
@@ -219,7 +219,7 @@ FB := build-fuzz
 FUZZ_BIN := $(patsubst %.c,$(FB)/%,$(FUZZ_SRC))
 FUZZ_CFLAGS := -std=gnu11 -O1 -g -Wall -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
 	-MMD -MP -Ifirmware -I. -Ifirmware/port/sim
-$(FB)/%.o: %.c
+$(FB)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	@printf '  CC  %s\n' $@
 	$(Q)$(CLANG) $(FUZZ_CFLAGS) -c $< -o $@
