@@ -253,6 +253,16 @@ void tm_ctx_wake(uint64_t set)
 	}
 }
 
+/*
+ * The FPC has told of room, or may have. With TCP_NOTSENT_LOWAT or a set SO_SNDBUF that may be gone
+ * again by now: windows close, the limit becomes another one. Who still wants room then looks, finds
+ * none, and asks anew; nobody else would.
+ */
+static bool space_news(const struct tm_sock *s)
+{
+	return tm_writable(s) || toe_load(&s->fb->dev.tx_burst);
+}
+
 /* What has changed for those who watch the flow. */
 static uint32_t flow_news(struct tm_sock *s)
 {
@@ -267,7 +277,7 @@ static uint32_t flow_news(struct tm_sock *s)
 		toe_store(&s->ev_flags, fl);
 		what = ~0u;
 	}
-	if (tm_unlikely(tm_has(s, TM_S_WANT_SPACE)) && tm_writable(s)) {
+	if (tm_unlikely(tm_has(s, TM_S_WANT_SPACE)) && space_news(s)) {
 		tm_clear(s, TM_S_WANT_SPACE);
 		what |= EPOLLOUT | EPOLLWRNORM;
 	}

@@ -234,9 +234,10 @@ static tm_cold ssize_t tx_part(struct tm_ctx *c, struct tm_sock *s, struct tm_it
 	return tx_some(c, s, it, flags, full);
 }
 
+/* Also when the FPC has answered and its answer holds no more: who tries again asks again. */
 static bool tx_ready(struct tm_sock *s)
 {
-	return is_over(s) || tm_writable(s);
+	return is_over(s) || tm_writable(s) || !tm_has(s, TM_S_WANT_SPACE);
 }
 
 int tm_tx_wait(struct tm_ctx *c, struct tm_sock *s, int fd, uint64_t deadline)

@@ -93,9 +93,18 @@ static void fake_connect(unsigned ctx, const struct toe_cmd *c)
 	fake_push(ctx, a);
 }
 
+/* TCP_NOTSENT_LOWAT: half of the mark or more waits for the windows. */
+static bool fake_above_mark(const struct fake_flow *f, const struct toe_flow_block *b)
+{
+	int64_t unsent = (int32_t)((uint32_t)f->sent - toe_load(&b->dev.tx_open));
+	uint64_t mark = f->option[TOE_OPT_NOTSENT_LOWAT];
+
+	return mark && unsent > 0 && 2 * (uint64_t)unsent >= mark;
+}
+
 static bool fake_may_tell(const struct fake_flow *f, const struct toe_flow_block *b)
 {
-	return f->want &&
+	return f->want && !fake_above_mark(f, b) &&
 	       f->sent - toe_load(&b->dev.tx_una) <= TOE_BUF_DEFAULT - TOE_BUF_DEFAULT / 3;
 }
 

@@ -594,6 +594,50 @@ static void epoll__nested_and_many_wait_for_room(void)
 	fake_step();
 }
 
+/* The windows are open up to `open`; the FPC tells who has asked. */
+static void open_windows(uint32_t flow, uint32_t open)
+{
+	toe_store(&fake_block(flow)->dev.tx_open, open);
+	fake.flow[flow].want = false;
+	fake_notify(flow, TOE_HW_SEND_COMPLETE, false);
+}
+
+/* TCP_NOTSENT_LOWAT: what the FPC has told is not so any more when the application looks. */
+static void epoll__room_that_is_gone_again(void)
+{
+	struct epoll_event ev = { .events = EPOLLOUT | EPOLLET }, got;
+	int ep = toe_epoll_create1(0), mark = 1000, fd;
+	static const char b[TOE_BUF_DEFAULT];
+	struct toe_flow_dev *d;
+	uint32_t flow;
+
+	fd = fake_pair(&flow, SOCK_NONBLOCK);
+	d = &fake_block(flow)->dev;
+	fake.keep = true;
+	toe_setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &mark, sizeof(mark));
+	toe_store(&d->tx_open, 0);
+	toe_store(&d->tx_burst, 10000);
+	toe_epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev);
+	CU_ASSERT_EQUAL(toe_epoll_wait(ep, &got, 1, 0), 1);
+	CU_ASSERT_EQUAL(toe_send(fd, b, sizeof(b), 0), 10000);
+	CU_ASSERT_EQUAL(toe_epoll_wait(ep, &got, 1, 0), 0);
+	fake_step();
+	CU_ASSERT_TRUE(fake.flow[flow].want);
+	open_windows(flow, 10000);
+	toe_store(&d->tx_open, 9000);
+	CU_ASSERT_EQUAL(toe_epoll_wait(ep, &got, 1, 0), 0);
+	fake_step();
+	CU_ASSERT_TRUE(fake.flow[flow].want);
+	open_windows(flow, 10000);
+	CU_ASSERT_EQUAL(toe_epoll_wait(ep, &got, 1, 0), 1);
+	CU_ASSERT_EQUAL(got.events, EPOLLOUT);
+	fake.keep = false;
+	toe_store(&d->tx_burst, 0);
+	toe_close(fd);
+	toe_close(ep);
+	fake_step();
+}
+
 /* A duplicate that was added and closed is watched on; its number is another's, which stays, too. */
 static void epoll__number_of_a_closed_duplicate(void)
 {
@@ -728,6 +772,6 @@ static void epoll_wait__timeout(void)
 FAKE_MAIN("libtoe_epoll", T(epoll__as_the_kernel), T(epoll_ctl__errors),
 	  T(epoll_wait__kernel_descriptors_too), T(epoll_wait__is_fair), T(epoll__nests),
 	  T(epoll__nested_news_again), T(epoll__nested_set_changes),
-	  T(epoll__nested_and_many_wait_for_room), T(epoll__number_of_a_closed_duplicate),
-	  T(epoll__nests_and_forks), T(epoll__closed_by_a_child), T(epoll__two_sets_and_dups),
-	  T(epoll_wait__timeout))
+	  T(epoll__nested_and_many_wait_for_room), T(epoll__room_that_is_gone_again),
+	  T(epoll__number_of_a_closed_duplicate), T(epoll__nests_and_forks),
+	  T(epoll__closed_by_a_child), T(epoll__two_sets_and_dups), T(epoll_wait__timeout))

@@ -5,6 +5,8 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 
 #include "fake_toe.h"
@@ -300,6 +302,68 @@ static void wait__connected_elsewhere(void)
 	fake_step();
 }
 
+static void *writer(void *arg)
+{
+	static const char b[20000];
+
+	return (void *)(intptr_t)toe_send(*(int *)arg, b, sizeof(b), 0);
+}
+
+/* Somebody waits for room of the flow, within ten seconds. */
+static bool asked(uint32_t flow)
+{
+	bool want = false;
+
+	for (unsigned i = 0; i < 10000 && !want; i++) {
+		usleep(1000);
+		pthread_mutex_lock(&fake.lock);
+		want = fake.flow[flow].want;
+		pthread_mutex_unlock(&fake.lock);
+	}
+	return want;
+}
+
+/* The FPC tells of room: the windows are open up to `open`, and then only up to `then`. */
+static void tell_room(uint32_t flow, uint32_t open, uint32_t then)
+{
+	struct toe_flow_dev *d = &fake_block(flow)->dev;
+
+	pthread_mutex_lock(&fake.lock);
+	fake.flow[flow].want = false;
+	toe_store(&d->tx_open, open);
+	fake_notify(flow, TOE_HW_SEND_COMPLETE, false);
+	toe_store(&d->tx_open, then);
+	pthread_mutex_unlock(&fake.lock);
+}
+
+/* TCP_NOTSENT_LOWAT: the windows have closed again when the writer that waits looks. */
+static void wait__room_that_is_gone_again(void)
+{
+	uint32_t flow;
+	int fd = fake_pair(&flow, 0), mark = 1000;
+	struct toe_flow_dev *d = &fake_block(flow)->dev;
+	pthread_t t;
+	void *n;
+
+	toe_store(&fake.keep, true);
+	toe_store(&d->tx_open, 0);
+	toe_store(&d->tx_burst, 10000);
+	toe_setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &mark, sizeof(mark));
+	fake_start();
+	pthread_create(&t, NULL, writer, &fd);
+	CU_ASSERT_TRUE(asked(flow));
+	tell_room(flow, 10000, 9000);
+	CU_ASSERT_TRUE(asked(flow));
+	tell_room(flow, 40000, 40000);
+	pthread_join(t, &n);
+	CU_ASSERT_EQUAL((intptr_t)n, 20000);
+	toe_store(&fake.keep, false);
+	toe_store(&d->tx_burst, 0);
+	toe_close(fd);
+	fake_stop();
+	fake_step();
+}
+
 FAKE_MAIN("libtoe_waiters", T(wait__closed_descriptor), T(wait__closed_and_opened),
 	  T(wait__cancelled), T(wait__added_while_closed), T(wait__set_added_while_made),
-	  T(wait__connected_elsewhere))
+	  T(wait__connected_elsewhere), T(wait__room_that_is_gone_again))
