@@ -112,6 +112,8 @@ $(B)/%.o: %.c Makefile
 
 # With -fexceptions cleaning up after a cancelled thread costs a wait nothing; without, a setjmp.
 $(call obj,$(LIBTOE_SRC)): EXTRA_CFLAGS = -fPIC -fvisibility=hidden -fexceptions
+# AddressSanitizer takes what was poisoned of the frames in which a thread was cancelled for being in use.
+$(call obj,manager/wait.c): EXTRA_CFLAGS += $(if $(SAN),--param asan-stack=0)
 $(call obj,$(SIM_SRC) $(SIMTEST_SRC)): EXTRA_CFLAGS = -Ifirmware/port/sim
 $(call obj,$(UNIT_SRC)): EXTRA_CFLAGS = -Ifirmware/port/sim $(if $(CROSS),-Itests/harness/cross)
 
@@ -279,10 +281,15 @@ test-conformance: $(CONF_BIN)
 	@$(RUN) $^
 check: $(B)/libtoefw.a $(B)/libtoe.so $(CHECK)
 	@$(RUN) $(CHECK)
+# The unit tests once more, with ASan and UBSan: libtoe and toed, too, which fuzzing does not reach
+SAN_UNIT := $(if $(SAN),,$(UNIT_BIN:$(B)/%=$(B)-san/%))
+.PHONY: unit
+unit: $(UNIT_BIN)
 test-run: tests nginx $(CHECK) $(FUZZ_BIN) $(REPLAY)
-	@$(RUN) $(CHECK) $(UNIT_BIN) $(BPFTEST_BIN) $(SIM_TESTS) $(CONF_BIN) $(REPLAY) $(E2E)
+	@$(RUN) $(CHECK) $(UNIT_BIN) $(SAN_UNIT) $(BPFTEST_BIN) $(SIM_TESTS) $(CONF_BIN) $(REPLAY) $(E2E)
 test: root deps
-	@$(MAKE) --no-print-directory -j2 -s tests nginx
+	@$(MAKE) --no-print-directory -j2 -s tests nginx $(FUZZ_BIN)
+	@$(if $(SAN_UNIT),$(MAKE) --no-print-directory -j2 -s SAN=1 unit)
 	@$(MAKE) --no-print-directory -s test-run
 
 # The firmware's tests on another architecture: those that are not of hosted sources

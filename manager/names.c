@@ -42,7 +42,8 @@ void tm_addr_out(uint16_t family, const uint8_t addr[16], uint16_t port, uint32_
 		from = &in6;
 		n = sizeof(in6);
 	}
-	memcpy(sa, from, *len < n ? *len : n);
+	if (*len) /* else there may be no place */
+		memcpy(sa, from, *len < n ? *len : n);
 	*len = n;
 }
 
