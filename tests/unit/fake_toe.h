@@ -27,7 +27,13 @@
 #include "manager/toe.h"
 #include "tests/harness/unit.h"
 
-enum { FAKE_BIG_SLOTS = 4, FAKE_FLOWS = 64, FAKE_CLIENTS = 32, FAKE_PORT = 4242 };
+enum {
+	FAKE_BIG_SLOTS = 4,
+	FAKE_FLOWS = 64,
+	FAKE_CLIENTS = 32,
+	FAKE_PORT = 4242,
+	FAKE_SILENCE_S = 60
+};
 
 struct fake_flow {
 	uint64_t told; /* last TOE_SW_RECV */
@@ -65,6 +71,9 @@ extern struct fake {
 } fake;
 
 struct toe_flow_block *fake_block(uint32_t flow);
+
+/* SIGALRM, when no command goes either way for FAKE_SILENCE_S from now on. */
+void fake_watch(void);
 
 /* toed, from now on with $TOE_SOCKET leading to it (fake_toed.c), and toe_init. */
 void fake_open(void);
@@ -119,7 +128,7 @@ unsigned fake_live(void);
 		static const struct unit_test tests[] = { __VA_ARGS__ }; \
 		int r; \
 \
-		alarm(60); \
+		fake_watch(); \
 		fake_open(); \
 		r = unit_run(suite, tests, sizeof(tests) / sizeof(tests[0])); \
 		fake_close(); \

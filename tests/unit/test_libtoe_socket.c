@@ -357,7 +357,6 @@ static void connect__dissolved_while_others_wait(void)
 	uint32_t flow;
 	int fd;
 
-	alarm(20);
 	toe_store(&fake.keep, true);
 	fake_start();
 	told_while_waiting(fake_pair(&flow, 0), false, dissolve, EPIPE, ECONNRESET);
@@ -369,7 +368,6 @@ static void connect__dissolved_while_others_wait(void)
 	toe_store(&fake.keep, false);
 	fake_stop();
 	fake_step();
-	alarm(60);
 }
 
 /* A listener stops listening when its reading is shut down, and not by a call that makes no sense. */

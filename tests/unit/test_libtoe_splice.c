@@ -83,7 +83,6 @@ static void splice__does_not_wait_in_vain(void)
 	uint32_t flow;
 	int p[2], fd = fake_pair(&flow, 0);
 
-	alarm(10);
 	signal(SIGPIPE, on_sigpipe);
 	sigpipes = 0;
 	CU_ASSERT_EQUAL(pipe2(p, O_NONBLOCK), 0);
@@ -101,7 +100,6 @@ static void splice__does_not_wait_in_vain(void)
 	CU_ASSERT_EQUAL(toe_splice(fd, NULL, p[1], NULL, 100, 0), -1); /* nobody reads */
 	CU_ASSERT_EQUAL(errno, EPIPE);
 	CU_ASSERT_EQUAL(sigpipes, 1);
-	alarm(0);
 	close(p[1]);
 	toe_close(fd);
 }
@@ -168,7 +166,6 @@ static void splice__others_empty_the_pipe(void)
 	uint32_t flow;
 	int fd = fake_pair(&flow, SOCK_NONBLOCK);
 
-	alarm(10);
 	CU_ASSERT_EQUAL(robbed_splice(fd), 2);
 	toe_close(fd);
 	/* There is room, but too little to wait for. */
@@ -177,7 +174,6 @@ static void splice__others_empty_the_pipe(void)
 	CU_ASSERT_EQUAL(toe_send(fd, buf, sizeof(buf), 0), sizeof(buf));
 	CU_ASSERT_EQUAL(robbed_splice(fd), 2);
 	toe_store(&fake.keep, false);
-	alarm(0);
 	toe_close(fd);
 }
 
@@ -287,7 +283,6 @@ static void splice__pipe_emptied_by_another(void)
 	fake_start();
 	CU_ASSERT_EQUAL(pipe(p), 0);
 	j = (struct job){ .from = p[0], .to = fake_pair(&flow, 0) };
-	alarm(20);
 	pthread_create(&t[0], NULL, splicer, &j);
 	pthread_create(&t[1], NULL, thief, &j);
 	for (unsigned i = 0; i < 2000; i++) {
@@ -301,7 +296,6 @@ static void splice__pipe_emptied_by_another(void)
 	close(p[1]);
 	for (unsigned i = 0; i < 2; i++)
 		pthread_join(t[i], NULL);
-	alarm(60);
 	close(p[0]);
 	toe_close(j.to);
 	fake_stop();

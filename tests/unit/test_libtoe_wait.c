@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * manager/wait.c, context.c: threads that wait, the firmware's model as a thread of its own. A
- * wake-up that is lost shows as a test that hangs (alarm in FAKE_MAIN).
+ * wake-up that is lost shows as a test that hangs (fake_watch).
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
