@@ -67,12 +67,19 @@ enum seg_opts {
 struct start {
 	uint8_t state; /* how the first connection begins, see bring_up() */
 	uint8_t offer; /* enum offer */
-	uint8_t cc;
+	uint8_t cc; /* congestion control, and the peer's window scale */
 	uint8_t cache; /* TCBs in the cache */
 	uint16_t wnd, mss;
 };
 
-enum offer { OFFER_TS = 1, OFFER_SACK = 2, OFFER_WSCALE = 4, OFFER_ECN = 8, OFFER_V6 = 16 };
+enum offer {
+	OFFER_TS = 1,
+	OFFER_SACK = 2,
+	OFFER_WSCALE = 4,
+	OFFER_ECN = 8,
+	OFFER_V6 = 16,
+	OFFER_FASTOPEN = 32, /* data in SYNs, without a cookie */
+};
 
 /* What the peer remembers of a connection, also when the engine has forgotten it. */
 struct conn {
@@ -194,7 +201,7 @@ static void syn_options(const struct ground *g, struct segment *s)
 
 	s->wnd = st->wnd;
 	s->mss = st->mss;
-	s->wscale = st->offer & OFFER_WSCALE ? 1 + st->cc % 16 : 0;
+	s->wscale = st->offer & OFFER_WSCALE ? 1 + st->cc / TOE_CC_COUNT % 16 : 0;
 	s->sack_ok = st->offer & OFFER_SACK;
 	s->ts = st->offer & OFFER_TS;
 	if (st->offer & OFFER_ECN)
@@ -442,7 +449,7 @@ static void act(struct ground *g, const struct step *st)
 		segment(g, c, st);
 		break;
 	case STEP_COMMAND:
-		command(g, c, (uint8_t)(TOE_SW_SEND + st->flags % 7), (uint8_t)st->opts,
+		command(g, c, (uint8_t)(TOE_SW_SEND + st->flags % 8), (uint8_t)st->opts,
 			st->flags & 0x80 ? st->value : st->seq);
 		break;
 	case STEP_TIME:
@@ -472,6 +479,19 @@ static void act(struct ground *g, const struct step *st)
 	drain(g);
 }
 
+/* What the host and the listener are set to. */
+static void choose(struct ground *g)
+{
+	struct toe_sock_opts *o = &toe_arena_listener(g->app->arena, 0)->opts;
+
+	g->host->ctrl->cc = g->start.cc % TOE_CC_COUNT;
+	g->host->ctrl->ecn = g->start.offer & OFFER_ECN ? TOE_ECN_ON : TOE_ECN_OFF;
+	if (g->start.offer & OFFER_FASTOPEN) {
+		o->fastopen = BACKLOG;
+		o->flags |= TOE_SO_FASTOPEN_NO_COOKIE;
+	}
+}
+
 static void set_up(struct ground *g)
 {
 	static const struct sim_manner silent = { .goal = 0 };
@@ -490,6 +510,7 @@ static void set_up(struct ground *g)
 	g->app = sim_app_new(g->host, 0, &silent);
 	g->host->ctrl->nh[PEER] = toe_nh_word((uint8_t[6]){ 2, 0, 0, 0, 0, PEER }, TOE_NH_VALID, 0);
 	sim_app_listen(g->app, 0, PORT, BACKLOG);
+	choose(g);
 	segment_addr(g->start.offer & OFFER_V6, SEGMENT_ENGINE, g->host->ctrl->endpoint[0].addr);
 	sim_step(g->w);
 	for (unsigned i = 0; i < CONNS; i++) {
