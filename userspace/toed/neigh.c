@@ -62,28 +62,42 @@ static int look(struct toed *t, unsigned i)
 			   neigh_event, t);
 }
 
-/*
- * Ask the kernel to resolve the neighbour and to keep it; its present state comes as an event or by
- * the query.
- */
-static void install(struct toed *t, unsigned i)
+/* Begin to resolve the neighbour, also if that has failed before. 0 or -errno. */
+static int resolve(struct toed *t, const struct next_hop *n)
 {
-	struct next_hop *n = &t->nh[i];
 	char buf[256];
 	struct nlmsghdr *h = neigh_message(buf, RTM_NEWNEIGH, n->ifindex, n->gw);
-	int err;
+
+	h->nlmsg_flags |= NLM_F_CREATE;
+	((struct ndmsg *)mnl_nlmsg_get_payload(h))->ndm_flags = NTF_USE;
+	return netlink_ask(h, NULL, t);
+}
+
+/* Let the kernel keep it resolved. 0 or -errno: -EINVAL before Linux 5.16. */
+static int manage(struct toed *t, const struct next_hop *n)
+{
+	char buf[256];
+	struct nlmsghdr *h = neigh_message(buf, RTM_NEWNEIGH, n->ifindex, n->gw);
 
 	h->nlmsg_flags |= NLM_F_CREATE;
 	mnl_attr_put_u32(h, NDA_FLAGS_EXT, NTF_EXT_MANAGED);
 	mnl_attr_put_u8(h, NDA_PROTOCOL, NEIGH_PROTOCOL);
-	err = netlink_ask(h, NULL, t);
-	n->managed = !err;
-	if (err == -EINVAL) { /* before Linux 5.16: resolve once */
-		h = neigh_message(buf, RTM_NEWNEIGH, n->ifindex, n->gw);
-		h->nlmsg_flags |= NLM_F_CREATE;
-		((struct ndmsg *)mnl_nlmsg_get_payload(h))->ndm_flags = NTF_USE;
-		err = netlink_ask(h, NULL, t);
-	}
+	return netlink_ask(h, NULL, t);
+}
+
+/*
+ * The neighbour's present state comes as an event or by the query. It is to be resolved before it is
+ * managed: that makes an event of its state, which we read after the query, and the kernel may have
+ * found nobody there a while ago.
+ */
+static void install(struct toed *t, unsigned i)
+{
+	struct next_hop *n = &t->nh[i];
+	int err = resolve(t, n), kept = manage(t, n);
+
+	n->managed = !kept;
+	if (kept && kept != -EINVAL)
+		err = kept;
 	if (err && err != -EEXIST)
 		say("%s: the kernel does not resolve a next hop: %s", t->dev[n->dev].name,
 		    strerror(-err));
