@@ -143,6 +143,13 @@ int tm_stamp_take(struct tm_sock *s, struct msghdr *msg, size_t room);
 /* When what was read came, which ends at stream position `end`. */
 void tm_stamp_rx(struct tm_sock *s, struct msghdr *msg, size_t room, uint64_t end);
 
+/*
+ * rights.c. Descriptors that `msg` passes on: 0, or -EOPNOTSUPP as one is a connection of the TOE; and
+ * those that it has brought, whose numbers libtoe may have known as something else's.
+ */
+int tm_rights_send(const struct msghdr *msg);
+void tm_rights_received(const struct msghdr *msg);
+
 /* What a send has made, on its way to the caller. */
 static inline ssize_t tm_tx_end(struct tm_sock *s, int flags, ssize_t r)
 {

@@ -128,6 +128,22 @@ static ssize_t sock_sendmsg(struct tm_sock *s, int fd, const struct msghdr *msg,
 	return sock_writev(s, fd, msg->msg_iov, msg->msg_iovlen, flags);
 }
 
+static ssize_t kernel_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	int err = msg && msg->msg_controllen ? tm_rights_send(msg) : 0;
+
+	return err ? tm_ret(err) : sendmsg(fd, msg, flags);
+}
+
+static ssize_t kernel_recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	ssize_t r = recvmsg(fd, msg, flags);
+
+	if (r >= 0 && msg->msg_controllen)
+		tm_rights_received(msg);
+	return r;
+}
+
 /*
  * Control messages mean nothing on a TCP connection without their options. Of those sent only
  * SO_TIMESTAMPING's counts.
@@ -139,7 +155,7 @@ ssize_t toe_sendmsg(int fd, const struct msghdr *msg, int flags)
 	int err;
 
 	if (tm_is_kernel(s) && !(s && flags & MSG_FASTOPEN && tm_kind(s) == TM_FRESH))
-		return sendmsg(fd, msg, flags);
+		return kernel_sendmsg(fd, msg, flags);
 	if (!msg)
 		return tm_ret(-EFAULT);
 	if (tm_likely(!msg->msg_controllen))
@@ -181,7 +197,7 @@ ssize_t toe_recvmsg(int fd, struct msghdr *msg, int flags)
 	ssize_t r;
 
 	if (tm_is_kernel(s))
-		return recvmsg(fd, msg, flags);
+		return kernel_recvmsg(fd, msg, flags);
 	if (!msg)
 		return tm_ret(-EFAULT);
 	room = msg->msg_controllen;

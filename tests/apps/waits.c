@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * How calls that wait come to an end, on either API: by SO_RCVTIMEO and SO_SNDTIMEO, by signals, and in
- * an epoll set with a pipe and a kernel socket.
+ * an epoll set with a pipe and a kernel socket; and what passes to other processes.
  *
  *	waits compare ADDR PORT HOLE	one line for each, to be compared with the other API's. At ADDR
  *					and PORT somebody accepts, sends "abc" and reads nothing;
  *					nobody has the address HOLE.
+ *	waits pass ADDR PORT		what sending a connection and an undecided socket by SCM_RIGHTS says
+ *	waits exec ADDR PORT		become `sleep 5` with the connection open
+ *	waits spawn ADDR PORT		send "x", close, while a child that is `sleep 5` has it open
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -242,21 +245,74 @@ static void mixed_set(struct in_addr addr)
 	close(ep);
 }
 
+static void pass(const char *what, int to, int fd)
+{
+	char ctl[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8))) = { 0 };
+	struct iovec iov = { "x", 1 };
+	struct msghdr m = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl, .msg_controllen = sizeof(ctl)
+	};
+	struct cmsghdr *h = CMSG_FIRSTHDR(&m);
+
+	h->cmsg_level = SOL_SOCKET;
+	h->cmsg_type = SCM_RIGHTS;
+	h->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(h), &fd, sizeof(fd));
+	SAY(what, sendmsg(to, &m, 0));
+}
+
+static void passing(struct in_addr addr)
+{
+	int fd = open_to(addr), fresh = socket(AF_INET, SOCK_STREAM, 0), pair[2];
+	char b[8];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
+		exit(1);
+	pass("a connection", pair[0], fd);
+	SAY("which goes on", recv(fd, b, 3, MSG_WAITALL));
+	pass("an undecided socket", pair[0], fresh);
+}
+
+static void spawning(struct in_addr addr)
+{
+	int fd = open_to(addr);
+	char b[3];
+	pid_t pid;
+
+	recv(fd, b, sizeof(b), MSG_WAITALL); /* else closing resets */
+	pid = fork();
+	if (!pid) {
+		execlp("sleep", "sleep", "5", NULL);
+		_exit(127);
+	}
+	usleep(500000); /* until it is another program */
+	SAY("send", send(fd, "x", 1, 0));
+	close(fd);
+}
+
 int main(int argc, char **argv)
 {
-	struct in_addr addr, hole;
+	struct in_addr addr, hole = { 0 };
 
-	if (argc != 5 || strcmp(argv[1], "compare") || !inet_aton(argv[2], &addr) ||
-	    !inet_aton(argv[4], &hole)) {
-		fprintf(stderr, "usage: %s compare ADDR PORT HOLE\n", argv[0]);
+	if (argc < 4 || !inet_aton(argv[2], &addr) || (argc > 4 && !inet_aton(argv[4], &hole))) {
+		fprintf(stderr, "usage: %s compare|pass|exec|spawn ADDR PORT [HOLE]\n", argv[0]);
 		return 2;
 	}
 	there.sin_port = htons((uint16_t)atoi(argv[3]));
 	setlinebuf(stdout);
-	reading(addr);
-	writing(addr);
-	accepting();
-	mixed_set(addr);
-	connecting(hole);
+	if (!strcmp(argv[1], "pass")) {
+		passing(addr);
+	} else if (!strcmp(argv[1], "spawn")) {
+		spawning(addr);
+	} else if (!strcmp(argv[1], "exec")) {
+		open_to(addr);
+		execlp("sleep", "sleep", "5", NULL);
+	} else {
+		reading(addr);
+		writing(addr);
+		accepting();
+		mixed_set(addr);
+		connecting(hole);
+	}
 	return 0;
 }

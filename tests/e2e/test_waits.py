@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Calls that wait on the TOE end as the kernel's do."""
+"""Calls that wait on the TOE end as the kernel's do; what a connection is to another process."""
 import contextlib
 import threading
 
-from lib import CLIENT, PORT, Testbed, build, counter, test_main
+from lib import CLIENT, PORT, Testbed, build, counter, flows, test_main, wait_for
 
 HOLE = "192.0.2.99"
 
@@ -45,4 +45,40 @@ def as_the_kernel_says(c):
             c.check(kernel == toe, f"kernel: {kernel}; TOE: {toe}")
 
 
-test_main("e2e waits", as_the_kernel_says)
+def passed_on(c):
+    """A connection stays with the process: others are not given a descriptor that leads nowhere."""
+    with Testbed("waits") as bed, silent_peer(bed):
+        bed.start_toed()
+        r = bed.server.run(build("tests/apps/waits_toe"), "pass", CLIENT, PORT, timeout=20)
+        said = r.stdout.splitlines()
+        c.check(r.returncode == 0 and said == ["a connection: Operation not supported, at once",
+                                               "which goes on: some, at once",
+                                               "an undecided socket: some, at once"], f"SCM_RIGHTS: {said}")
+
+
+def other_programs(c):
+    """exec ends a connection, and tells the peer; one in a child leaves the parent's alone."""
+    with Testbed("waits") as bed, silent_peer(bed) as accepted:
+        bed.start_toed()
+        p = bed.server.popen(build("tests/apps/waits_toe"), "exec", CLIENT, PORT)
+        a = wait_for("connection", lambda: accepted and accepted[0])
+        c.check(ended(a), "the peer of a program that became another hears of its end")
+        c.check(p.poll() is None, "while that runs")
+        wait_for("end of the flow", lambda: not flows(bed))
+        r = bed.server.popen(build("tests/apps/waits_toe"), "spawn", CLIENT, PORT)
+        a = wait_for("connection", lambda: len(accepted) > 1 and accepted[1])
+        c.check(a.recv(10) == b"x", "a parent sends on after its child's exec")
+        c.check(a.recv(10) == b"", "and closes, in order")
+        c.check(r.wait(10) == 0, "it ends")
+
+
+def ended(sock):
+    try:
+        return sock.recv(1) == b""
+    except ConnectionResetError:
+        return True
+    except TimeoutError:
+        return False
+
+
+test_main("e2e waits", as_the_kernel_says, passed_on, other_programs)
