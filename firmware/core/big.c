@@ -200,8 +200,9 @@ void toe_big_grow(struct toe_fpc *f, struct toe_work *w)
 		return;
 	if (t->rcv_want > toe_ring_size(t->rcv_ring) && settled(t->rcv_ring, read_pos(t)))
 		t->rcv_ring = larger(f, w->e->app, t->rcv_ring, t->rcv_want, edge - t->rcv_first);
-	if (t->snd_want > toe_ring_size(t->snd_ring) && settled(t->snd_ring, toe_tcp_tx_una(t)))
-		t->snd_ring = larger(f, w->e->app, t->snd_ring, t->snd_want,
+	if (toe_tcp_snd_ring(t) > toe_ring_size(t->snd_ring) &&
+	    settled(t->snd_ring, toe_tcp_tx_una(t)))
+		t->snd_ring = larger(f, w->e->app, t->snd_ring, toe_tcp_snd_ring(t),
 				     toe_tcp_tx_una(t) + toe_ring_size(t->snd_ring));
 	w->act |= toe_tcp_fit(t);
 }

@@ -91,6 +91,7 @@ enum toe_tcb_opts {
 	TOE_TCB_DEAF = 1 << 16, /* both directions were shut down: data arriving now resets */
 	TOE_TCB_STAMP_RX = 1 << 17, /* the time of what comes is wanted */
 	TOE_TCB_TX_TOLD = 1 << 18, /* writers are told how far the windows are open (tcp/send.c) */
+	TOE_TCB_SND_SET = 1 << 19, /* the send buffer's size is the application's (SO_SNDBUF) */
 };
 
 /* What bounds sending just now (tcp/limit.c). */

@@ -87,6 +87,14 @@ static inline bool toe_send_roomy(const struct toe_tcb *t)
 	return !t->notsent_lowat && toe_send_space(t) >= t->snd_size / 3;
 }
 
+/* Half of the peer's largest window, in whole segments: by so much writers go on beyond a soft limit. */
+static inline uint16_t toe_half_window(const struct toe_tcb *t)
+{
+	uint32_t half = toe_min32(t->max_snd_wnd / 2, UINT16_MAX);
+
+	return half < t->mss ? t->mss : (uint16_t)(half - half % t->mss);
+}
+
 /* An ACK must leave at the end of this batch. */
 static inline uint32_t toe_ack_now(struct toe_tcb *t)
 {

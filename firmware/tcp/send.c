@@ -97,12 +97,11 @@ int64_t toe_tcp_send(struct toe_tcb *t, uint64_t end, uint8_t send_flags, uint64
 
 uint16_t toe_tcp_tx_burst(const struct toe_tcb *t)
 {
-	uint32_t half = toe_min32(t->max_snd_wnd / 2, UINT16_MAX);
-	bool soft = !t->snd_most && t->snd_size < toe_ring_size(t->snd_ring);
+	bool soft = t->opts & TOE_TCB_SND_SET && t->snd_size < toe_ring_size(t->snd_ring);
 
 	if (t->state < TOE_TCP_ESTABLISHED || !(t->notsent_lowat || soft))
 		return 0;
-	return half < t->mss ? t->mss : (uint16_t)(half - half % t->mss);
+	return toe_half_window(t);
 }
 
 uint32_t toe_tcp_space(struct toe_tcb *t)

@@ -176,6 +176,11 @@ int64_t toe_tcp_recv(struct toe_tcb *t, uint64_t read, uint64_t now);
  * as they hold it. Actions.
  */
 uint32_t toe_tcp_fit(struct toe_tcb *t);
+/*
+ * Bytes that the send buffer's ring should hold: snd_want, and behind a size that was set what a writer
+ * goes on by (toe_tcp_tx_burst), as far as two windows make use of it.
+ */
+uint32_t toe_tcp_snd_ring(const struct toe_tcb *t);
 
 /*
  * How a flow ends. After an error TOE_ACT_FREE comes at once. After an orderly end it (or

@@ -90,7 +90,7 @@ uint32_t toe_buf_set_rcv(struct toe_tcb *t, uint64_t bytes)
 uint32_t toe_buf_set_snd(struct toe_tcb *t, uint64_t bytes)
 {
 	t->snd_most = 0;
-	t->opts |= TOE_TCB_TX_TOLD;
+	t->opts |= TOE_TCB_TX_TOLD | TOE_TCB_SND_SET;
 	t->snd_want = clamp(bytes, TOE_SNDBUF_MIN);
 	return toe_tcp_fit(t) | toe_buf_wants(t);
 }
@@ -176,13 +176,12 @@ uint32_t toe_tune_recv(struct toe_tcb *t, uint64_t now)
 }
 
 /*
- * The application waits for space: is it the buffer that holds the connection back? What was SACKed,
- * or is lost, takes space until all before it has arrived, but nothing of cwnd.
+ * What a full pipe makes use of: two windows. What was SACKed, or is lost, takes space until all before
+ * it has arrived, but nothing of cwnd.
  */
-uint32_t toe_tune_send(struct toe_tcb *t)
+static uint64_t two_windows(const struct toe_tcb *t)
 {
 	uint64_t held = (uint64_t)t->sacked + t->lost, two = 2ull * t->cwnd;
-	uint32_t want;
 
 	/*
 	 * A ring is replaced when all is acknowledged that the last one had promised. By then cwnd has
@@ -190,7 +189,29 @@ uint32_t toe_tune_send(struct toe_tcb *t)
 	 */
 	if (t->cwnd < t->ssthresh)
 		two = toe_min64(2 * two, 2ull * t->ssthresh);
-	want = (uint32_t)toe_min64(two + held, t->snd_most);
+	return two + held;
+}
+
+uint32_t toe_tcp_snd_ring(const struct toe_tcb *t)
+{
+	uint64_t soft = (uint64_t)t->snd_want + toe_half_window(t);
+
+	if (!(t->opts & TOE_TCB_SND_SET))
+		return t->snd_want;
+	soft = toe_min64(toe_min64(soft, TOE_BUF_MAX), two_windows(t));
+	return toe_max32(t->snd_want, (uint32_t)soft);
+}
+
+/* The application waits for space: is it the buffer, or its ring, that holds the connection back? */
+uint32_t toe_tune_send(struct toe_tcb *t)
+{
+	uint32_t want;
+
+	if (t->opts & TOE_TCB_SND_SET) {
+		want = toe_tcp_snd_ring(t);
+		return toe_buf_wants(t) | (want > toe_ring_size(t->snd_ring) ? TOE_ACT_GROW : 0);
+	}
+	want = (uint32_t)toe_min64(two_windows(t), t->snd_most);
 	if (want > t->snd_want) {
 		t->snd_want = want;
 		return toe_tcp_fit(t) | toe_buf_wants(t);

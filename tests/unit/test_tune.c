@@ -296,6 +296,36 @@ static void set__two_segments_at_least(void)
 	CU_ASSERT_EQUAL(e.t.snd_size, 2 * 8960);
 }
 
+/* Does a ring of 64 KB hold what a writer that waits goes on by? What it should hold. */
+static uint32_t ring_of(struct env *e, uint32_t window, uint32_t cwnd, bool grows)
+{
+	e->t.max_snd_wnd = window;
+	e->t.cwnd = e->t.ssthresh = cwnd;
+	CU_ASSERT_EQUAL(!!(toe_tune_send(&e->t) & TOE_ACT_GROW), grows);
+	return toe_tcp_snd_ring(&e->t);
+}
+
+/* Writers go beyond a size that was set, so its ring is larger, where the path has a use for that. */
+static void set__ring_for_what_goes_beyond(void)
+{
+	struct env e = env_established();
+
+	ring_of(&e, MB, 300000, false); /* of no set size */
+	CU_ASSERT_EQUAL(snd_size(&e, 42000), 42000);
+	CU_ASSERT_EQUAL(ring_of(&e, MB, 300000, true), 42000 + 65000);
+	CU_ASSERT_EQUAL(ring_of(&e, 100000, 300000, true), 42000 + 50000);
+	CU_ASSERT_EQUAL(ring_of(&e, 47000, 300000, false), 42000 + 23000);
+	CU_ASSERT_EQUAL(ring_of(&e, MB, 40000, true), 80000);
+	CU_ASSERT_EQUAL(ring_of(&e, MB, 32000, false), 64000);
+	CU_ASSERT_EQUAL(ring_of(&e, MB, 10000, false), 42000);
+	CU_ASSERT_EQUAL(snd_size(&e, 65536), 65536);
+	CU_ASSERT_EQUAL(ring_of(&e, MB, 300000, true), 65536 + 65000);
+	e.t.snd_ring = toe_ring_word(0, 17, 17, 0);
+	CU_ASSERT_EQUAL(ring_of(&e, MB, 300000, false), 65536 + 65000);
+	toe_tcp_option(&e.t, TOE_OPT_SNDBUF, TOE_BUF_MAX, e.now);
+	CU_ASSERT_EQUAL(toe_tcp_snd_ring(&e.t), TOE_BUF_MAX);
+}
+
 static void open__scale_for_what_was_asked(void)
 {
 	static const struct {
@@ -375,5 +405,5 @@ UNIT_MAIN("tune", T(recv__follows_the_reader), T(recv__half_a_window_a_round_tri
 	  T(recv__asks_again), T(rtt__by_timestamps), T(send__twice_cwnd_when_the_buffer_is_full),
 	  T(send__four_windows_in_slow_start), T(send__room_for_what_is_sacked),
 	  T(send__up_to_its_limit), T(set__ends_tuning), T(set__lower_takes_nothing_back),
-	  T(set__whole_segments), T(set__two_segments_at_least), T(open__scale_for_what_was_asked),
-	  T(rtt__from_the_first_segment), T(rtt__by_the_window))
+	  T(set__whole_segments), T(set__two_segments_at_least), T(set__ring_for_what_goes_beyond),
+	  T(open__scale_for_what_was_asked), T(rtt__from_the_first_segment), T(rtt__by_the_window))
