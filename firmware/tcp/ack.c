@@ -142,30 +142,25 @@ uint32_t toe_ack_advance(struct toe_tcb *t, const struct toe_seg *seg, uint64_t 
 	return advanced(t, now);
 }
 
-/* The peer holds data above snd_una: this is a hole, not the echo of a needless retransmission. */
-static bool sacks_above(const struct toe_tcb *t, const struct toe_seg *seg)
-{
-	return t->flags & TOE_TCB_SACK && seg->nsack &&
-	       toe_seq_lt((uint32_t)t->snd_una, seg->sack[0].lo);
-}
-
-/* RFC 5681 2. With a zero window they are answers to probes. */
+/* RFC 5681 2, without SACK. With a zero window they are answers to probes. */
 static bool is_duplicate(const struct toe_tcb *t, const struct toe_seg *seg)
 {
 	return !seg->len && !(seg->flags & TOE_FIN) && t->snd_max > t->snd_una && t->snd_wnd &&
-	       !(t->flags & TOE_TCB_PERSIST) &&
-	       ((uint32_t)seg->wnd << t->snd_wscale == t->snd_wnd || sacks_above(t, seg));
+	       !(t->flags & TOE_TCB_PERSIST) && (uint32_t)seg->wnd << t->snd_wscale == t->snd_wnd;
 }
 
-/* Without SACK a duplicate says that a segment has arrived, not which one. */
+static void count_duplicate(struct toe_tcb *t)
+{
+	if (t->dupacks < UINT8_MAX)
+		t->dupacks++;
+}
+
+/* It says that a segment has arrived, not which one. */
 static void duplicate(struct toe_tcb *t, struct toe_walk *w)
 {
 	uint32_t flight = (uint32_t)(t->snd_max - t->snd_una);
 
-	if (t->dupacks < UINT8_MAX)
-		t->dupacks++;
-	if (t->flags & TOE_TCB_SACK)
-		return;
+	count_duplicate(t);
 	w->delivered = toe_min32(t->mss, flight - t->sacked - t->lost);
 	t->sacked += w->delivered;
 }
@@ -205,17 +200,20 @@ static bool recovers(const struct toe_tcb *t)
 static uint32_t acknowledge(struct toe_tcb *t, const struct toe_seg *seg, uint64_t ack,
 			    uint64_t now)
 {
-	uint32_t acked = ack > t->snd_una ? (uint32_t)(ack - t->snd_una) : 0;
+	uint64_t prior = t->snd_una;
+	uint32_t acked = ack > prior ? (uint32_t)(ack - prior) : 0;
 	uint32_t flight = toe_pipe(t), known = t->lost_new, lost, act = 0;
 	struct toe_walk w = { .now = now };
 	bool sack = t->flags & TOE_TCB_SACK, told, over;
 
 	if (acked)
 		advance(t, seg, ack, &w);
-	else if (ack == t->snd_una && is_duplicate(t, seg))
+	else if (!sack && ack == prior && is_duplicate(t, seg))
 		duplicate(t, &w);
 	if (sack && seg->nsack)
 		toe_sack_input(t, seg, &w);
+	if (w.sacked && ack == prior) /* RFC 6675 2: with SACK this is one, and no other */
+		count_duplicate(t);
 	/* Once: what is SACKED above what this ACK covers does not make that late. */
 	if (acked || w.sacked)
 		toe_rack_update(t, &w);

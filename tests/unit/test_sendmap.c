@@ -206,6 +206,21 @@ static void sack__of_an_ack_that_was_overtaken(void)
 	CU_ASSERT(!toe_tcb_check(&e.t));
 }
 
+/* RFC 6675 2: the echo of a needless retransmission is no duplicate, and three of them make nothing certain. */
+static void sack__echoes_are_no_duplicates(void)
+{
+	struct env e = sack_flight(10);
+
+	env_in(&e, TOE_ACK, 0, 0, 4000);
+	for (unsigned i = 0; i < 3; i++)
+		sack(&e, 4000, 1000 * i, 1000 * i + 1000);
+	CU_ASSERT_EQUAL(e.t.dupacks, 0);
+	sack(&e, 4000, 5000, 6000);
+	CU_ASSERT_EQUAL(e.t.dupacks, 1);
+	sack(&e, 4000, 5000, 6000);
+	CU_ASSERT_EQUAL(e.t.dupacks, 1);
+}
+
 /* What was SACKed grew over segments of all sizes: once the peer has forgotten it, nobody knows theirs. */
 static void renege__boundaries_are_forgotten(void)
 {
@@ -350,7 +365,7 @@ UNIT_MAIN("sendmap", T(add__one_flight_is_one_range), T(sack__splits_and_joins),
 	  T(join__round_trips_stay_true), T(sack__nonsense_is_ignored),
 	  T(sack__whole_segments_count), T(sack__behind_an_ack_inside_a_segment),
 	  T(sack__short_segments), T(sack__all_but_the_fin), T(again__in_other_pieces),
-	  T(sack__of_an_ack_that_was_overtaken), T(renege__boundaries_are_forgotten),
-	  T(renege__everything_goes_again), T(trim__keeps_the_sums_right),
-	  T(lost__arrives_before_it_went_again), T(full__goes_on), T(full__again_in_other_pieces),
-	  T(trim__without_sack))
+	  T(sack__of_an_ack_that_was_overtaken), T(sack__echoes_are_no_duplicates),
+	  T(renege__boundaries_are_forgotten), T(renege__everything_goes_again),
+	  T(trim__keeps_the_sums_right), T(lost__arrives_before_it_went_again), T(full__goes_on),
+	  T(full__again_in_other_pieces), T(trim__without_sack))
