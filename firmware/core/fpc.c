@@ -202,6 +202,8 @@ void toe_fpc_input(struct toe_fpc *f, uint32_t flow, struct toe_rx *rx)
 	act = toe_tcp_input(w->t, &rx->seg, f->now);
 	w->act |= act & ~(uint32_t)TOE_ACT_RST;
 	toe_count(f, TOE_CNT_rx_segments);
+	if (rx->seg.opts & TOE_SEG_CE)
+		toe_count(f, TOE_CNT_rx_ce);
 	if (act & TOE_ACT_RX)
 		toe_count_n(f, TOE_CNT_rx_bytes, w->t->rcv_nxt - (had ? had : w->t->rcv_first));
 	count_acts(f, act);

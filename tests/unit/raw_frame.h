@@ -37,7 +37,7 @@ static inline uint32_t raw_tcp(uint8_t *p, const struct toe_tuple *t, const stru
 
 /*
  * The segment `s` from the tuple's remote end to the local one; of options it has a timestamp at
- * most. `to`, `from`: link addresses. Returns the frame's length.
+ * most, and it may have met congestion. `to`, `from`: link addresses. Returns the frame's length.
  */
 static inline uint32_t raw_frame(uint8_t frame[RAW_MAX], const uint8_t to[6], const uint8_t from[6],
 				 const struct toe_tuple *t, const struct toe_seg *s)
@@ -47,13 +47,14 @@ static inline uint32_t raw_frame(uint8_t frame[RAW_MAX], const uint8_t to[6], co
 	struct toe_ipv4 *ip = (struct toe_ipv4 *)(eth + 1);
 	struct toe_ipv6 *ip6 = (struct toe_ipv6 *)(eth + 1);
 	bool v4 = toe_addr_is_v4(t->laddr);
+	uint8_t ecn = s->opts & TOE_SEG_CE ? TOE_CE : 0;
 
 	memset(frame, 0, RAW_MAX);
 	memcpy(eth->dst, to, 6);
 	memcpy(eth->src, from, 6);
 	eth->type = toe_be16(v4 ? TOE_ETH_IPV4 : TOE_ETH_IPV6);
 	if (!v4) {
-		*ip6 = (struct toe_ipv6){ .ver_tc_flow = toe_be32(6u << 28),
+		*ip6 = (struct toe_ipv6){ .ver_tc_flow = toe_be32(6u << 28 | (uint32_t)ecn << 20),
 					  .len = toe_be16((uint16_t)len),
 					  .next = TOE_IP_TCP,
 					  .hops = 64 };
@@ -62,6 +63,7 @@ static inline uint32_t raw_frame(uint8_t frame[RAW_MAX], const uint8_t to[6], co
 		return 14 + 40 + raw_tcp((uint8_t *)(ip6 + 1), t, s, toe_csum_add(0, ip6->src, 32));
 	}
 	*ip = (struct toe_ipv4){ .ver_ihl = 0x45,
+				 .tos = ecn,
 				 .len = toe_be16((uint16_t)(20 + len)),
 				 .ttl = 64,
 				 .proto = TOE_IP_TCP };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* firmware/core/fpc.c: whose segments say where the peer is on the link; when an FPC may sleep. */
+/* firmware/core/fpc.c: whose segments say where the peer is on the link; what it counts; its sleep. */
 #include "core_env.h"
 #include "raw_frame.h"
 
@@ -26,26 +26,35 @@ static void up(void)
 	CU_ASSERT(tcb()->rcv_nxt - tcb()->rcv_first >= 3000);
 }
 
-/*
- * A segment arrives from another link address, with numbers so far from those that are next. Is it
- * taken for the peer's?
- */
-static bool moves(uint8_t flags, int32_t seq, int32_t ack, int32_t tsval, uint32_t len)
+/* A segment arrives from another link address, with numbers so far from those that are next. */
+static void arrive(const struct toe_seg *off)
 {
 	const struct toe_tuple *t = &e.s->ent[e.sa->conn[0].flow].tuple;
-	struct toe_seg s = { .flags = flags,
-			     .seq = (uint32_t)tcb()->rcv_nxt + (uint32_t)seq,
-			     .ack = (uint32_t)tcb()->snd_una + (uint32_t)ack,
-			     .opts = TOE_SEG_TS,
-			     .tsval = tcb()->ts_recent + (uint32_t)tsval,
-			     .wnd = 500,
-			     .len = len };
-	uint8_t frame[RAW_MAX], was[6];
+	struct toe_seg s = *off;
+	uint8_t frame[RAW_MAX];
 
+	s.seq += (uint32_t)tcb()->rcv_nxt;
+	s.ack += (uint32_t)tcb()->snd_una;
+	s.tsval += tcb()->ts_recent;
+	s.opts |= TOE_SEG_TS;
+	s.wnd = 500;
 	other[5]++;
-	memcpy(was, tcb()->peer_mac, 6);
 	sim_receive(e.s, frame, raw_frame(frame, e.s->ctrl->dev[0].mac, other, t, &s));
 	env_pass(&e, 20, false);
+}
+
+/* Is such a segment taken for the peer's? */
+static bool moves(uint8_t flags, int32_t seq, int32_t ack, int32_t tsval, uint32_t len)
+{
+	struct toe_seg off = { .flags = flags,
+			       .seq = (uint32_t)seq,
+			       .ack = (uint32_t)ack,
+			       .tsval = (uint32_t)tsval,
+			       .len = len };
+	uint8_t was[6];
+
+	memcpy(was, tcb()->peer_mac, 6);
+	arrive(&off);
 	return memcmp(tcb()->peer_mac, was, 6) != 0;
 }
 
@@ -80,6 +89,21 @@ static void link_address__follows_the_peer(void)
 	}
 }
 
+/* What a router has marked is counted, whether or not the connection has agreed to ECN. */
+static void input__counts_marks(void)
+{
+	struct toe_seg s = { .flags = TOE_ACK, .len = 10 };
+
+	up();
+	arrive(&s);
+	CU_ASSERT_EQUAL(sim_count(e.s, TOE_CNT_rx_ce), 0);
+	s.opts = TOE_SEG_CE;
+	arrive(&s);
+	arrive(&s);
+	CU_ASSERT_EQUAL(sim_count(e.s, TOE_CNT_rx_ce), 2);
+	env_down(&e);
+}
+
 /* An FPC that asks a device which takes nothing has done nothing: it sleeps for a millisecond. */
 static void poll__sleeps_while_the_device_refuses(void)
 {
@@ -103,4 +127,4 @@ static void poll__sleeps_while_the_device_refuses(void)
 }
 
 UNIT_MAIN("fpc", T(poll__sleeps_while_the_device_refuses), T(link_address__not_by_guessing),
-	  T(link_address__follows_the_peer))
+	  T(link_address__follows_the_peer), T(input__counts_marks))
