@@ -4,17 +4,23 @@
 Owned traffic does not pass a capture on the TOE's side; the peer's kernel sees every frame. dumpcap says how many
 frames it lost, and after a loss tshark's opinion on missing segments means nothing.
 """
+import collections
 import os
 import re
 import subprocess
 import time
 
-from lib import DEV, PORT, Trouble, wait_for
+from lib import DEV, PORT, SERVER, SERVER6, Trouble, wait_for
 
 WARNING = 0x600000  # severities from here on: warning, error
 SNAPLEN = 192  # all headers
+SYN, ACK, ECE, CWR = 0x02, 0x10, 0x40, 0x80  # flags of TCP
+CE = 3  # of IP's ECN field
 # What the streams carry is nobody's protocol.
 TSHARK = ["tshark", "-n"] + [w for port in (PORT, PORT + 1) for w in ("-d", f"tcp.port=={port},data")]
+
+# toe: who sent it; seq, ack: relative; ecn: of IP
+Segment = collections.namedtuple("Segment", "time toe seq length ack flags ecn")
 
 
 class Capture:
@@ -60,3 +66,11 @@ class Capture:
         return [(float(when), ack in ("1", "True"), {int(k) for k in kinds if k},
                  {n for n, v in (("E", ece), ("C", cwr)) if v in ("1", "True")})
                 for (when,), (ack,), kinds, (ece,), (cwr,) in rows]
+
+    def segments(self):
+        """Every TCP segment, as Segment."""
+        rows = self._fields("tcp", "frame.time_epoch", "ip.src", "ipv6.src", "tcp.seq", "tcp.len", "tcp.ack", "tcp.flags",
+                            "ip.dsfield.ecn", "ipv6.tclass.ecn")
+        return [Segment(float(when), SERVER in src or SERVER6 in src6, int(seq), int(length), int(ack or 0), int(flags, 16),
+                        int(ecn or ecn6))
+                for (when,), src, src6, (seq,), (length,), (ack,), (flags,), (ecn,), (ecn6,) in rows]

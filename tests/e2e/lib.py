@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What the end-to-end tests share: the path to the testbed, and servers and clients on either stack."""
+import json
 import os
 import re
 import sys
@@ -78,7 +79,32 @@ def flows(bed):
 
 def counter(bed, name):
     """A counter by toectl, summed over FPCs and CPUs."""
-    return sum(row["value"] for row in bed.toectl("stats") or [] if row["name"] == name)
+    return toe_counters(bed).get(name, 0)
+
+
+def toe_counters(bed):
+    """All counters by toectl, summed over FPCs and CPUs: {name: value}."""
+    out = {}
+    for row in bed.toectl("stats") or []:
+        out[row["name"]] = out.get(row["name"], 0) + row["value"]
+    return out
+
+
+def kernel_counters(side):
+    """The kernel's counters of a namespace by nstat: {"TcpRetransSegs": value, ...}."""
+    return json.loads(side.run("nstat", "-azsj", check=True).stdout)["kernel"]
+
+
+def linux_ccs():
+    """The congestion controls that the kernel has."""
+    with open("/proc/sys/net/ipv4/tcp_available_congestion_control", encoding="ascii") as f:
+        return tuple(f.read().split())
+
+
+def linux_route(bed, family, cc, *more):
+    """Linux' side takes that congestion control: its route's needs no permission of the first namespace's."""
+    net = ("192.0.2.0/24", "src", CLIENT) if family == 4 else ("2001:db8::/64",)
+    bed.client.run("ip", f"-{family}", "route", "replace", *net, "dev", DEV, "proto", "kernel", "congctl", cc, *more, check=True)
 
 
 def hold_result(text):

@@ -6,7 +6,8 @@ import signal
 import socket
 import struct
 
-from lib import CLIENT, CLIENT6, PORT, SERVER, SERVER6, Testbed, client, counter, start_server, test_main, wait_for
+from lib import (CLIENT, CLIENT6, PORT, SERVER, SERVER6, Testbed, client, counter, kernel_counters, start_server, test_main,
+                 wait_for)
 
 
 def ask(bed, addr, command):
@@ -51,9 +52,7 @@ def restart(c):
 
 def passive_opens(side):
     """How many SYNs with data the kernel has accepted."""
-    names, values = [line.split() for line in side.run("cat", "/proc/net/netstat", check=True).stdout.splitlines()
-                     if line.startswith("TcpExt:")][:2]
-    return int(values[names.index("TCPFastOpenPassive")])
+    return kernel_counters(side)["TcpExtTCPFastOpenPassive"]
 
 
 def toe_clients(c):
