@@ -9,8 +9,8 @@
  * device that takes no frames. The mutator works on whole steps, so that what it changes stays a
  * segment near the window.
  *
- * After every step all TCBs are sound and what left the engine is well formed; at the end
- * everything that was lent comes back.
+ * After every event (a segment, a command, a timer) all TCBs are sound and what left the engine is
+ * well formed; at the end everything that was lent comes back.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,7 +68,7 @@ struct start {
 	uint8_t state; /* how the first connection begins, see bring_up() */
 	uint8_t offer; /* enum offer */
 	uint8_t cc; /* congestion control, and the peer's window scale */
-	uint8_t cache; /* TCBs in the cache */
+	uint8_t cache; /* TCBs in the cache, and the MTU */
 	uint16_t wnd, mss;
 };
 
@@ -109,11 +109,11 @@ static void __attribute__((noreturn)) found(const char *what)
 static void heard(struct toe_port *host, const uint8_t *frame, uint32_t len)
 {
 	struct ground *g = host->arg;
-	static uint8_t copy[SIM_FRAME_SIZE];
+	static uint8_t copy[SIM_PACKET];
 	struct toe_frame f = { .data = copy, .len = len };
 	struct toe_rx rx;
 
-	if (len > sizeof(copy))
+	if (len > SIM_ETH + host->conf.mtu)
 		found("a frame longer than the MTU");
 	memcpy(copy, frame, len);
 	if (toe_rx_parse(&f, &rx) || !toe_rx_checksum(&rx, false))
@@ -154,6 +154,15 @@ static void look(struct ground *g)
 	}
 }
 
+/* Let the engine do what there is to do now, and look after each round of it. */
+static void work(struct ground *g)
+{
+	enum { ROUNDS = 4 };
+
+	for (int i = 0; i < ROUNDS && sim_poll(g->host, 1); i++)
+		look(g);
+}
+
 /* The application takes what is in its rings; only commands of the program answer. */
 static void drain(struct ground *g)
 {
@@ -172,13 +181,13 @@ static void pass(struct ground *g, uint64_t us)
 		uint64_t least = g->w->now + (g->host->device.until > g->w->now ? us / 200 : 0);
 		uint64_t next;
 
-		sim_step(g->w);
+		work(g);
 		drain(g);
 		next = sim_next(g->w);
 		next = next < least ? least : next;
 		g->w->now = next > g->w->now && next < end ? next : g->w->now + us / 50 + 1;
 	}
-	sim_step(g->w);
+	work(g);
 }
 
 static void send_segment(struct ground *g, const struct conn *c, struct segment *s)
@@ -192,7 +201,7 @@ static void send_segment(struct ground *g, const struct conn *c, struct segment 
 	n = segment_build(s, frame);
 	g->in += n;
 	sim_receive(g->host, frame, n);
-	sim_step(g->w);
+	work(g);
 }
 
 static void syn_options(const struct ground *g, struct segment *s)
@@ -260,7 +269,7 @@ static void command(struct ground *g, const struct conn *c, uint8_t type, uint8_
 	if (type == TOE_SW_BIND)
 		cmd.pos = 0;
 	sim_cmd(g->app, 0, &cmd);
-	sim_step(g->w);
+	work(g);
 	drain(g);
 	look(g);
 }
@@ -279,21 +288,46 @@ static void connect_out(struct ground *g, struct conn *c)
 	gr->tuple.lport = toe_be16(c->lport);
 	gr->tuple.rport = toe_be16(c->rport);
 	gr->nh = PEER;
-	gr->mtu = 1500;
+	gr->mtu = (uint16_t)g->host->conf.mtu;
 	gr->app = (uint8_t)g->app->app;
 	gr->state = TOE_GRANT_READY;
 	sim_cmd(g->app, 0, &cmd);
-	sim_step(g->w);
+	work(g);
 	drain(g);
 	look(g);
+}
+
+/* The peer closes while the engine's FIN is under way: both ends are in CLOSING. */
+static void cross_fin(struct ground *g, struct conn *c)
+{
+	c->last.snd_max = c->last.snd_una;
+	polite(g, c, TOE_FIN, 0);
+}
+
+/* From an open connection with nothing under way to the state that the program begins in. */
+static void close_down(struct ground *g, struct conn *c, enum toe_tcp_state to)
+{
+	if (to == TOE_TCP_CLOSE_WAIT || to == TOE_TCP_LAST_ACK)
+		polite(g, c, TOE_FIN, 0);
+	if (to != TOE_TCP_CLOSE_WAIT)
+		command(g, c, TOE_SW_SHUTDOWN, 0, 0);
+	if (to == TOE_TCP_FIN_WAIT_2)
+		polite(g, c, 0, 0);
+	if (to == TOE_TCP_CLOSING)
+		cross_fin(g, c);
+	if (to == TOE_TCP_TIME_WAIT)
+		polite(g, c, TOE_FIN, 0);
 }
 
 /* Bring the first connection to where the program begins. */
 static void bring_up(struct ground *g)
 {
-	enum { NOTHING, SYN_RCVD, OPEN, SYN_SENT, OPENED, FLIGHT, FIN_OUT, FIN_IN, BOTH, ALL };
+	enum { NOTHING, SYN_RCVD, OPEN, SYN_SENT, OPENED, FLIGHT, FIN_OUT, FIN_IN, BOTH, CLOSES };
+	static const enum toe_tcp_state closes[] = { TOE_TCP_FIN_WAIT_1, TOE_TCP_FIN_WAIT_2,
+						     TOE_TCP_CLOSE_WAIT, TOE_TCP_CLOSING,
+						     TOE_TCP_LAST_ACK,   TOE_TCP_TIME_WAIT };
 	struct conn *c = &g->conn[0];
-	unsigned how = g->start.state % ALL;
+	unsigned how = g->start.state % (CLOSES + sizeof(closes) / sizeof(*closes));
 
 	if (how == NOTHING)
 		return;
@@ -305,6 +339,10 @@ static void bring_up(struct ground *g)
 		return;
 	polite(g, c, 0, 0);
 	command(g, c, TOE_SW_BIND, 0, 0);
+	if (how >= CLOSES) {
+		close_down(g, c, closes[how - CLOSES]);
+		return;
+	}
 	if (how >= FLIGHT)
 		command(g, c, TOE_SW_SEND, 0, 30000);
 	if (how == FIN_OUT || how == BOTH)
@@ -414,7 +452,7 @@ static void icmp(struct ground *g, struct conn *c, const struct step *st)
 
 	sim_receive(g->host, frame,
 		    segment_icmp(&s, st->flags & 0x1f, st->opts & 7, st->wnd, frame));
-	sim_step(g->w);
+	work(g);
 }
 
 /*
@@ -495,10 +533,13 @@ static void choose(struct ground *g)
 static void set_up(struct ground *g)
 {
 	static const struct sim_manner silent = { .goal = 0 };
+	static const unsigned mtu[] = { 1500, 576, 1280, 9000 };
+	unsigned which = g->start.cache / 4 % 4;
 	struct sim_conf conf = { .nfpcs = 1,
 				 .tcb_cache = 1 + g->start.cache % 4,
 				 .nflows = FLOWS,
-				 .mtu = 1500,
+				 /* IPv6 has no link of 576 (RFC 8200 5). */
+				 .mtu = mtu[g->start.offer & OFFER_V6 && which == 1 ? 2 : which],
 				 .rcvbuf_max = 6 << 20,
 				 .sndbuf_max = 4 << 20,
 				 .addr = SEGMENT_ENGINE };
@@ -512,7 +553,7 @@ static void set_up(struct ground *g)
 	sim_app_listen(g->app, 0, PORT, BACKLOG);
 	choose(g);
 	segment_addr(g->start.offer & OFFER_V6, SEGMENT_ENGINE, g->host->ctrl->endpoint[0].addr);
-	sim_step(g->w);
+	work(g);
 	for (unsigned i = 0; i < CONNS; i++) {
 		g->conn[i].lport = PORT;
 		g->conn[i].rport = (uint16_t)(5000 + i);
