@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../firmware/core/fastopen.h"
 #include "../../firmware/core/fpc.h"
 #include "../../firmware/port/sim/app.h"
 #include "../../firmware/tcp/cc.h"
@@ -79,6 +80,7 @@ enum offer {
 	OFFER_ECN = 8,
 	OFFER_V6 = 16,
 	OFFER_FASTOPEN = 32, /* data in SYNs, without a cookie */
+	OFFER_COOKIE = 64, /* with one, both ways */
 };
 
 /* What the peer remembers of a connection, also when the engine has forgotten it. */
@@ -88,6 +90,7 @@ struct conn {
 	struct toe_tcb_lists lists; /* they follow it */
 	uint32_t isn; /* the peer's */
 	uint32_t ts; /* its clock */
+	struct toe_fo_cookie fo; /* shown in SYNs, given in SYN-ACKs */
 	bool begun;
 };
 
@@ -204,7 +207,7 @@ static void send_segment(struct ground *g, const struct conn *c, struct segment 
 	work(g);
 }
 
-static void syn_options(const struct ground *g, struct segment *s)
+static void syn_options(const struct ground *g, const struct conn *c, struct segment *s)
 {
 	const struct start *st = &g->start;
 
@@ -213,6 +216,7 @@ static void syn_options(const struct ground *g, struct segment *s)
 	s->wscale = st->offer & OFFER_WSCALE ? 1 + st->cc / TOE_CC_COUNT % 16 : 0;
 	s->sack_ok = st->offer & OFFER_SACK;
 	s->ts = st->offer & OFFER_TS;
+	s->fo = st->offer & OFFER_COOKIE ? &c->fo : NULL;
 	if (st->offer & OFFER_ECN)
 		s->flags |= TOE_ECE | (s->flags & TOE_ACK ? 0 : TOE_CWR);
 }
@@ -227,7 +231,7 @@ static void syn(struct ground *g, struct conn *c, const struct step *st)
 		s.seq = c->isn = (uint32_t)c->last.rcv_nxt + (uint32_t)(int32_t)st->seq;
 	s.tsval = ++c->ts;
 	s.len = st ? st->len % 600 : 0;
-	syn_options(g, &s);
+	syn_options(g, c, &s);
 	c->begun = true;
 	send_segment(g, c, &s);
 	look(g);
@@ -247,7 +251,7 @@ static void polite(struct ground *g, struct conn *c, uint8_t flags, uint32_t len
 	if (c->last.state == TOE_TCP_SYN_SENT) {
 		s.flags |= TOE_SYN;
 		s.seq = c->isn;
-		syn_options(g, &s);
+		syn_options(g, c, &s);
 	}
 	send_segment(g, c, &s);
 	look(g);
@@ -291,6 +295,10 @@ static void connect_out(struct ground *g, struct conn *c)
 	gr->mtu = (uint16_t)g->host->conf.mtu;
 	gr->app = (uint8_t)g->app->app;
 	gr->state = TOE_GRANT_READY;
+	if (g->start.offer &
+	    OFFER_COOKIE) /* the first asks for a cookie, data waits for the others' */
+		toe_arena_grant_opts(g->app->arena, grant)->flags |=
+		    TOE_SO_FASTOPEN | (c == g->conn ? TOE_SO_FASTOPEN_BARE : 0);
 	sim_cmd(g->app, 0, &cmd);
 	work(g);
 	drain(g);
@@ -434,7 +442,7 @@ static void segment(struct ground *g, struct conn *c, const struct step *st)
 		s.urg = st->value;
 	}
 	if (s.flags & TOE_SYN)
-		syn_options(g, &s);
+		syn_options(g, c, &s);
 	else
 		sack_blocks(t, st, &s);
 	send_segment(g, c, &s);
@@ -524,10 +532,19 @@ static void choose(struct ground *g)
 
 	g->host->ctrl->cc = g->start.cc % TOE_CC_COUNT;
 	g->host->ctrl->ecn = g->start.offer & OFFER_ECN ? TOE_ECN_ON : TOE_ECN_OFF;
-	if (g->start.offer & OFFER_FASTOPEN) {
+	if (g->start.offer & (OFFER_FASTOPEN | OFFER_COOKIE))
 		o->fastopen = BACKLOG;
+	if (g->start.offer & OFFER_FASTOPEN)
 		o->flags |= TOE_SO_FASTOPEN_NO_COOKIE;
-	}
+}
+
+/* The cookie that the listener gives the peer. */
+static void cookie(const struct ground *g, struct toe_fo_cookie *c)
+{
+	struct toe_tuple t = { 0 };
+
+	segment_addr(g->start.offer & OFFER_V6, SEGMENT_PEER, t.raddr);
+	toe_fast_cookie(g->host->ctrl->key, &t, g->w->now >> TOE_FAST_PERIOD_LOG, c);
 }
 
 static void set_up(struct ground *g)
@@ -558,6 +575,8 @@ static void set_up(struct ground *g)
 		g->conn[i].lport = PORT;
 		g->conn[i].rport = (uint16_t)(5000 + i);
 		g->conn[i].isn = 0u - 2000 * i; /* numbers that wrap */
+		if (i != 1) /* the second only asks */
+			cookie(g, &g->conn[i].fo);
 	}
 	/* The third is reached by an active open only. */
 	g->conn[CONNS - 1].lport = (uint16_t)g->host->ctrl->port_lo;

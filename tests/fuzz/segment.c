@@ -71,6 +71,13 @@ static uint8_t *put_ip(uint8_t *p, bool v6, uint8_t from, uint8_t to, uint8_t pr
 	return put(p, &ip, sizeof(ip));
 }
 
+/* RFC 7413 4.1.1 */
+static uint8_t *put_cookie(uint8_t *p, const struct toe_fo_cookie *c)
+{
+	p = put(p, (uint8_t[]){ 1, 1, 34, (uint8_t)(2 + c->len) }, 4);
+	return put(p, c->b, c->len);
+}
+
 static unsigned put_options(const struct segment *s, uint8_t *o)
 {
 	uint8_t *p = o;
@@ -83,6 +90,8 @@ static unsigned put_options(const struct segment *s, uint8_t *o)
 		p = put32(p, 0x01010402);
 	if (s->ts)
 		p = put32(put32(put32(p, 0x0101080a), s->tsval), s->tsecr);
+	if (s->fo)
+		p = put_cookie(p, s->fo);
 	if (s->junk && p - o <= 36)
 		p = put32(p, 0xfd0400ff);
 	for (unsigned i = 0, n = s->nsack; i < n && p - o <= 28; i++) {

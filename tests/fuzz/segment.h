@@ -18,6 +18,8 @@ struct segment {
 	uint8_t wscale; /* 1 + shift, 0 = none */
 	bool sack_ok, ts, junk;
 	uint32_t tsval, tsecr;
+	const struct toe_fo_cookie
+	    *fo; /* of at most 8 bytes, without bytes a request; NULL: none */
 	uint8_t nsack;
 	struct toe_range sack[TOE_MAX_SACK];
 	bool ce; /* congestion experienced */
