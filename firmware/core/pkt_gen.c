@@ -327,6 +327,7 @@ void toe_gen_output(struct toe_fpc *f, struct toe_work *w)
 	struct toe_place from = { w->arena, t->snd_ring, toe_arena_tx_off(w->flow), w->flow };
 	struct toe_spare *s = &f->spare[t->dev];
 	struct toe_out o;
+	bool frames;
 
 	if (toe_soft(f, w->flow)->pend & TOE_PEND_NH)
 		return;
@@ -336,7 +337,7 @@ void toe_gen_output(struct toe_fpc *f, struct toe_work *w)
 	}
 	if (t->link_mtu != toe_link_mtu(f->ctrl, t->dev, w->e->tuple.vlan))
 		follow_link(f, w);
-	while (get_frames(f, t->dev, s) && f->nout + s->n <= TOE_FLOW_BURST) {
+	while ((frames = get_frames(f, t->dev, s)) && f->nout + s->n <= TOE_FLOW_BURST) {
 		if (!toe_tcp_output(t, f->now, &o))
 			return;
 		to.id = next_id(f, t);
@@ -348,7 +349,7 @@ void toe_gen_output(struct toe_fpc *f, struct toe_work *w)
 			return;
 		}
 	}
-	if (!f->nout)
+	if (!frames)
 		toe_tcp_refused(t, f->now);
 	toe_fpc_pend(f, w->flow, TOE_PEND_OUTPUT);
 }

@@ -183,5 +183,39 @@ static void device__takes_nothing(void)
 	env_down(&e);
 }
 
+/* A duplicate ACK takes the last frame. For the data behind it, with nothing in flight, a timer runs from then on. */
+static void device__takes_an_ack_only(void)
+{
+	struct toe_seg s = { .flags = TOE_ACK, .opts = TOE_SEG_TS, .wnd = 500, .len = 10 };
+	uint8_t frame[RAW_MAX], mac[6] = { 2, 0, 0, 0, 0, 2 };
+	const struct toe_tcb *t;
+	struct sim_conn *c;
+	struct toe_cmd cmd;
+	unsigned had;
+	struct env e;
+
+	env_up(&e);
+	c = env_connection(&e);
+	t = sim_tcb(e.c, c->flow);
+	s.seq = (uint32_t)t->rcv_nxt + 100;
+	s.ack = (uint32_t)t->snd_una;
+	s.tsval = t->ts_recent;
+	jam(e.c, &had);
+	e.c->nfree = 1;
+	sim_receive(e.c, frame,
+		    raw_frame(frame, e.c->ctrl->dev[0].mac, mac, &e.c->ent[c->flow].tuple, &s));
+	cmd = (struct toe_cmd){ TOE_SW_SEND, 0, c->gen, c->flow, c->tx_end + 100 };
+	sim_cmd(e.ca, c->fpc, &cmd);
+	sim_poll(e.c, 1);
+	t = sim_tcb(e.c, c->flow);
+	CU_ASSERT_EQUAL(sim_count(e.c, TOE_CNT_rx_out_of_order), 1);
+	CU_ASSERT_EQUAL(t->dup_due, 0);
+	CU_ASSERT(t->snd_end > t->snd_max && t->snd_max == t->snd_una);
+	CU_ASSERT(t->rto_at);
+	e.c->nfree = had;
+	CU_ASSERT_EQUAL(sim_frames_missing(e.c), 0);
+	env_down(&e);
+}
+
 UNIT_MAIN("pkt_gen", T(id__of_each_connection), T(id__of_fragments), T(id__of_three_fpcs),
-	  T(id__of_answers), T(device__takes_nothing))
+	  T(id__of_answers), T(device__takes_nothing), T(device__takes_an_ack_only))
