@@ -86,6 +86,7 @@ static void fill_counts(const struct toe_flow_info *i, struct tcp_info *o)
 	o->tcpi_bytes_sent = i->bytes_sent;
 	o->tcpi_bytes_retrans = i->bytes_rexmit;
 	o->tcpi_delivered = i->delivered;
+	o->tcpi_delivered_ce = i->delivered_ce;
 	o->tcpi_dsack_dups = i->dsacks;
 	o->tcpi_reord_seen = i->reordered;
 	o->tcpi_rcv_ooopack = i->ooo_segs;
@@ -101,6 +102,8 @@ static void fill(const struct toe_flow_info *i, struct tcp_info *o)
 	o->tcpi_unacked = i->unacked;
 	o->tcpi_sacked = i->sacked;
 	o->tcpi_lost = i->lost;
+	o->tcpi_retrans = i->again_out;
+	o->tcpi_reordering = i->reordering;
 	o->tcpi_last_data_sent = i->sent_ms;
 	o->tcpi_last_data_recv = i->data_ms;
 	o->tcpi_last_ack_recv = i->rcv_ms;

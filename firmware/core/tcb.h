@@ -309,6 +309,8 @@ struct toe_tcb {
 	uint16_t mtu; /* bytes of IP packet that the path takes, as far as is known (tcp/pmtu.c) */
 	uint16_t mtu_link; /* that the link and the route take */
 	uint16_t dsacks; /* that the peer has told, at most 65535 */
+	uint16_t reordering; /* segments from the highest that had arrived back to a late one, at most */
+	uint32_t delivered_ce; /* bytes that were acknowledged with ECE, in all */
 	struct toe_fo_cookie fo; /* with TOE_TCB_FO_OPTION: ours to give, or the peer's to show */
 	uint64_t fin_at; /* sequence number of the peer's FIN, with TOE_TCB_FIN_OOO */
 	uint64_t oow_at; /* last answer to a segment without data outside the window */
@@ -395,7 +397,7 @@ static inline unsigned toe_sent_room(const struct toe_tcb *t)
 }
 
 /* Holes that a spilled TCB keeps; of its send map, what fits the TCB itself. */
-enum { TOE_SPILL_HOLES = 5 };
+enum { TOE_SPILL_HOLES = 4 };
 _Static_assert(TOE_TCB_HEAD + TOE_SPILL_HOLES * sizeof(struct toe_range) <= TOE_TCB_SIZE,
 	       "a spilled TCB fits its map value");
 _Static_assert(__builtin_offsetof(struct toe_tcb, rcv_nxt) == 64, "sending is one line");

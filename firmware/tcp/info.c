@@ -5,6 +5,8 @@
 
 #include "../lib/mem.h"
 
+enum { DUP_THRESH = 3 }; /* of RFC 5681: what a path is thought to reorder before it was seen to */
+
 static uint32_t segments(const struct toe_tcb *t, uint64_t bytes)
 {
 	return t->mss ? (uint32_t)((bytes + t->mss - 1) / t->mss) : 0;
@@ -14,6 +16,18 @@ static uint32_t segments(const struct toe_tcb *t, uint64_t bytes)
 static uint32_t ago_ms(uint64_t at, uint64_t now)
 {
 	return at && at < now ? (uint32_t)toe_min64((now - at) / 1000, UINT32_MAX) : 0;
+}
+
+/* Bytes that were sent again and are, as far as is known, on their way. */
+static uint32_t again_out(const struct toe_tcb *t)
+{
+	const struct toe_sent *e = toe_sents(t) + t->sent_lo;
+	uint32_t from = (uint32_t)t->snd_una, n = 0;
+
+	for (unsigned i = 0; i < t->nsent; i++, from = e++->end)
+		if (e->times > 1 && !(e->flags & (TOE_SENT_SACKED | TOE_SENT_LOST)))
+			n += e->end - from;
+	return n;
 }
 
 static void sending(const struct toe_tcb *t, uint64_t now, struct toe_flow_info *i)
@@ -28,6 +42,9 @@ static void sending(const struct toe_tcb *t, uint64_t now, struct toe_flow_info 
 	i->data_segs_out = t->data_segs_out;
 	i->dsacks = t->dsacks;
 	i->reordered = t->reordered;
+	i->reordering = toe_max32(t->reordering, DUP_THRESH);
+	i->again_out = segments(t, again_out(t));
+	i->delivered_ce = segments(t, t->delivered_ce);
 	i->delivered = t->delivered ? 1 + segments(t, t->delivered - 1) : 0; /* SYN */
 	i->delivery_rate = t->rate;
 	i->sacked = segments(t, t->sacked);

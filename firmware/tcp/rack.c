@@ -26,6 +26,17 @@ static void min_rtt(struct toe_tcb *t, uint32_t rtt, uint64_t now)
 		t->min_rtt_us = rtt;
 }
 
+/* What was sent once, up to `end`, arrives behind the highest. */
+static void note_reordering(struct toe_tcb *t, uint32_t end)
+{
+	uint32_t by = (t->rack_fack - end) / t->mss + 1;
+
+	toe_tcb_cold(t);
+	t->reordering = (uint16_t)toe_min32(toe_max32(t->reordering, by), UINT16_MAX);
+	if (t->reordered < UINT8_MAX)
+		t->reordered++;
+}
+
 /*
  * RFC 8985 6.2, steps 1 to 3. The round trip is this ACK's: of what was sent once, if it tells of some
  * (RFC 6298 3). By that of a retransmission, which is shorter, all would be lost that is no later than
@@ -35,8 +46,8 @@ void toe_rack_update(struct toe_tcb *t, const struct toe_walk *w)
 {
 	const struct toe_sent *n = &w->newest;
 
-	if (w->once && toe_seq_lt(w->lowest, t->rack_fack) && t->reordered < UINT8_MAX)
-		t->reordered++;
+	if (w->once && toe_seq_lt(w->lowest, t->rack_fack))
+		note_reordering(t, w->lowest);
 	if (w->delivered && toe_seq_lt(t->rack_fack, w->highest))
 		t->rack_fack = w->highest;
 	if (!n->times)
