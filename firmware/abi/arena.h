@@ -63,7 +63,8 @@ struct toe_flow_info {
 	uint32_t ooo_segs, dsacks, reordered; /* events: received, told by the peer, seen by ACKs */
 	uint32_t reordering; /* segments by which one was overtaken at most, and 3 at least */
 	uint32_t again_out; /* segments that were sent again and are on their way */
-	uint32_t delivered, delivered_ce; /* segments that have arrived, in all; acknowledged with ECE */
+	uint32_t delivered; /* segments that have arrived, in all */
+	uint32_t delivered_ce; /* of them, acknowledged with ECE */
 	uint32_t rcv_rtt_us; /* round trip as the receiver sees it, 0 = not known */
 	uint32_t data_ms; /* since data last came, or the handshake was done */
 	uint32_t notsent, snd_wnd, rcv_wnd; /* bytes */

@@ -309,7 +309,7 @@ struct toe_tcb {
 	uint16_t mtu; /* bytes of IP packet that the path takes, as far as is known (tcp/pmtu.c) */
 	uint16_t mtu_link; /* that the link and the route take */
 	uint16_t dsacks; /* that the peer has told, at most 65535 */
-	uint16_t reordering; /* segments from the highest that had arrived back to a late one, at most */
+	uint16_t reordering; /* segments by which one was overtaken at most, and itself */
 	uint32_t delivered_ce; /* bytes that were acknowledged with ECE, in all */
 	struct toe_fo_cookie fo; /* with TOE_TCB_FO_OPTION: ours to give, or the peer's to show */
 	uint64_t fin_at; /* sequence number of the peer's FIN, with TOE_TCB_FIN_OOO */
