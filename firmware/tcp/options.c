@@ -38,8 +38,8 @@ static uint32_t set_maxseg(struct toe_tcb *t, uint64_t bytes)
 		return 0;
 	t->maxseg = (uint16_t)most;
 	most -= t->flags & TOE_TCB_TS ? TOE_TS_OPT_LEN : 0;
-	if (t->mss <= most)
-		return 0;
+	if (t->mss <= most) /* an MTU probe that waits for room is smaller now */
+		return t->mtu_probe ? TOE_ACT_OUTPUT : 0;
 	t->mss = (uint16_t)most;
 	toe_buf_whole(t);
 	return TOE_ACT_OUTPUT;

@@ -150,6 +150,25 @@ static void probe__larger_than_the_window(void)
 	CU_ASSERT_EQUAL(e.o[0].len, 600);
 }
 
+/* One that waits for ACKs to make room fits when TCP_MAXSEG makes it smaller: nothing else would ask for it. */
+static void probe__smaller_while_it_waits(void)
+{
+	struct env e = sending();
+	int64_t act;
+
+	too_big(&e, 0, 640);
+	env_ack_wnd(&e, 4000, 1500);
+	env_timer(&e);
+	env_write(&e, 4600);
+	CU_ASSERT_EQUAL(e.o[0].len, 600);
+	env_write(&e, 7600);
+	CU_ASSERT_EQUAL(e.n, 0);
+	act = toe_tcp_option(&e.t, TOE_OPT_MAXSEG, 700, e.now);
+	CU_ASSERT(act > 0 && act & TOE_ACT_OUTPUT);
+	env_run(&e, (uint32_t)act);
+	CU_ASSERT(e.n && e.o[0].len == 700);
+}
+
 static void probe__is_lost(void)
 {
 	struct env e = sending();
@@ -529,8 +548,8 @@ static void choose__dont(void)
 UNIT_MAIN("pmtu", T(too_big__resends_at_once), T(too_big__outside_the_window),
 	  T(too_big__not_below_the_least), T(too_big__without_a_size),
 	  T(too_big__without_a_size_and_quoting_more), T(too_big__short_enough), T(too_big__larger),
-	  T(probe__arrives), T(probe__larger_than_the_window), T(probe__is_lost),
-	  T(probe__loss_before), T(probe__in_doubt), T(timeout__black_hole),
+	  T(probe__arrives), T(probe__larger_than_the_window), T(probe__smaller_while_it_waits),
+	  T(probe__is_lost), T(probe__loss_before), T(probe__in_doubt), T(timeout__black_hole),
 	  T(timeout__burst_of_losses), T(timeout__short_segments), T(unreachable__ends_a_connect),
 	  T(unreachable__is_soft_later), T(unreachable__is_over), T(unreachable__half_open),
 	  T(link_mtu__both_ways), T(probe__maxseg_meanwhile), T(timeout__maxseg),
