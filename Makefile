@@ -279,7 +279,7 @@ snapshot: $(B)/tests/sim/sim_goodput
 	@$< -w && git --no-pager diff --stat tests/sim/goodput.snapshot
 test-conformance: $(CONF_BIN)
 	@$(RUN) $^
-check: $(B)/libtoefw.a $(B)/libtoe.so $(CHECK)
+check: $(B)/libtoefw.a $(B)/libtoe.so $(B)/toed $(B)/toectl $(CHECK)
 	@$(RUN) $(CHECK)
 # The unit tests once more, with ASan and UBSan: libtoe and toed, too, which fuzzing does not reach
 SAN_UNIT := $(if $(SAN),,$(UNIT_BIN:$(B)/%=$(B)-san/%))

@@ -10,6 +10,8 @@
 # freestanding libtoefw.a needs nothing but four memory functions and the port
 # bare-metal   the same objects compile for a target without an operating system
 # exports      libtoe.so shows toe_* only
+# requirements the table of RFC 9293's requirements is whole, and what it names exists
+# pages        a program's manual page has the options of its --help, and no others
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 b=$1
@@ -85,6 +87,24 @@ exports() {
 	[ ! -s "$out/log" ]
 }
 
+requirements() {
+	python3 tests/harness/requirements.py > "$out/log" 2>&1
+}
+
+options() { # the long options of a text, and those of one letter
+	grep -oE '(^|[^[:alnum:]-])-(-[a-z]+(-[a-z]+)*|[a-z]\b)' | tr -cd 'a-z\n-' | sort -u
+}
+
+page_options() { # PROGRAM PAGE: both say the same
+	"$b/$1" --help | options > "$out/help" && [ -s "$out/help" ] &&
+		sed 's/\\-/-/g; /^\.SH FILES/,$d' "$2" | options | diff "$out/help" - >> "$out/log"
+}
+
+pages() {
+	: > "$out/log"
+	page_options toed userspace/man/toed.8 && page_options toectl userspace/man/toectl.1
+}
+
 format; verdict format $?
 lint; verdict lint $?
 shell; verdict shell $?
@@ -92,5 +112,7 @@ licence; verdict licence $?
 freestanding "$b/libtoefw.a"; verdict freestanding $?
 bare_metal; verdict bare-metal $?
 exports; verdict exports $?
+requirements; verdict requirements $?
+pages; verdict pages $?
 echo "# check: $passed passed, $failed failed"
 [ "$failed" = 0 ]
