@@ -134,7 +134,10 @@ static inline uint32_t advanced(struct toe_tcb *t, uint64_t now)
 	return TOE_ACT_TX_UNA | space(t);
 }
 
-/* The short way: nothing was out of order, and is not now. */
+/*
+ * The short way: nothing was out of order, and is not now. ECE comes here on a SYN-ACK only, where it is
+ * no echo.
+ */
 uint32_t toe_ack_advance(struct toe_tcb *t, const struct toe_seg *seg, uint64_t ack, uint64_t now)
 {
 	struct toe_walk w = { .now = now };
@@ -142,7 +145,7 @@ uint32_t toe_ack_advance(struct toe_tcb *t, const struct toe_seg *seg, uint64_t 
 
 	advance(t, seg, ack, &w);
 	toe_rack_update(t, &w);
-	sample(t, &w, is_ece(t, seg), acked, flight);
+	sample(t, &w, false, acked, flight);
 	return advanced(t, now);
 }
 

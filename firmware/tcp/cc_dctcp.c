@@ -28,21 +28,23 @@ static void init(struct toe_tcb *t, bool syn_lost, uint64_t now)
 /* RFC 8257 3.3, equation (2): a window of data has been observed. */
 static void update_alpha(struct toe_dctcp *d)
 {
-	uint32_t marked = toe_min32(d->marked, d->acked);
-
 	d->alpha -= d->alpha >> G_SHIFT;
-	if (d->acked)
-		d->alpha += (uint32_t)(((uint64_t)marked << 20) / d->acked) >> G_SHIFT;
+	d->alpha += (uint32_t)(((uint64_t)d->marked << 20) / d->acked) >> G_SHIFT;
 	d->alpha = toe_min32(d->alpha, ONE);
 }
 
+/*
+ * Steps 1 to 4: what cumulative acknowledgements cover, not what is SACKed. Our SYN is no data: counted as a
+ * window without marks it would have alpha fall before there is any (4.2).
+ */
 static void ack(struct toe_tcb *t, const struct toe_ack_sample *s)
 {
 	struct toe_dctcp *d = &t->cc_state.dctcp;
+	uint32_t acked = (uint32_t)toe_min64(s->acked, t->snd_una - t->snd_first);
 
-	d->acked += s->acked;
-	d->marked += s->ce;
-	if (!toe_seq_lt((uint32_t)t->snd_una, d->window_end)) {
+	d->acked += acked;
+	d->marked += s->ce ? acked : 0;
+	if (d->acked && !toe_seq_lt((uint32_t)t->snd_una, d->window_end)) {
 		update_alpha(d);
 		observe(d, t);
 	}

@@ -12,6 +12,12 @@ static uint32_t segments(const struct toe_tcb *t, uint64_t bytes)
 	return t->mss ? (uint32_t)((bytes + t->mss - 1) / t->mss) : 0;
 }
 
+/* Of a window: a part of a segment does not leave. */
+static uint32_t whole(const struct toe_tcb *t, uint32_t window)
+{
+	return t->mss ? window / t->mss : 0;
+}
+
 /* Milliseconds since `at`, 0 if that never was. */
 static uint32_t ago_ms(uint64_t at, uint64_t now)
 {
@@ -54,8 +60,8 @@ static void sending(const struct toe_tcb *t, uint64_t now, struct toe_flow_info 
 	i->unacked = segments(t, t->snd_max - t->snd_una);
 	i->sent_ms = ago_ms(t->sent_at, now);
 	i->snd_wnd = t->snd_wnd;
-	i->cwnd = t->mss ? t->cwnd / t->mss : 0;
-	i->ssthresh = t->ssthresh ? segments(t, t->ssthresh) : INT32_MAX;
+	i->cwnd = whole(t, t->cwnd);
+	i->ssthresh = t->ssthresh && t->ssthresh < TOE_CWND_MAX ? whole(t, t->ssthresh) : INT32_MAX;
 	i->snd_mss = t->mss;
 	i->pacing_rate = t->flags & TOE_TCB_PACED ? t->pacing_rate : 0;
 	i->probes = t->flags & TOE_TCB_PERSIST ? t->rexmits : t->keep_probes;

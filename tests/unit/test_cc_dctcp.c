@@ -52,6 +52,31 @@ static void ack__alpha(void)
 	CU_ASSERT_DOUBLE_EQUAL(alpha(&t), 1, 0.0001);
 }
 
+/* The SYN is no window without marks: alpha is 1 when the first data is acknowledged (RFC 8257 4.2). */
+static void ack__the_syn_is_no_data(void)
+{
+	struct toe_tcb t = start();
+
+	t.snd_una = t.snd_first = 1;
+	toe_cc(&t)->ack(&t, &(struct toe_ack_sample){ .acked = 1 });
+	CU_ASSERT_DOUBLE_EQUAL(alpha(&t), 1, 0);
+	t.snd_una = t.cc_state.dctcp.window_end = 1001;
+	toe_cc(&t)->ack(&t, &(struct toe_ack_sample){ .acked = 1000 });
+	CU_ASSERT_DOUBLE_EQUAL(alpha(&t), 15 / 16.0, 0);
+}
+
+/* RFC 8257 3.3, step 1: SACK options count for nothing. */
+static void ack__what_is_sacked_waits(void)
+{
+	struct toe_tcb t = start();
+
+	t.cc_state.dctcp.window_end = 100000;
+	toe_cc(&t)->ack(&t, &(struct toe_ack_sample){ .delivered = 50000, .ce = 50000 });
+	t.snd_una = 100000;
+	toe_cc(&t)->ack(&t, &(struct toe_ack_sample){ .acked = 50000, .delivered = 50000 });
+	CU_ASSERT_DOUBLE_EQUAL(alpha(&t), 15 / 16.0, 0);
+}
+
 /* Equation (1). */
 static void ecn__cuts_by_half_of_alpha(void)
 {
@@ -73,4 +98,5 @@ static void loss__is_as_usual(void)
 	CU_ASSERT_EQUAL(toe_cc(&t)->loss(&t, 0), t.cwnd / 2);
 }
 
-UNIT_MAIN("cc_dctcp", T(ack__alpha), T(ecn__cuts_by_half_of_alpha), T(loss__is_as_usual))
+UNIT_MAIN("cc_dctcp", T(ack__alpha), T(ack__the_syn_is_no_data), T(ack__what_is_sacked_waits),
+	  T(ecn__cuts_by_half_of_alpha), T(loss__is_as_usual))
