@@ -99,6 +99,20 @@ bool tm_accept_ready(struct tm_sock *s, unsigned ctx)
 	return find(s, ctx, &fpc, &val);
 }
 
+uint32_t tm_accept_waiting(const struct tm_sock *s)
+{
+	struct toe_listener *l = toe_arena_listener(tm_proc.arena, s->listener);
+	uint32_t n = 0;
+
+	for (unsigned i = 0; i < tm_proc.nfpcs; i++) {
+		uint32_t head = toe_load_acquire(&l->fpc[i].db.head);
+
+		for (uint32_t t = toe_load(&l->fpc[i].db.tail); t != head; t++)
+			n += !!toe_load(&l->fpc[i].entry[t & (TOE_ACCEPT_RING - 1)]);
+	}
+	return n;
+}
+
 /* Claim a live connection. */
 static bool take(struct tm_sock *s, unsigned ctx, uint32_t *flow, uint16_t *gen)
 {

@@ -4,6 +4,7 @@
  * request's token says that the answer is ours. Nothing is kept up to date meanwhile.
  */
 #include <linux/tcp.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "info.h"
@@ -113,6 +114,7 @@ static void fill(const struct toe_flow_info *i, struct tcp_info *o)
 	o->tcpi_snd_ssthresh = i->ssthresh;
 	o->tcpi_snd_cwnd = i->cwnd;
 	o->tcpi_advmss = i->adv_mss;
+	o->tcpi_rcv_ssthresh = i->rcv_wnd_max;
 	o->tcpi_rcv_space = i->rcv_wnd;
 	o->tcpi_rcv_rtt = i->rcv_rtt_us;
 	o->tcpi_pacing_rate = i->pacing_rate ? i->pacing_rate : UINT64_MAX;
@@ -139,4 +141,15 @@ int tm_tcp_info(struct tm_sock *s, void *value, socklen_t *len)
 		*len = sizeof(out);
 	memcpy(value, &out, *len);
 	return 0;
+}
+
+void tm_listener_info(const struct tm_sock *s, void *value, socklen_t len)
+{
+	struct tcp_info o;
+
+	if (len < offsetof(struct tcp_info, tcpi_sacked))
+		return;
+	memcpy(&o, value, offsetof(struct tcp_info, tcpi_sacked));
+	o.tcpi_unacked += tm_accept_waiting(s);
+	memcpy(value, &o, offsetof(struct tcp_info, tcpi_sacked));
 }

@@ -11,5 +11,10 @@
 int tm_flow_info(struct tm_sock *s, struct toe_flow_info *info);
 /* getsockopt(TCP_INFO). 0 or -errno. */
 int tm_tcp_info(struct tm_sock *s, void *value, socklen_t *len);
+/*
+ * Of a listener: `value` is the kernel's, where tcpi_unacked is how many wait to be accepted. To those come
+ * ours.
+ */
+void tm_listener_info(const struct tm_sock *s, void *value, socklen_t len);
 
 #endif

@@ -278,8 +278,12 @@ int toe_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 	}
 	if (err)
 		return (int)tm_ret(err);
-	if (tm_is_kernel(s) && !(s && s->error))
-		return getsockopt(fd, level, name, value, len);
+	if (tm_is_kernel(s) && !(s && s->error)) {
+		err = getsockopt(fd, level, name, value, len);
+		if (!err && s && tm_kind(s) == TM_LISTEN && o && o->get_raw == tm_tcp_info)
+			tm_listener_info(s, value, *len);
+		return err;
+	}
 	if (!o)
 		return (int)tm_ret(table < TM_OPT_LEVELS ? -ENOPROTOOPT : -EOPNOTSUPP);
 	if (!len || (!value && *len))

@@ -362,5 +362,7 @@ bool tm_addr_is_v4(const uint8_t addr[16]);
 /* Listeners (accept.c). */
 bool tm_accept_ready(struct tm_sock *s, unsigned ctx);
 void tm_accept_drain(struct toe_listener *l);
+/* How many connections wait to be accepted, without those that the kernel has. */
+uint32_t tm_accept_waiting(const struct tm_sock *s);
 
 #endif

@@ -67,7 +67,7 @@ struct toe_flow_info {
 	uint32_t delivered_ce; /* of them, acknowledged with ECE */
 	uint32_t rcv_rtt_us; /* round trip as the receiver sees it, 0 = not known */
 	uint32_t data_ms; /* since data last came, or the handshake was done */
-	uint32_t notsent, snd_wnd, rcv_wnd; /* bytes */
+	uint32_t notsent, snd_wnd, rcv_wnd, rcv_wnd_max; /* bytes */
 	uint32_t sent_ms, rcv_ms; /* since data was last sent; since a segment last came */
 	uint64_t bytes_acked, bytes_received, bytes_sent, bytes_rexmit;
 	uint64_t pacing_rate; /* bytes per second, 0 = not paced */

@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#define TOE_ABI_VERSION 11u
+#define TOE_ABI_VERSION 12u
 
 #define TOE_CACHELINE 64
 

@@ -267,15 +267,15 @@ struct toe_tcb {
 	uint16_t endpoint;
 	uint16_t listener;
 	uint16_t link_mtu; /* of the link when it was last looked at */
-	uint8_t mtu_tries; /* MTU probes that were lost, in a row (tcp/pmtu.c) */
 	uint32_t cookie;
 	uint32_t flow_label; /* of IPv6 packets */
 	uint8_t tos, ttl; /* of the IP header, without ECN; ttl 0 = default */
 	uint8_t ip_hdr; /* bytes of IP header */
+	uint8_t mtu_tries; /* MTU probes that were lost, in a row (tcp/pmtu.c) */
 	uint32_t rcv_most, snd_most; /* buffers grow by themselves up to here; 0: they do not */
+	uint32_t pace_late_us; /* its turn came so much late: made up for in this burst */
 	uint64_t pacing_rate; /* bytes per second */
 	uint64_t pace_ns; /* nanoseconds: at pacing_rate, what was sent has left by then */
-	uint32_t pace_late_us; /* its turn came so much late: made up for in this burst */
 	uint64_t tlp_end; /* snd_max behind the loss probe that is out, 0 = none */
 	uint64_t recover; /* snd_max when recovery began (RFC 6582) */
 	uint64_t reo_round; /* snd_max when a D-SACK last widened reo_mult; 0 = may widen again */
@@ -294,6 +294,7 @@ struct toe_tcb {
 	uint64_t snd_up; /* behind our urgent byte, with TOE_TCB_URGENT */
 	uint64_t quick_end; /* TOE_TCB_QUICKACK holds up to here */
 	uint64_t rexmit_bytes; /* sent again, in all */
+	uint64_t delivered_ce; /* bytes that were acknowledged with ECE, in all */
 	uint32_t rexmit_segs;
 	uint32_t ooo_segs; /* that came out of order, and were not known */
 	uint32_t linger2_ms;
@@ -309,9 +310,8 @@ struct toe_tcb {
 	uint16_t mtu; /* bytes of IP packet that the path takes, as far as is known (tcp/pmtu.c) */
 	uint16_t mtu_link; /* that the link and the route take */
 	uint16_t dsacks; /* that the peer has told, at most 65535 */
-	uint16_t reordering; /* segments by which one was overtaken at most, and itself */
-	uint32_t delivered_ce; /* bytes that were acknowledged with ECE, in all */
 	struct toe_fo_cookie fo; /* with TOE_TCB_FO_OPTION: ours to give, or the peer's to show */
+	uint16_t reordering; /* segments by which one was overtaken at most, and itself */
 	uint64_t fin_at; /* sequence number of the peer's FIN, with TOE_TCB_FIN_OOO */
 	uint64_t oow_at; /* last answer to a segment without data outside the window */
 	uint64_t ecn_recover; /* ECE below this was answered: snd_max when cwnd was last reduced */
@@ -397,7 +397,7 @@ static inline unsigned toe_sent_room(const struct toe_tcb *t)
 }
 
 /* Holes that a spilled TCB keeps; of its send map, what fits the TCB itself. */
-enum { TOE_SPILL_HOLES = 4 };
+enum { TOE_SPILL_HOLES = 5 };
 _Static_assert(TOE_TCB_HEAD + TOE_SPILL_HOLES * sizeof(struct toe_range) <= TOE_TCB_SIZE,
 	       "a spilled TCB fits its map value");
 _Static_assert(__builtin_offsetof(struct toe_tcb, rcv_nxt) == 64, "sending is one line");

@@ -84,10 +84,8 @@ static inline void sample(struct toe_tcb *t, const struct toe_walk *w, bool ece,
 	t->lost_new = 0;
 	t->delivered += w->delivered;
 	t->delivered_at = w->now;
-	if (TOE_UNLIKELY(s.ce)) {
-		toe_tcb_cold(t);
-		t->delivered_ce += s.ce;
-	}
+	if (ece)
+		t->delivered_ce += w->delivered;
 	if (t->app_limited && t->delivered > t->app_limited)
 		t->app_limited = 0;
 	if (TOE_LIKELY(n->times)) {

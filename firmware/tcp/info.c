@@ -2,10 +2,9 @@
 /* What TCP_INFO asks for: from what the TCB knows anyway, but for some counters. */
 #include "recv.h"
 #include "rto.h"
+#include "sendmap.h"
 
 #include "../lib/mem.h"
-
-enum { DUP_THRESH = 3 }; /* of RFC 5681: what a path is thought to reorder before it was seen to */
 
 static uint32_t segments(const struct toe_tcb *t, uint64_t bytes)
 {
@@ -24,16 +23,48 @@ static uint32_t ago_ms(uint64_t at, uint64_t now)
 	return at && at < now ? (uint32_t)toe_min64((now - at) / 1000, UINT32_MAX) : 0;
 }
 
-/* Bytes that were sent again and are, as far as is known, on their way. */
-static uint32_t again_out(const struct toe_tcb *t)
+/*
+ * How many segments a range of the map was sent in. Where the map does not know that, they count as full
+ * ones: several sizes in one range, and what was SACKed.
+ */
+static uint32_t segments_of(const struct toe_tcb *t, const struct toe_sent *e, uint32_t len)
+{
+	if (e->flags & TOE_SENT_SACKED || e->seg_len == 1)
+		return toe_max32(segments(t, len), 1);
+	return (len + e->seg_len - 1) / e->seg_len;
+}
+
+/*
+ * Is the range on its way again, as it was lost? Loss probes and the byte of a window probe were not, and as in
+ * Linux they do not count.
+ */
+static bool again(const struct toe_tcb *t, const struct toe_sent *e)
+{
+	bool probe = t->flags & TOE_TCB_PERSIST ||
+		     (t->opts & TOE_TCB_TLP_AGAIN && t->tlp_end && e->end == (uint32_t)t->tlp_end);
+
+	return e->times > 1 && !(e->flags & (TOE_SENT_SACKED | TOE_SENT_LOST)) && !probe;
+}
+
+/*
+ * What is out, by its fate. As in Linux what is lost stays so while it is on its way again: in flight is unacked
+ * - sacked - lost + again_out.
+ */
+static void outstanding(const struct toe_tcb *t, struct toe_flow_info *i)
 {
 	const struct toe_sent *e = toe_sents(t) + t->sent_lo;
-	uint32_t from = (uint32_t)t->snd_una, n = 0;
+	uint32_t from = (uint32_t)t->snd_una;
 
-	for (unsigned i = 0; i < t->nsent; i++, from = e++->end)
-		if (e->times > 1 && !(e->flags & (TOE_SENT_SACKED | TOE_SENT_LOST)))
-			n += e->end - from;
-	return n;
+	for (unsigned n = 0; n < t->nsent; from = e->end, n++, e++) {
+		uint32_t segs = segments_of(t, e, e->end - from);
+
+		i->unacked += segs;
+		i->sacked += e->flags & TOE_SENT_SACKED ? segs : 0;
+		i->lost += e->flags & TOE_SENT_LOST || again(t, e) ? segs : 0;
+		i->again_out += again(t, e) ? segs : 0;
+	}
+	if (!(t->flags & TOE_TCB_SACK))
+		i->sacked = segments(t, t->sacked);
 }
 
 static void sending(const struct toe_tcb *t, uint64_t now, struct toe_flow_info *i)
@@ -48,16 +79,13 @@ static void sending(const struct toe_tcb *t, uint64_t now, struct toe_flow_info 
 	i->data_segs_out = t->data_segs_out;
 	i->dsacks = t->dsacks;
 	i->reordered = t->reordered;
-	i->reordering = toe_max32(t->reordering, DUP_THRESH);
-	i->again_out = segments(t, again_out(t));
-	i->delivered_ce = segments(t, t->delivered_ce);
+	i->reordering = toe_max32(t->reordering, TOE_DUP_THRESH);
 	i->delivered = t->delivered ? 1 + segments(t, t->delivered - 1) : 0; /* SYN */
+	i->delivered_ce = segments(t, t->delivered_ce);
 	i->delivery_rate = t->rate;
-	i->sacked = segments(t, t->sacked);
-	i->lost = segments(t, t->lost);
 	i->min_rtt_us = t->min_rtt_us;
 	i->notsent = t->snd_max < t->snd_end ? (uint32_t)(t->snd_end - t->snd_max) : 0;
-	i->unacked = segments(t, t->snd_max - t->snd_una);
+	outstanding(t, i);
 	i->sent_ms = ago_ms(t->sent_at, now);
 	i->snd_wnd = t->snd_wnd;
 	i->cwnd = whole(t, t->cwnd);
@@ -94,6 +122,7 @@ static void receiving(const struct toe_tcb *t, uint64_t now, struct toe_flow_inf
 	if (!t->rcv_first) /* nothing was heard yet */
 		return;
 	i->bytes_received = toe_tcp_rx_end(t);
+	i->rcv_wnd_max = t->rcv_size;
 	i->rcv_wnd = t->rcv_adv > t->rcv_nxt ? (uint32_t)(t->rcv_adv - t->rcv_nxt) : 0;
 	i->rcv_ms = ago_ms(t->rcv_at, now);
 	if (t->data_at)

@@ -6,7 +6,6 @@
 #include "sendmap.h"
 
 enum {
-	DUP_THRESH = 3,
 	PERSIST = 16, /* recoveries for which a widened window is kept */
 	MULT_MAX = 64,
 	MIN_RTT_S = 60, /* min_rtt is that of the last one or two minutes */
@@ -26,15 +25,19 @@ static void min_rtt(struct toe_tcb *t, uint32_t rtt, uint64_t now)
 		t->min_rtt_us = rtt;
 }
 
-/* What was sent once, up to `end`, arrives behind the highest. */
-static void note_reordering(struct toe_tcb *t, uint32_t end)
+/*
+ * What was sent once has come behind what was sent `bytes` later. How far is for TCP_INFO alone, which counts
+ * from the begin of the one to the end of the other, as Linux; what is lost, time tells.
+ */
+static void reordered(struct toe_tcb *t, uint32_t bytes)
 {
-	uint32_t by = (t->rack_fack - end) / t->mss + 1;
+	uint32_t segs = (bytes + t->mss - 1) / t->mss;
 
 	toe_tcb_cold(t);
-	t->reordering = (uint16_t)toe_min32(toe_max32(t->reordering, by), UINT16_MAX);
 	if (t->reordered < UINT8_MAX)
 		t->reordered++;
+	if (segs > t->reordering)
+		t->reordering = (uint16_t)toe_min32(segs, UINT16_MAX);
 }
 
 /*
@@ -47,7 +50,7 @@ void toe_rack_update(struct toe_tcb *t, const struct toe_walk *w)
 	const struct toe_sent *n = &w->newest;
 
 	if (w->once && toe_seq_lt(w->lowest, t->rack_fack))
-		note_reordering(t, w->lowest);
+		reordered(t, t->rack_fack - w->lowest);
 	if (w->delivered && toe_seq_lt(t->rack_fack, w->highest))
 		t->rack_fack = w->highest;
 	if (!n->times)
@@ -65,7 +68,8 @@ void toe_rack_update(struct toe_tcb *t, const struct toe_walk *w)
 static uint32_t reo_wnd(const struct toe_tcb *t)
 {
 	bool certain = t->flags & (TOE_TCB_RECOVERY | TOE_TCB_RTO_RECOVERY) ||
-		       t->sacked > (DUP_THRESH - 1) * (uint32_t)t->mss || t->dupacks >= DUP_THRESH;
+		       t->sacked > (TOE_DUP_THRESH - 1) * (uint32_t)t->mss ||
+		       t->dupacks >= TOE_DUP_THRESH;
 
 	if (!t->reordered && certain)
 		return 0;

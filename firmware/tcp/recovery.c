@@ -12,10 +12,7 @@
 #include "rto.h"
 #include "sendmap.h"
 
-enum {
-	DUP_THRESH = 3,
-	HOST_DELAY_US = 1000, /* of scheduling, at both ends */
-};
+enum { HOST_DELAY_US = 1000 }; /* of scheduling, at both ends */
 
 static void tell(struct toe_tcb *t, enum toe_cc_event e, uint64_t now)
 {
@@ -159,7 +156,7 @@ static void after_timeout(struct toe_tcb *t, uint32_t acked)
 /* RFC 6582 3.2, step 2: duplicates that our own retransmissions made are none. */
 static bool newreno_lost(const struct toe_tcb *t)
 {
-	return t->dupacks >= DUP_THRESH && t->snd_una > t->recover;
+	return t->dupacks >= TOE_DUP_THRESH && t->snd_una > t->recover;
 }
 
 /* The peer has no SACK: what is lost is the segment at snd_una, one per round trip. */

@@ -16,6 +16,7 @@
 enum {
 	TOE_FIN_WAIT_2_MS = 60000,
 	TOE_LINGER2_MAX_MS = 120000,
+	TOE_DUP_THRESH = 3, /* so many duplicates are no reordering (RFC 5681 3.2, 6675 2) */
 };
 
 /* Flags of a TCB for which neither prediction nor the short way of sending holds. */

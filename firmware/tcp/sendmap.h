@@ -14,7 +14,7 @@ struct toe_walk {
 	uint64_t now;
 	uint32_t delivered; /* bytes that are news: acknowledged or SACKed */
 	uint32_t highest; /* with `delivered`: where the highest of them end */
-	uint32_t lowest; /* with `once`: where the lowest of those end that were sent once only */
+	uint32_t lowest; /* with `once`: where the lowest of those begin that were sent once only */
 	/* With `once`: when the first of those by number was sent, and the last by time. */
 	uint32_t oldest_at, once_at;
 	struct toe_sent newest; /* of them, what was sent last; times is 0 if that is not known */
@@ -128,8 +128,8 @@ static inline void toe_sent_arrived(const struct toe_tcb *t, struct toe_walk *w,
 	if (e->times == 1 && timed) {
 		if (!w->once)
 			w->oldest_at = w->once_at = e->at;
-		if (!w->once || toe_seq_lt(to, w->lowest))
-			w->lowest = to;
+		if (!w->once || toe_seq_lt(from, w->lowest))
+			w->lowest = from;
 		if (toe_seq_lt(w->once_at, e->at))
 			w->once_at = e->at;
 		w->once = true;

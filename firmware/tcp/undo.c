@@ -57,7 +57,7 @@ static bool eifel(const struct toe_tcb *t, const struct toe_seg *seg, uint32_t a
 static bool frto(const struct toe_tcb *t, const struct toe_walk *w, uint32_t acked)
 {
 	return t->flags & TOE_TCB_FRTO && t->snd_una - acked > t->undo_una && w->once &&
-	       toe_seq_leq(w->lowest, (uint32_t)t->recover);
+	       toe_seq_lt(w->lowest, (uint32_t)t->recover);
 }
 
 /* What counted as lost has come before any of it went again. */

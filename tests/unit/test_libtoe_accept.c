@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 
 #include "fake_toe.h"
@@ -58,6 +59,25 @@ static void accept__in_order_with_addresses(void)
 	toe_close(fd);
 	CU_ASSERT_EQUAL(toe_accept4(listener, NULL, NULL, 0x40), -1);
 	CU_ASSERT_EQUAL(errno, EINVAL);
+	fake_step();
+}
+
+/* TCP_INFO of a listener, as Linux has it: its queue, and how long that may be. */
+static void info__of_a_listener(void)
+{
+	struct tcp_info ti;
+	socklen_t len = sizeof(ti);
+
+	fake_incoming(0xff);
+	fake_incoming(0xff);
+	CU_ASSERT_EQUAL(toe_getsockopt(listener, IPPROTO_TCP, TCP_INFO, &ti, &len), 0);
+	CU_ASSERT_EQUAL(ti.tcpi_state, TCP_LISTEN);
+	CU_ASSERT_EQUAL(ti.tcpi_unacked, 2);
+	CU_ASSERT_EQUAL(ti.tcpi_sacked, 64);
+	toe_close(try_accept());
+	CU_ASSERT_EQUAL(toe_getsockopt(listener, IPPROTO_TCP, TCP_INFO, &ti, &len), 0);
+	CU_ASSERT_EQUAL(ti.tcpi_unacked, 1);
+	toe_close(try_accept());
 	fake_step();
 }
 
@@ -261,6 +281,7 @@ static void close__ends_listening(void)
 	CU_ASSERT_EQUAL(toe_arena_listener(fake.arena, 0)->holders, 0);
 }
 
-FAKE_MAIN("libtoe_accept", T(accept__in_order_with_addresses), T(accept__hints),
-	  T(accept__skips_earlier_lives), T(accept__inherits_options), T(accept__kernel_half),
-	  T(accept__out_of_descriptors), T(accept__threads), T(close__ends_listening))
+FAKE_MAIN("libtoe_accept", T(accept__in_order_with_addresses), T(info__of_a_listener),
+	  T(accept__hints), T(accept__skips_earlier_lives), T(accept__inherits_options),
+	  T(accept__kernel_half), T(accept__out_of_descriptors), T(accept__threads),
+	  T(close__ends_listening))
