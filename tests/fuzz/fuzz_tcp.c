@@ -9,8 +9,8 @@
  * device that takes no frames. The mutator works on whole steps, so that what it changes stays a
  * segment near the window.
  *
- * After every event (a segment, a command, a timer) all TCBs are sound and what left the engine is
- * well formed; at the end everything that was lent comes back.
+ * After every round of the engine (behind a segment, a command, the timers that are due together) all
+ * TCBs are sound and what left the engine is well formed; at the end everything that was lent comes back.
  */
 #include <stdio.h>
 #include <stdlib.h>
