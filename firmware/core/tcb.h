@@ -35,6 +35,7 @@ enum toe_tcb_flags {
 	TOE_TCB_WSCALE = 1 << 1, /* window scaling agreed */
 	TOE_TCB_SACK = 1 << 2, /* SACK agreed */
 	TOE_TCB_NODELAY = 1 << 3,
+	TOE_TCB_GAP_FILLED = 1 << 4, /* this batch filled a gap: its ACK must not be the only one */
 	TOE_TCB_FIN_QUEUED = 1 << 5, /* FIN follows snd_end */
 	TOE_TCB_FIN_SENT = 1 << 6,
 	TOE_TCB_FIN_ACKED = 1 << 7,

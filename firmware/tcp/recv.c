@@ -184,7 +184,8 @@ static uint32_t in_order(struct toe_tcb *t, const struct toe_seg *seg, uint64_t 
 		t->rcv_nxt = toe_max64(t->rcv_nxt, toe_seq_expand(t->rcv_nxt, toe_ooo(t)[n].hi));
 	ooo_remove(t, 0, n);
 	/* RFC 5681 4.2: at once when a gap is filled. Duplicates owed for it are owed no more. */
-	t->dup_due = t->ndsack;
+	t->dup_due = (uint8_t)(t->ndsack + toe_recv_behind_gap(t));
+	t->flags |= TOE_TCB_GAP_FILLED;
 	return act | toe_ack_now(t);
 }
 

@@ -28,12 +28,23 @@ static inline void toe_recv_quick(struct toe_tcb *t, uint64_t seq)
 }
 
 /*
+ * Does this segment come in one batch behind one that filled a gap? Then the ACK goes twice: if the only
+ * one is lost the peer, in recovery and hence without a loss probe, waits for its timeout.
+ */
+static inline bool toe_recv_behind_gap(const struct toe_tcb *t)
+{
+	return t->flags & TOE_TCB_GAP_FILLED;
+}
+
+/*
  * Must this segment be acknowledged at once? A connection begins so until it has answered, as the peer's
  * Nagle may hold back the rest of its first request, or its slow start wait for us. What was sent before
  * anything came is no answer.
  */
 static inline bool toe_recv_is_quick(struct toe_tcb *t)
 {
+	if (toe_recv_behind_gap(t))
+		t->dup_due = (uint8_t)(t->ndsack + 1);
 	if (t->flags & TOE_TCB_FRESH) {
 		t->flags &= ~(uint32_t)TOE_TCB_FRESH;
 		toe_recv_quick(t, t->rcv_first);
@@ -55,7 +66,9 @@ static inline uint32_t toe_recv_ack_policy(struct toe_tcb *t, const struct toe_s
 	bool rest = seg->flags & TOE_PSH || seg->len < TOE_MSS_V4;
 	uint32_t full = rest ? t->mss : toe_min32(seg->len, t->mss);
 
-	if (TOE_UNLIKELY(t->flags & (TOE_TCB_FRESH | TOE_TCB_QUICKACK)) && toe_recv_is_quick(t))
+	const uint32_t rare = TOE_TCB_FRESH | TOE_TCB_QUICKACK | TOE_TCB_GAP_FILLED;
+
+	if (TOE_UNLIKELY(t->flags & rare) && toe_recv_is_quick(t))
 		return toe_ack_now(t);
 	if ((uint32_t)t->rcv_nxt - t->last_ack_sent >= 2 * full)
 		return toe_ack_now(t);

@@ -40,7 +40,7 @@ static inline void toe_make(struct toe_tcb *t, uint64_t now, struct toe_out *o, 
 	o->last = 0;
 	o->ecn = 0;
 	t->last_ack_sent = o->ack;
-	t->flags &= ~(uint32_t)(TOE_TCB_ACK_NOW | TOE_TCB_ACK_DELAYED);
+	t->flags &= ~(uint32_t)(TOE_TCB_ACK_NOW | TOE_TCB_ACK_DELAYED | TOE_TCB_GAP_FILLED);
 	t->ack_at = 0;
 }
 
