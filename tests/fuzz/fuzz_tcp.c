@@ -3,25 +3,18 @@
  * A peer that knows TCP and means ill, and an application that does odd things, against one engine
  * in the simulator.
  *
- * The input is a start (which options the peer agrees to, which state the first connection is
- * brought to) and a program of steps (struct step): segments whose numbers are relative to the
- * connection's own variables, commands, passing time, ICMP errors, restarts of the firmware, a
- * device that takes no frames. The mutator works on whole steps, so that what it changes stays a
- * segment near the window.
+ * The input is a start (struct start) and a program of steps (struct step): segments whose numbers are
+ * relative to the connection's own variables, commands, passing time, ICMP errors, restarts of the
+ * firmware, a device that takes no frames. The mutator works on whole steps, so that what it changes
+ * stays a segment near the window.
  *
  * After every round of the engine (behind a segment, a command, the timers that are due together) all
  * TCBs are sound and what left the engine is well formed; at the end everything that was lent comes back.
  */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "../../firmware/core/fastopen.h"
 #include "../../firmware/core/fpc.h"
-#include "../../firmware/port/sim/app.h"
-#include "../../firmware/tcp/cc.h"
-#include "../../firmware/wire/endian.h"
-#include "segment.h"
+#include "ground.h"
 #include "steps.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *in, size_t n);
@@ -29,7 +22,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t n, size_t max, unsigned see
 size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t na, const uint8_t *b, size_t nb,
 				 uint8_t *out, size_t max, unsigned seed);
 
-enum { FLOWS = 16, CONNS = 3, PORT = 80, BACKLOG = 3, MAX_STEPS = 120, PEER = 2 };
+enum { MAX_STEPS = 120 };
 
 enum step_kind {
 	STEP_SEGMENT, /* the likeliest: see kind_of() */
@@ -64,300 +57,6 @@ enum seg_opts {
 	OPT_BAD_SUM = 16,
 	OPT_URG = 32,
 };
-
-struct start {
-	uint8_t state; /* how the first connection begins, see bring_up() */
-	uint8_t offer; /* enum offer */
-	uint8_t cc; /* congestion control, and the peer's window scale */
-	uint8_t cache; /* TCBs in the cache, and the MTU */
-	uint16_t wnd, mss;
-};
-
-enum offer {
-	OFFER_TS = 1,
-	OFFER_SACK = 2,
-	OFFER_WSCALE = 4,
-	OFFER_ECN = 8,
-	OFFER_V6 = 16,
-	OFFER_FASTOPEN = 32, /* data in SYNs, without a cookie */
-	OFFER_COOKIE = 64, /* with one, both ways */
-};
-
-/* What the peer remembers of a connection, also when the engine has forgotten it. */
-struct conn {
-	uint16_t lport, rport;
-	struct toe_tcb last; /* as of the last look */
-	struct toe_tcb_lists lists; /* they follow it */
-	uint32_t isn; /* the peer's */
-	uint32_t ts; /* its clock */
-	struct toe_fo_cookie fo; /* shown in SYNs, given in SYN-ACKs */
-	bool begun;
-};
-
-struct ground {
-	struct sim_world *w;
-	struct toe_port *host;
-	struct sim_app *app;
-	struct start start;
-	struct conn conn[CONNS];
-	uint64_t in, out; /* bytes of frames */
-};
-
-static void __attribute__((noreturn)) found(const char *what)
-{
-	fprintf(stderr, "fuzz_tcp: %s\n", what);
-	abort();
-}
-
-static void heard(struct toe_port *host, const uint8_t *frame, uint32_t len)
-{
-	struct ground *g = host->arg;
-	static uint8_t copy[SIM_PACKET];
-	struct toe_frame f = { .data = copy, .len = len };
-	struct toe_rx rx;
-
-	if (len > SIM_ETH + host->conf.mtu)
-		found("a frame longer than the MTU");
-	memcpy(copy, frame, len);
-	if (toe_rx_parse(&f, &rx) || !toe_rx_checksum(&rx, false))
-		found("a malformed frame");
-	for (unsigned i = 0; i < CONNS; i++)
-		if (rx.tuple.lport == toe_be16(g->conn[i].rport) && rx.seg.opts & TOE_SEG_TS)
-			g->conn[i].ts = rx.seg.tsval;
-	g->out += len;
-}
-
-/* The TCB of the connection, NULL when the engine has none. */
-static const struct toe_tcb *tcb_of(struct ground *g, const struct conn *c, uint32_t *flow)
-{
-	for (uint32_t i = 0; i < FLOWS; i++) {
-		const struct toe_flow_ent *e = &g->host->ent[i];
-
-		if (e->life == TOE_LIFE_LIVE && e->tuple.lport == toe_be16(c->lport) &&
-		    e->tuple.rport == toe_be16(c->rport)) {
-			*flow = i;
-			return sim_tcb(g->host, i);
-		}
-	}
-	return NULL;
-}
-
-static void look(struct ground *g)
-{
-	const struct toe_tcb *t;
-	const char *bad = sim_check(g->host);
-	uint32_t flow;
-
-	if (bad)
-		found(bad);
-	for (unsigned i = 0; i < CONNS; i++) {
-		t = tcb_of(g, &g->conn[i], &flow);
-		if (t)
-			toe_tcb_copy(&g->conn[i].last, t);
-	}
-}
-
-/* Let the engine do what there is to do now, and look after each round of it. */
-static void work(struct ground *g)
-{
-	enum { ROUNDS = 4 };
-
-	for (int i = 0; i < ROUNDS && sim_poll(g->host, 1); i++)
-		look(g);
-}
-
-/* The application takes what is in its rings; only commands of the program answer. */
-static void drain(struct ground *g)
-{
-	struct toe_hw_ring *hw = &toe_arena_ctx(g->app->arena, 0)->fpc[0].hw;
-	struct toe_listener *l = toe_arena_listener(g->app->arena, 0);
-
-	hw->db.tail = hw->db.head;
-	while (l->fpc[0].db.tail != l->fpc[0].db.head)
-		l->fpc[0].entry[l->fpc[0].db.tail++ & (TOE_ACCEPT_RING - 1)] = 0;
-}
-
-static void pass(struct ground *g, uint64_t us)
-{
-	for (uint64_t end = g->w->now + us; g->w->now < end;) {
-		/* The engine asks a device that takes nothing again and again. */
-		uint64_t least = g->w->now + (g->host->device.until > g->w->now ? us / 200 : 0);
-		uint64_t next;
-
-		work(g);
-		drain(g);
-		next = sim_next(g->w);
-		next = next < least ? least : next;
-		g->w->now = next > g->w->now && next < end ? next : g->w->now + us / 50 + 1;
-	}
-	work(g);
-}
-
-static void send_segment(struct ground *g, const struct conn *c, struct segment *s)
-{
-	uint8_t frame[SIM_FRAME_SIZE];
-	uint32_t n;
-
-	s->v6 = g->start.offer & OFFER_V6;
-	s->sport = c->rport;
-	s->dport = c->lport;
-	n = segment_build(s, frame);
-	g->in += n;
-	sim_receive(g->host, frame, n);
-	work(g);
-}
-
-static void syn_options(const struct ground *g, const struct conn *c, struct segment *s)
-{
-	const struct start *st = &g->start;
-
-	s->wnd = st->wnd;
-	s->mss = st->mss;
-	s->wscale = st->offer & OFFER_WSCALE ? 1 + st->cc / TOE_CC_COUNT % 16 : 0;
-	s->sack_ok = st->offer & OFFER_SACK;
-	s->ts = st->offer & OFFER_TS;
-	s->fo = st->offer & OFFER_COOKIE ? &c->fo : NULL;
-	if (st->offer & OFFER_ECN)
-		s->flags |= TOE_ECE | (s->flags & TOE_ACK ? 0 : TOE_CWR);
-}
-
-static void syn(struct ground *g, struct conn *c, const struct step *st)
-{
-	struct segment s = { .flags = TOE_SYN, .seq = c->isn };
-
-	if (st && st->flags & 1)
-		s.flags |= st->flags;
-	if (st && st->flags & 2)
-		s.seq = c->isn = (uint32_t)c->last.rcv_nxt + (uint32_t)(int32_t)st->seq;
-	s.tsval = ++c->ts;
-	s.len = st ? st->len % 600 : 0;
-	syn_options(g, c, &s);
-	c->begun = true;
-	send_segment(g, c, &s);
-	look(g);
-}
-
-/* The answer that a well-behaved peer would give now. */
-static void polite(struct ground *g, struct conn *c, uint8_t flags, uint32_t len)
-{
-	struct segment s = { .flags = (uint8_t)(flags | TOE_ACK), .wnd = g->start.wnd };
-
-	s.seq = (uint32_t)c->last.rcv_nxt;
-	s.ack = (uint32_t)c->last.snd_max;
-	s.len = len;
-	s.ts = c->last.flags & TOE_TCB_TS;
-	s.tsval = c->last.ts_recent + 1;
-	s.tsecr = c->ts;
-	if (c->last.state == TOE_TCP_SYN_SENT) {
-		s.flags |= TOE_SYN;
-		s.seq = c->isn;
-		syn_options(g, c, &s);
-	}
-	send_segment(g, c, &s);
-	look(g);
-}
-
-static void command(struct ground *g, const struct conn *c, uint8_t type, uint8_t flags,
-		    int32_t delta)
-{
-	struct toe_cmd cmd = { .type = type, .flags = flags, .pos = (uint64_t)(int64_t)delta };
-	const struct toe_tcb *t = tcb_of(g, c, &cmd.flow);
-
-	if (!t)
-		return;
-	cmd.gen = toe_arena_flow(g->app->arena, cmd.flow)->dev.gen;
-	if (type == TOE_SW_SEND || type == TOE_SW_CLOSE || type == TOE_SW_SHUTDOWN)
-		cmd.pos += t->snd_end - t->snd_first;
-	if (type == TOE_SW_RECV)
-		cmd.pos += t->rcv_read - t->rcv_first;
-	if (type == TOE_SW_BIND)
-		cmd.pos = 0;
-	sim_cmd(g->app, 0, &cmd);
-	work(g);
-	drain(g);
-	look(g);
-}
-
-static void connect_out(struct ground *g, struct conn *c)
-{
-	uint32_t grant = g->app->next_grant++ % TOE_MAX_GRANTS;
-	struct toe_grant *gr = &g->host->ctrl->grant[grant];
-	struct toe_cmd cmd = { .type = TOE_SW_CONNECT, .flow = grant, .pos = grant };
-
-	if (gr->state == TOE_GRANT_READY)
-		return;
-	memset(gr, 0, sizeof(*gr));
-	segment_addr(g->start.offer & OFFER_V6, SEGMENT_ENGINE, gr->tuple.laddr);
-	segment_addr(g->start.offer & OFFER_V6, SEGMENT_PEER, gr->tuple.raddr);
-	gr->tuple.lport = toe_be16(c->lport);
-	gr->tuple.rport = toe_be16(c->rport);
-	gr->nh = PEER;
-	gr->mtu = (uint16_t)g->host->conf.mtu;
-	gr->app = (uint8_t)g->app->app;
-	gr->state = TOE_GRANT_READY;
-	if (g->start.offer &
-	    OFFER_COOKIE) /* the first asks for a cookie, data waits for the others' */
-		toe_arena_grant_opts(g->app->arena, grant)->flags |=
-		    TOE_SO_FASTOPEN | (c == g->conn ? TOE_SO_FASTOPEN_BARE : 0);
-	sim_cmd(g->app, 0, &cmd);
-	work(g);
-	drain(g);
-	look(g);
-}
-
-/* The peer closes while the engine's FIN is under way: both ends are in CLOSING. */
-static void cross_fin(struct ground *g, struct conn *c)
-{
-	c->last.snd_max = c->last.snd_una;
-	polite(g, c, TOE_FIN, 0);
-}
-
-/* From an open connection with nothing under way to the state that the program begins in. */
-static void close_down(struct ground *g, struct conn *c, enum toe_tcp_state to)
-{
-	if (to == TOE_TCP_CLOSE_WAIT || to == TOE_TCP_LAST_ACK)
-		polite(g, c, TOE_FIN, 0);
-	if (to != TOE_TCP_CLOSE_WAIT)
-		command(g, c, TOE_SW_SHUTDOWN, 0, 0);
-	if (to == TOE_TCP_FIN_WAIT_2)
-		polite(g, c, 0, 0);
-	if (to == TOE_TCP_CLOSING)
-		cross_fin(g, c);
-	if (to == TOE_TCP_TIME_WAIT)
-		polite(g, c, TOE_FIN, 0);
-}
-
-/* Bring the first connection to where the program begins. */
-static void bring_up(struct ground *g)
-{
-	enum { NOTHING, SYN_RCVD, OPEN, SYN_SENT, OPENED, FLIGHT, FIN_OUT, FIN_IN, BOTH, CLOSES };
-	static const enum toe_tcp_state closes[] = { TOE_TCP_FIN_WAIT_1, TOE_TCP_FIN_WAIT_2,
-						     TOE_TCP_CLOSE_WAIT, TOE_TCP_CLOSING,
-						     TOE_TCP_LAST_ACK,   TOE_TCP_TIME_WAIT };
-	struct conn *c = &g->conn[0];
-	unsigned how = g->start.state % (CLOSES + sizeof(closes) / sizeof(*closes));
-
-	if (how == NOTHING)
-		return;
-	if (how == SYN_SENT || how == OPENED)
-		connect_out(g, c);
-	else
-		syn(g, c, NULL);
-	if (how == SYN_RCVD || how == SYN_SENT)
-		return;
-	polite(g, c, 0, 0);
-	command(g, c, TOE_SW_BIND, 0, 0);
-	if (how >= CLOSES) {
-		close_down(g, c, closes[how - CLOSES]);
-		return;
-	}
-	if (how >= FLIGHT)
-		command(g, c, TOE_SW_SEND, 0, 30000);
-	if (how == FIN_OUT || how == BOTH)
-		command(g, c, TOE_SW_SHUTDOWN, 0, 0);
-	if (how == FIN_IN || how == BOTH)
-		polite(g, c, TOE_FIN, 100);
-}
 
 static uint32_t seq_base(const struct toe_tcb *t, unsigned which, unsigned i, uint16_t raw)
 {
@@ -442,10 +141,18 @@ static void segment(struct ground *g, struct conn *c, const struct step *st)
 		s.urg = st->value;
 	}
 	if (s.flags & TOE_SYN)
-		syn_options(g, c, &s);
+		ground_syn_options(g, c, &s);
 	else
 		sack_blocks(t, st, &s);
-	send_segment(g, c, &s);
+	ground_send(g, c, &s);
+}
+
+/* A SYN, mostly one of a new connection. */
+static void syn(struct ground *g, struct conn *c, const struct step *st)
+{
+	if (st->flags & 2)
+		c->isn = (uint32_t)c->last.rcv_nxt + (uint32_t)(int32_t)st->seq;
+	ground_syn(g, c, st->flags & 1 ? st->flags : 0, st->len % 600);
 }
 
 /* An ICMP error about a segment that the engine may have sent. */
@@ -460,7 +167,7 @@ static void icmp(struct ground *g, struct conn *c, const struct step *st)
 
 	sim_receive(g->host, frame,
 		    segment_icmp(&s, st->flags & 0x1f, st->opts & 7, st->wnd, frame));
-	work(g);
+	ground_work(g);
 }
 
 /*
@@ -488,32 +195,32 @@ static enum step_kind kind_of(const struct step *st)
 
 static void act(struct ground *g, const struct step *st)
 {
-	struct conn *c = &g->conn[st->conn % CONNS];
+	struct conn *c = &g->conn[st->conn % GROUND_CONNS];
 
 	switch (kind_of(st)) {
 	case STEP_SEGMENT:
 		segment(g, c, st);
 		break;
 	case STEP_COMMAND:
-		command(g, c, (uint8_t)(TOE_SW_SEND + st->flags % 8), (uint8_t)st->opts,
-			st->flags & 0x80 ? st->value : st->seq);
+		ground_command(g, c, (uint8_t)(TOE_SW_SEND + st->flags % 8), (uint8_t)st->opts,
+			       st->flags & 0x80 ? st->value : st->seq);
 		break;
 	case STEP_TIME:
 		/* From 10 us to two minutes. */
-		pass(g, 10ull << st->value % 24);
+		ground_pass(g, 10ull << st->value % 24);
 		break;
 	case STEP_SYN:
 		syn(g, c, st);
 		break;
 	case STEP_CONNECT:
-		connect_out(g, c);
+		ground_connect(g, c);
 		break;
 	case STEP_ICMP:
 		icmp(g, c, st);
 		break;
 	case STEP_RESTART:
 		if (sim_restart(g->host))
-			found("the firmware does not start again");
+			ground_found("the firmware does not start again");
 		break;
 	case STEP_STARVE:
 		starve(g, st);
@@ -521,88 +228,8 @@ static void act(struct ground *g, const struct step *st)
 	case STEP_KINDS:
 		break;
 	}
-	look(g);
-	drain(g);
-}
-
-/* What the host and the listener are set to. */
-static void choose(struct ground *g)
-{
-	struct toe_sock_opts *o = &toe_arena_listener(g->app->arena, 0)->opts;
-
-	g->host->ctrl->cc = g->start.cc % TOE_CC_COUNT;
-	g->host->ctrl->ecn = g->start.offer & OFFER_ECN ? TOE_ECN_ON : TOE_ECN_OFF;
-	if (g->start.offer & (OFFER_FASTOPEN | OFFER_COOKIE))
-		o->fastopen = BACKLOG;
-	if (g->start.offer & OFFER_FASTOPEN)
-		o->flags |= TOE_SO_FASTOPEN_NO_COOKIE;
-}
-
-/* The cookie that the listener gives the peer. */
-static void cookie(const struct ground *g, struct toe_fo_cookie *c)
-{
-	struct toe_tuple t = { 0 };
-
-	segment_addr(g->start.offer & OFFER_V6, SEGMENT_PEER, t.raddr);
-	toe_fast_cookie(g->host->ctrl->key, &t, g->w->now >> TOE_FAST_PERIOD_LOG, c);
-}
-
-static void set_up(struct ground *g)
-{
-	static const struct sim_manner silent = { .goal = 0 };
-	static const unsigned mtu[] = { 1500, 576, 1280, 9000 };
-	unsigned which = g->start.cache / 4 % 4;
-	struct sim_conf conf = { .nfpcs = 1,
-				 .tcb_cache = 1 + g->start.cache % 4,
-				 .nflows = FLOWS,
-				 /* IPv6 has no link of 576 (RFC 8200 5). */
-				 .mtu = mtu[g->start.offer & OFFER_V6 && which == 1 ? 2 : which],
-				 .rcvbuf_max = 6 << 20,
-				 .sndbuf_max = 4 << 20,
-				 .addr = SEGMENT_ENGINE };
-
-	g->w = sim_new(1);
-	g->host = sim_host(g->w, &conf);
-	g->host->sink = heard;
-	g->host->arg = g;
-	g->app = sim_app_new(g->host, 0, &silent);
-	g->host->ctrl->nh[PEER] = toe_nh_word((uint8_t[6]){ 2, 0, 0, 0, 0, PEER }, TOE_NH_VALID, 0);
-	sim_app_listen(g->app, 0, PORT, BACKLOG);
-	choose(g);
-	segment_addr(g->start.offer & OFFER_V6, SEGMENT_ENGINE, g->host->ctrl->endpoint[0].addr);
-	work(g);
-	for (unsigned i = 0; i < CONNS; i++) {
-		g->conn[i].lport = PORT;
-		g->conn[i].rport = (uint16_t)(5000 + i);
-		g->conn[i].isn = 0u - 2000 * i; /* numbers that wrap */
-		if (i != 1) /* the second only asks */
-			cookie(g, &g->conn[i].fo);
-	}
-	/* The third is reached by an active open only. */
-	g->conn[CONNS - 1].lport = (uint16_t)g->host->ctrl->port_lo;
-}
-
-/* Once the application is gone nothing of it may be left. */
-static void tear_down(struct ground *g)
-{
-	struct toe_cmd gone = { .type = TOE_ADM_APP_GONE };
-	const char *bad;
-
-	g->host->device = (struct sim_device){ 0 };
-	g->host->ctrl->endpoint[0].state = TOE_EP_CLOSING;
-	g->host->ctrl->app_state[0] = TOE_APP_GOING;
-	sim_admin(g->host, 0, &gone);
-	for (int i = 0; i < 100 && !g->host->ctrl->app_gone[0][0]; i++)
-		pass(g, 1000);
-	if (!g->host->ctrl->app_gone[0][0])
-		found("the application does not go");
-	for (int i = 0; i < 20 && sim_leak(g->host); i++)
-		pass(g, 10000000);
-	bad = sim_leak(g->host);
-	if (bad)
-		found(bad);
-	sim_app_free(g->app);
-	sim_free(g->w);
+	ground_look(g);
+	ground_drain(g);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *in, size_t n)
@@ -616,13 +243,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *in, size_t n)
 	memcpy(&g.start, in, sizeof(g.start));
 	in += sizeof(g.start);
 	n -= sizeof(g.start);
-	set_up(&g);
-	bring_up(&g);
+	ground_set_up(&g);
+	ground_bring_up(&g);
 	for (; n >= sizeof(st); n -= sizeof(st), in += sizeof(st)) {
 		memcpy(&st, in, sizeof(st));
 		act(&g, &st);
 	}
-	tear_down(&g);
+	ground_tear_down(&g);
 	return 0;
 }
 
