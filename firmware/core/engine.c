@@ -135,8 +135,7 @@ static bool recover_flow(struct toe_fpc *f, uint32_t flow)
 
 	if (!arena || (e->loc != TOE_LOC_SPILLED && !toe_cache_adopt(&f->cache, e->loc, flow)))
 		return false;
-	t = e->loc == TOE_LOC_SPILLED ? (const struct toe_tcb *)e->tcb
-				      : toe_cache_committed(&f->cache.slot[e->loc]);
+	t = toe_flow_tcb(f, flow);
 	s->kind = t->state == TOE_TCP_CLOSED ? TOE_SOFT_DEAD : TOE_SOFT_LIVE;
 	s->ctx = TOE_CTX_NONE;
 	toe_big_adopt(f, e->app, t->rcv_ring);

@@ -220,12 +220,18 @@ static void unpend(struct toe_fpc *f, uint32_t flow)
 	toe_soft(f, flow)->pend = 0;
 }
 
+const struct toe_tcb *toe_flow_tcb(const struct toe_fpc *f, uint32_t flow)
+{
+	const struct toe_flow_ent *e = &f->ent[flow];
+
+	return e->loc == TOE_LOC_SPILLED ? (const struct toe_tcb *)e->tcb
+					 : toe_cache_committed(&f->cache.slot[e->loc]);
+}
+
 void toe_flow_free(struct toe_fpc *f, uint32_t flow)
 {
 	struct toe_flow_ent *e = &f->ent[flow];
-	const struct toe_tcb *t = e->loc == TOE_LOC_SPILLED
-				      ? (const struct toe_tcb *)e->tcb
-				      : toe_cache_committed(&f->cache.slot[e->loc]);
+	const struct toe_tcb *t = toe_flow_tcb(f, flow);
 	uint8_t *arena = toe_port_arena(f->port, e->app);
 
 	unindex(f, flow);

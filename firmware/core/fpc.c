@@ -173,30 +173,42 @@ static bool not_yet(struct toe_fpc *f, struct toe_work *w, const struct toe_rx *
 	return true;
 }
 
-void toe_fpc_input(struct toe_fpc *f, uint32_t flow, struct toe_rx *rx)
+/* Nothing is left of the connection but what its application may still read. */
+static bool is_over(struct toe_work *w)
+{
+	if (w->t->state != TOE_TCP_CLOSED || w->t->flags & TOE_TCB_RST_OUT)
+		return false;
+	w->act |= TOE_ACT_FREE;
+	return true;
+}
+
+bool toe_fpc_input(struct toe_fpc *f, uint32_t flow, struct toe_rx *rx)
 {
 	struct toe_work *w = toe_fpc_open_hot(f, flow);
 	struct toe_span span[TOE_MAX_SPANS];
 	struct toe_place to;
 	uint64_t had;
 	uint32_t act;
-	bool asked, moved;
+	bool asked, moved, waits;
 	unsigned n;
 
 	if (!w)
-		return;
+		return true;
 	if (w->t->state != TOE_TCP_ESTABLISHED) {
 		w->cold = true;
+		if (is_over(w))
+			return false;
 		if (w->t->state == TOE_TCP_SYN_RECEIVED && not_yet(f, w, rx))
-			return;
+			return true;
 	}
 	n = rx->seg.len ? toe_tcp_place(w->t, &rx->seg, span) : 0;
 	to = (struct toe_place){ w->arena, w->t->rcv_ring, toe_arena_rx_off(flow), flow };
 	if (!toe_rx_store(rx, f->ctrl->dev[rx->dev].software, span, n, &to)) {
 		toe_count(f, TOE_CNT_drop_checksum);
-		return;
+		return true;
 	}
 	moved = peer_moved(w->t, rx);
+	waits = w->t->state == TOE_TCP_TIME_WAIT;
 	had = w->t->rcv_nxt;
 	asked = w->t->state == TOE_TCP_SYN_SENT && w->t->opts & TOE_TCB_FO_ASKED;
 	act = toe_tcp_input(w->t, &rx->seg, f->now);
@@ -217,6 +229,7 @@ void toe_fpc_input(struct toe_fpc *f, uint32_t flow, struct toe_rx *rx)
 		w->cold = true;
 		memcpy(w->t->peer_mac, rx->eth + 6, 6);
 	}
+	return !waits || !(act & TOE_ACT_TIME_WAIT);
 }
 
 /* First half of a flow's end of batch: output, commit, frames. */

@@ -261,6 +261,8 @@ struct toe_work *toe_flow_new(struct toe_fpc *f, unsigned app, const struct toe_
 			      uint64_t hash, uint16_t endpoint);
 /* The TCB is filled in: the flow exists from here on. */
 void toe_flow_born(struct toe_fpc *f, struct toe_work *w);
+/* The TCB of a live flow as last committed. Only its head: the lists of a spilled TCB are packed. */
+const struct toe_tcb *toe_flow_tcb(const struct toe_fpc *f, uint32_t flow);
 /* Its connection is over (commits done): TIME_WAIT, wait for the application's close, or free. */
 void toe_flow_over(struct toe_fpc *f, struct toe_work *w);
 /* The id is free again. */
@@ -290,7 +292,11 @@ struct toe_work *toe_fpc_open_hot(struct toe_fpc *f, uint32_t flow);
 struct toe_work *toe_fpc_open_new(struct toe_fpc *f, uint32_t flow, unsigned app);
 void toe_fpc_flush(struct toe_fpc *f);
 void toe_fpc_pend(struct toe_fpc *f, uint32_t flow, unsigned what);
-void toe_fpc_input(struct toe_fpc *f, uint32_t flow, struct toe_rx *rx);
+/*
+ * A segment of the flow. False: the flow's connection is over, though its application still holds it, and
+ * once the batch so far is flushed the segment is one without a flow.
+ */
+bool toe_fpc_input(struct toe_fpc *f, uint32_t flow, struct toe_rx *rx);
 
 /* pkt_gen.c: segments to frames. */
 void toe_gen_output(struct toe_fpc *f, struct toe_work *w);

@@ -126,6 +126,8 @@ static void flow_command(struct toe_fpc *f, unsigned app, unsigned ctx, const st
 	if (toe_soft(f, c->flow)->kind == TOE_SOFT_DEAD) {
 		if (c->type == TOE_SW_CLOSE || c->type == TOE_SW_ABORT)
 			toe_flow_free(f, c->flow);
+		else if (c->type == TOE_SW_INFO)
+			do_info(f, app, ctx, toe_flow_tcb(f, c->flow), c->pos);
 		return;
 	}
 	if (c->type == TOE_SW_ABORT) {

@@ -406,7 +406,10 @@ bool toe_sched_frame(struct toe_fpc *f, struct toe_frame *fr)
 			return false;
 		}
 	}
-	toe_fpc_input(f, flow, &rx);
+	if (!toe_fpc_input(f, flow, &rx)) {
+		toe_fpc_flush(f);
+		no_flow(f, &rx, toe_flow_hash(f->ctrl->key, &rx.tuple));
+	}
 	return false;
 }
 

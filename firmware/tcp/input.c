@@ -238,8 +238,8 @@ static uint32_t input_data(struct toe_tcb *t, const struct toe_seg *seg, uint64_
 }
 
 /*
- * A connection in TIME_WAIT whose application has not closed yet: nothing but the last ACK,
- * repeated.
+ * A connection in TIME_WAIT whose application has not closed yet: nothing but the last ACK, repeated;
+ * and a SYN that may open anew is not kept waiting for that.
  */
 static uint32_t input_time_wait(struct toe_tcb *t, const struct toe_seg *seg, uint64_t now)
 {
@@ -255,8 +255,11 @@ static uint32_t input_time_wait(struct toe_tcb *t, const struct toe_seg *seg, ui
 		t->life_at = now + 2000ull * TOE_MSL_MS;
 		return toe_ack_now(t);
 	case TOE_TW_ACK:
-	case TOE_TW_NEW_SYN: /* the flow's buffers are still in use: the peer tries again */
 		return challenge(t, now);
+	case TOE_TW_NEW_SYN:
+		t->state = TOE_TCP_CLOSED;
+		t->life_at = 0;
+		return TOE_ACT_TIME_WAIT;
 	case TOE_TW_DROP:
 		break;
 	}

@@ -186,8 +186,9 @@ uint32_t toe_tcp_snd_ring(const struct toe_tcb *t);
  * How a flow ends. After an error TOE_ACT_FREE comes at once. After an orderly end it (or
  * TOE_ACT_TIME_WAIT) comes once toe_tcp_close was called: before, the application may still read
  * what lies in the buffer, so the TCB stays, in state CLOSED or TIME_WAIT, and toe_tcp_close then
- * returns TOE_ACT_FREE or TOE_ACT_TIME_WAIT. Call toe_tcp_recv with the block's rx_read before
- * toe_tcp_close: what it takes for unread is reset.
+ * returns TOE_ACT_FREE or TOE_ACT_TIME_WAIT. A SYN that may open anew has the latter come at once, and
+ * is not used up. Call toe_tcp_recv with the block's rx_read before toe_tcp_close: what it takes for
+ * unread is reset.
  */
 /*
  * FIN after the data written so far; the second form also gives up receiving (RFC 9293 3.10.4, RFC

@@ -117,12 +117,17 @@ static bool rfc_acceptable(const struct model *m, const struct segment *g)
 	       (nxt <= last && last < m->right);
 }
 
-/* Choice: RFC 1337, no RST; what may not occur is answered by the last ACK. */
+/*
+ * Choice: RFC 1337, no RST; what may not occur is answered by the last ACK; 3.6.1, MAY-2: a SYN from
+ * beyond is for a listener, and this connection is no more.
+ */
 static void rfc_time_wait(struct model *m, const struct segment *g)
 {
 	int64_t n = g->len + !!(g->flags & TOE_FIN) + !!(g->flags & TOE_SYN);
 
-	if (!(g->flags & TOE_RST) && (n || g->seq != m->s.rcv_nxt))
+	if ((g->flags & (TOE_SYN | TOE_ACK | TOE_RST)) == TOE_SYN && g->seq > m->s.rcv_nxt)
+		m->s.state = TOE_TCP_CLOSED;
+	else if (!(g->flags & TOE_RST) && (n || g->seq != m->s.rcv_nxt))
 		m->s.reply = ACKED;
 }
 
