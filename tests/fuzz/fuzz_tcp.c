@@ -159,6 +159,7 @@ static void syn(struct ground *g, struct conn *c, const struct step *st)
 static void icmp(struct ground *g, struct conn *c, const struct step *st)
 {
 	struct segment s = { .v6 = g->start.offer & OFFER_V6,
+			     .vlan = g->host->conf.vlan,
 			     .sport = c->lport,
 			     .dport = c->rport,
 			     .seq = ack_base(&c->last, st->base & 7, st->conn >> 4, st->value) +

@@ -6,8 +6,10 @@
 
 #include "../../firmware/core/fastopen.h"
 #include "../../firmware/core/fpc.h"
+#include "../../firmware/lib/flow_hash.h"
 #include "../../firmware/tcp/cc.h"
 #include "../../firmware/wire/endian.h"
+#include "../../firmware/wire/eth.h"
 #include "ground.h"
 
 enum { FLOWS = 16, PORT = 80, BACKLOG = 3 };
@@ -25,10 +27,11 @@ static void heard(struct toe_port *host, const uint8_t *frame, uint32_t len)
 	struct toe_frame f = { .data = copy, .len = len };
 	struct toe_rx rx;
 
-	if (len > SIM_ETH + host->conf.mtu)
+	if (len > SIM_ETH + (host->conf.vlan ? sizeof(struct toe_vlan) : 0) + host->conf.mtu)
 		ground_found("a frame longer than the MTU");
 	memcpy(copy, frame, len);
-	if (toe_rx_parse(&f, &rx) || !toe_rx_checksum(&rx, false))
+	if (toe_rx_parse(&f, &rx) || !toe_rx_checksum(&rx, false) ||
+	    rx.tuple.vlan != host->conf.vlan)
 		ground_found("a malformed frame");
 	for (unsigned i = 0; i < GROUND_CONNS; i++)
 		if (rx.tuple.lport == toe_be16(g->conn[i].rport) && rx.seg.opts & TOE_SEG_TS)
@@ -77,12 +80,16 @@ void ground_work(struct ground *g)
 /* The application takes what is in its rings; only commands of the program answer. */
 void ground_drain(struct ground *g)
 {
-	struct toe_hw_ring *hw = &toe_arena_ctx(g->app->arena, 0)->fpc[0].hw;
 	struct toe_listener *l = toe_arena_listener(g->app->arena, 0);
 
-	hw->db.tail = hw->db.head;
-	while (l->fpc[0].db.tail != l->fpc[0].db.head)
-		l->fpc[0].entry[l->fpc[0].db.tail++ & (TOE_ACCEPT_RING - 1)] = 0;
+	for (unsigned f = 0; f < g->host->conf.nfpcs; f++) {
+		struct toe_doorbell *hw = &toe_arena_ctx(g->app->arena, 0)->fpc[f].hw.db;
+		struct toe_doorbell *accepted = &l->fpc[f].db;
+
+		hw->tail = hw->head;
+		while (accepted->tail != accepted->head)
+			l->fpc[f].entry[accepted->tail++ & (TOE_ACCEPT_RING - 1)] = 0;
+	}
 }
 
 void ground_pass(struct ground *g, uint64_t us)
@@ -106,6 +113,7 @@ void ground_send(struct ground *g, const struct conn *c, struct segment *s)
 	uint8_t frame[SIM_FRAME_SIZE];
 
 	s->v6 = g->start.offer & OFFER_V6;
+	s->vlan = g->host->conf.vlan;
 	s->sport = c->rport;
 	s->dport = c->lport;
 	sim_receive(g->host, frame, segment_build(s, frame));
@@ -171,7 +179,7 @@ void ground_command(struct ground *g, const struct conn *c, uint8_t type, uint8_
 		cmd.pos += t->rcv_read - t->rcv_first;
 	if (type == TOE_SW_BIND)
 		cmd.pos = 0;
-	sim_cmd(g->app, 0, &cmd);
+	sim_cmd(g->app, g->host->ent[cmd.flow].fpc, &cmd);
 	ground_work(g);
 	ground_drain(g);
 	ground_look(g);
@@ -190,6 +198,9 @@ void ground_connect(struct ground *g, struct conn *c)
 	segment_addr(g->start.offer & OFFER_V6, SEGMENT_PEER, gr->tuple.raddr);
 	gr->tuple.lport = toe_be16(c->lport);
 	gr->tuple.rport = toe_be16(c->rport);
+	gr->tuple.vlan = g->host->conf.vlan;
+	gr->fpc = (uint8_t)toe_hash_fpc(toe_flow_hash(g->host->ctrl->key, &gr->tuple),
+					g->host->conf.nfpcs);
 	gr->nh = SEGMENT_PEER;
 	gr->mtu = (uint16_t)g->host->conf.mtu;
 	gr->app = (uint8_t)g->app->app;
@@ -198,7 +209,7 @@ void ground_connect(struct ground *g, struct conn *c)
 	if (g->start.offer & OFFER_COOKIE)
 		toe_arena_grant_opts(g->app->arena, grant)->flags |=
 		    TOE_SO_FASTOPEN | (c == g->conn ? TOE_SO_FASTOPEN_BARE : 0);
-	sim_cmd(g->app, 0, &cmd);
+	sim_cmd(g->app, gr->fpc, &cmd);
 	ground_work(g);
 	ground_drain(g);
 	ground_look(g);
@@ -280,19 +291,28 @@ static void cookie(const struct ground *g, struct toe_fo_cookie *c)
 	toe_fast_cookie(g->host->ctrl->key, &t, g->w->now >> TOE_FAST_PERIOD_LOG, c);
 }
 
+/* Bits 0..1 of `place`: the cache; 2..3: the MTU; 4: VLAN; 5: two FPCs; 6..7: how frames come to them. */
+static struct sim_conf conf_of(const struct start *st)
+{
+	static const unsigned mtu[] = { 1500, 576, 1280, 9000 };
+	unsigned which = st->place >> 2 & 3;
+
+	return (struct sim_conf){ .nfpcs = st->place & 0x20 ? 2 : 1,
+				  .tcb_cache = 1 + (st->place & 3),
+				  .nflows = FLOWS,
+				  /* IPv6 has no link of 576 (RFC 8200 5). */
+				  .mtu = mtu[st->offer & OFFER_V6 && which == 1 ? 2 : which],
+				  .steer = (st->place >> 6) % 3,
+				  .vlan = st->place & 0x10 ? 7 : 0,
+				  .rcvbuf_max = 6 << 20,
+				  .sndbuf_max = 4 << 20,
+				  .addr = SEGMENT_ENGINE };
+}
+
 void ground_set_up(struct ground *g)
 {
 	static const struct sim_manner silent = { .goal = 0 };
-	static const unsigned mtu[] = { 1500, 576, 1280, 9000 };
-	unsigned which = g->start.cache / 4 % 4;
-	struct sim_conf conf = { .nfpcs = 1,
-				 .tcb_cache = 1 + g->start.cache % 4,
-				 .nflows = FLOWS,
-				 /* IPv6 has no link of 576 (RFC 8200 5). */
-				 .mtu = mtu[g->start.offer & OFFER_V6 && which == 1 ? 2 : which],
-				 .rcvbuf_max = 6 << 20,
-				 .sndbuf_max = 4 << 20,
-				 .addr = SEGMENT_ENGINE };
+	struct sim_conf conf = conf_of(&g->start);
 
 	g->w = sim_new(1);
 	g->host = sim_host(g->w, &conf);
@@ -316,6 +336,14 @@ void ground_set_up(struct ground *g)
 	g->conn[GROUND_CONNS - 1].lport = (uint16_t)g->host->ctrl->port_lo;
 }
 
+static bool is_gone(const struct ground *g)
+{
+	for (unsigned f = 0; f < g->host->conf.nfpcs; f++)
+		if (!g->host->ctrl->app_gone[0][f])
+			return false;
+	return true;
+}
+
 /* Once the application is gone nothing of it may be left. */
 void ground_tear_down(struct ground *g)
 {
@@ -325,10 +353,11 @@ void ground_tear_down(struct ground *g)
 	g->host->device = (struct sim_device){ 0 };
 	g->host->ctrl->endpoint[0].state = TOE_EP_CLOSING;
 	g->host->ctrl->app_state[0] = TOE_APP_GOING;
-	sim_admin(g->host, 0, &gone);
-	for (int i = 0; i < 100 && !g->host->ctrl->app_gone[0][0]; i++)
+	for (unsigned f = 0; f < g->host->conf.nfpcs; f++)
+		sim_admin(g->host, f, &gone);
+	for (int i = 0; i < 100 && !is_gone(g); i++)
 		ground_pass(g, 1000);
-	if (!g->host->ctrl->app_gone[0][0])
+	if (!is_gone(g))
 		ground_found("the application does not go");
 	for (int i = 0; i < 20 && sim_leak(g->host); i++)
 		ground_pass(g, 10000000);

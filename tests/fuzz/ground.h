@@ -15,7 +15,8 @@ struct start {
 	uint8_t state; /* how the first connection begins, see ground_bring_up() */
 	uint8_t offer; /* enum offer */
 	uint8_t cc; /* congestion control, and the peer's window scale */
-	uint8_t cache; /* TCBs in the cache, and the MTU */
+	uint8_t
+	    place; /* TCBs in the cache, MTU, VLAN, how many FPCs and what they get, see conf_of() */
 	uint16_t wnd, mss;
 };
 

@@ -30,12 +30,14 @@ static uint8_t *put32(uint8_t *p, uint32_t v)
 	return put(p, &v, 4);
 }
 
-static uint8_t *put_eth(uint8_t *p, bool v6)
+static uint8_t *put_eth(uint8_t *p, const struct segment *s)
 {
-	uint16_t type = toe_be16(v6 ? TOE_ETH_IPV6 : TOE_ETH_IPV4);
+	uint16_t type = s->v6 ? TOE_ETH_IPV6 : TOE_ETH_IPV4;
 
 	p = put(p, (uint8_t[]){ 2, 0, 0, 0, 0, SEGMENT_ENGINE, 2, 0, 0, 0, 0, SEGMENT_PEER }, 12);
-	return put(p, &type, 2);
+	if (s->vlan)
+		p = put32(p, (uint32_t)TOE_ETH_VLAN << 16 | s->vlan);
+	return put(p, (uint8_t[]){ (uint8_t)(type >> 8), (uint8_t)type }, 2);
 }
 
 /* IP header from host `from` to `to`; *sum gets the sum of the pseudo-header. */
@@ -125,7 +127,7 @@ uint32_t segment_build(const struct segment *s, uint8_t *frame)
 	unsigned n = put_options(s, opt);
 	uint64_t sum;
 
-	p = put_eth(frame, s->v6);
+	p = put_eth(frame, s);
 	p = put_ip(p, s->v6, SEGMENT_PEER, SEGMENT_ENGINE, TOE_IP_TCP, s->ce ? 3 : 0,
 		   20 + n + s->len, &sum);
 	l4 = p;
@@ -148,7 +150,7 @@ uint32_t segment_icmp(const struct segment *s, uint8_t type, uint8_t code, uint1
 	q = put(q, (uint16_t[]){ toe_be16(s->sport), toe_be16(s->dport) }, 4);
 	q = put32(q, s->seq);
 	len = 8 + (uint32_t)(q - quote);
-	p = put_eth(frame, s->v6);
+	p = put_eth(frame, s);
 	p = put_ip(p, s->v6, SEGMENT_PEER, SEGMENT_ENGINE, s->v6 ? TOE_IP_ICMPV6 : TOE_IP_ICMP, 0,
 		   len, &sum);
 	l4 = p;

@@ -13,6 +13,7 @@ struct segment {
 	uint16_t wnd, urg;
 	uint8_t flags; /* enum toe_th_flags */
 	bool v6;
+	uint16_t vlan; /* the tag, 0 = none */
 	/* Options, in this order as far as they fit. */
 	uint16_t mss; /* 0 = none */
 	uint8_t wscale; /* 1 + shift, 0 = none */
