@@ -24,7 +24,7 @@ import subprocess
 import sys
 import time
 
-from measure import LINUX, TOE
+from measure import LINUX, TOE, counters
 from testbed import BUILD, CLIENT, SERVER, Testbed, Trouble, build, need_root, on_signals, wait_for
 
 PORT = 7000
@@ -84,15 +84,6 @@ def start_receiver(bed, side, stack, seconds, flows):
 
 def start_sender(side, to, stack, seconds, flows, cc):
     return side.popen(build(f"userspace/bench/stream_{stack}"), "send", to, PORT, seconds, flows, cc, log="send.log")
-
-
-def counters(bed):
-    """toectl's counters that moved, summed over FPCs and CPUs."""
-    total = {}
-    for c in bed.toectl("stats") or []:
-        if c["value"]:
-            total[c["name"]] = total.get(c["name"], 0) + c["value"]
-    return total
 
 
 def result(bed, receiver, seconds):

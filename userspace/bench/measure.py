@@ -137,11 +137,24 @@ class CpuMeter:
         return r
 
 
+def counters(bed):
+    """toectl's counters that moved, summed over FPCs and CPUs."""
+    total = {}
+    for c in bed.toectl("stats") or []:
+        if c["value"]:
+            total[c["name"]] = total.get(c["name"], 0) + c["value"]
+    return total
+
+
 def metered(bed, pids, stack, load):
-    """Run `load()`; its result with "cpu": CPU seconds as CpuMeter.read."""
+    """Run `load()`, which connects; its result with "cpu": CPU seconds as CpuMeter.read. Trouble if that was not TOE's
+    where it should be: a server built for another version uses the kernel."""
+    before = counters(bed).get("passive_opens", 0) if stack == TOE else 0
     meter = CpuMeter(pids, bed.firmware_pid() if stack == TOE else None)
     r = load()
     r["cpu"] = meter.read()
+    if stack == TOE and counters(bed).get("passive_opens", 0) == before:
+        raise Trouble("the server's connections were not the TOE's: " + bed.log("toed.log").strip()[-300:])
     return r
 
 
