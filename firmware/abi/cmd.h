@@ -95,8 +95,8 @@ enum toe_option {
 /* IP_MTU_DISCOVER, IPV6_MTU_DISCOVER: is the path's MTU heeded, may routers fragment? Linux' numbers. */
 enum toe_pmtudisc {
 	TOE_PMTUDISC_DONT, /* no; IPv4: yes */
-	TOE_PMTUDISC_WANT, /* yes; no: the default */
-	TOE_PMTUDISC_DO, /* the same */
+	TOE_PMTUDISC_WANT, /* yes; no, but where IPv4 has it below 552: the default */
+	TOE_PMTUDISC_DO, /* yes; no */
 	TOE_PMTUDISC_PROBE, /* no; no */
 	TOE_PMTUDISC_INTERFACE, /* no; no */
 	TOE_PMTUDISC_OMIT, /* no; IPv4: yes */

@@ -93,6 +93,7 @@ enum toe_tcb_opts {
 	TOE_TCB_STAMP_RX = 1 << 17, /* the time of what comes is wanted */
 	TOE_TCB_TX_TOLD = 1 << 18, /* writers are told how far the windows are open (tcp/send.c) */
 	TOE_TCB_SND_SET = 1 << 19, /* the send buffer's size is the application's (SO_SNDBUF) */
+	TOE_TCB_DF = 1 << 20, /* IPv4: routers may never fragment (IP_PMTUDISC_DO) */
 };
 
 /* What bounds sending just now (tcp/limit.c). */

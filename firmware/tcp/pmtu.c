@@ -98,7 +98,8 @@ void toe_pmtu_choose(struct toe_tcb *t, enum toe_pmtudisc how)
 	bool fragment = how == TOE_PMTUDISC_DONT || how == TOE_PMTUDISC_OMIT, v4 = t->ip_hdr == 20;
 	bool fixed = fragment ? v4 : how == TOE_PMTUDISC_PROBE || how == TOE_PMTUDISC_INTERFACE;
 
-	t->opts &= ~(uint32_t)(TOE_TCB_NO_PMTU | TOE_TCB_FRAGMENT);
+	t->opts &= ~(uint32_t)(TOE_TCB_NO_PMTU | TOE_TCB_FRAGMENT | TOE_TCB_DF);
+	t->opts |= how == TOE_PMTUDISC_DO ? TOE_TCB_DF : 0;
 	if (!fixed)
 		return;
 	t->opts |= TOE_TCB_NO_PMTU | (fragment ? TOE_TCB_FRAGMENT : 0);
@@ -117,6 +118,18 @@ static uint32_t resend(struct toe_tcb *t, uint64_t now)
 	return TOE_ACT_OUTPUT;
 }
 
+/*
+ * The claim is below the least. It may be true all the same: routers of an IPv4 path can fragment, if DF
+ * lets them (RFC 1191 3). Until a larger size is tried they may, unless the application wants DF always.
+ */
+static bool may_fragment(struct toe_tcb *t, uint32_t mtu)
+{
+	if (mtu >= least(t) || t->ip_hdr != 20 || t->opts & (TOE_TCB_FRAGMENT | TOE_TCB_DF))
+		return false;
+	t->opts |= TOE_TCB_FRAGMENT;
+	return true;
+}
+
 static bool under_way(const struct toe_tcb *t, uint32_t seq)
 {
 	uint64_t at = toe_seq_expand(t->snd_una, seq);
@@ -127,6 +140,8 @@ static bool under_way(const struct toe_tcb *t, uint32_t seq)
 uint32_t toe_tcp_too_big(struct toe_tcb *t, uint32_t seq, uint32_t mtu, uint32_t quoted,
 			 uint64_t now)
 {
+	bool fragment;
+
 	if (!under_way(t, seq) || t->state < TOE_TCP_SYN_SENT || t->opts & TOE_TCB_NO_PMTU)
 		return TOE_ACT_C_UNACCEPTABLE;
 	/*
@@ -135,15 +150,16 @@ uint32_t toe_tcp_too_big(struct toe_tcb *t, uint32_t seq, uint32_t mtu, uint32_t
 	 */
 	if (!mtu || (mtu >= quoted && mtu >= t->mtu))
 		mtu = below(toe_min32(quoted, t->mtu_link));
+	fragment = may_fragment(t, mtu);
 	mtu = toe_max32(mtu, least(t));
 	if (t->probe_end && mtu >= t->mtu && mtu < t->mtu_probe) {
 		use(t, mtu); /* the probe was too large, but it says how much is not */
 		t->mtu_at = now + RAISE_US;
 		return t->state >= TOE_TCP_ESTABLISHED ? resend(t, now) : TOE_ACT_OUTPUT;
 	}
-	if (mtu >= t->mtu)
+	if (mtu >= t->mtu && !fragment)
 		return TOE_ACT_C_UNACCEPTABLE;
-	use(t, mtu);
+	use(t, toe_min32(mtu, t->mtu));
 	t->mtu_at = now + RAISE_US;
 	if (t->state == TOE_TCP_SYN_SENT)
 		return toe_fo_too_big(t, now);
@@ -235,6 +251,7 @@ void toe_pmtu_timeout(struct toe_tcb *t, uint64_t now)
 void toe_pmtu_timer(struct toe_tcb *t)
 {
 	t->mtu_at = 0;
+	t->opts &= ~(uint32_t)TOE_TCB_FRAGMENT; /* else all sizes would seem to pass */
 	if (t->mtu < t->mtu_link && !t->probe_end)
 		t->mtu_probe = (uint16_t)toe_min32(above(t->mtu), t->mtu_link);
 }
