@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The congestion controls there are, and what they share. */
-#include "cc.h"
-
-#include "seq.h"
+#include "rooms.h"
 
 #define TOE_CC(id, object, name) extern const struct toe_cc toe_cc_##object;
 #include "../abi/cc.def"
@@ -32,12 +30,18 @@ uint32_t toe_cc_lose(struct toe_tcb *t, uint64_t now)
 void toe_cc_switch(struct toe_tcb *t, uint8_t cc, uint64_t now)
 {
 	uint32_t cwnd = t->cwnd, ssthresh = t->ssthresh;
+	bool own_recovery = toe_cc(t)->own_recovery;
 
 	t->cc = cc;
+	toe_pace_set(t, 0);
 	if (t->state < TOE_TCP_ESTABLISHED)
 		return; /* begun when the handshake is done */
-	toe_pace_set(t, 0);
 	toe_cc(t)->init(t, false, now);
 	t->cwnd = cwnd;
 	t->ssthresh = ssthresh;
+	/* A recovery goes on: who had one of its own leaves nothing that cwnd could come down to. */
+	if (own_recovery && !toe_cc(t)->own_recovery && t->flags & TOE_TCB_RECOVERY) {
+		t->ssthresh = toe_cc_lose(t, now);
+		toe_prr_begin(t);
+	}
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* tcp/options.c: what a connection is born with, and what changes later. */
-#include "tcp_env.h"
+#include "sack_env.h"
 
 static struct env born(struct toe_sock_opts opts)
 {
@@ -80,6 +80,41 @@ static void option__congestion_lets_go(void)
 	CU_ASSERT(e.t.snd_una == e.t.snd_max && e.t.pace_at);
 	env_run(&e, (uint32_t)toe_tcp_option(&e.t, TOE_OPT_CC, TOE_CC_CUBIC, e.now));
 	CU_ASSERT(e.act & TOE_ACT_OUTPUT && e.n == 3);
+}
+
+/* BBR knows no ssthresh to come down to: who takes over in the midst of a recovery makes one. */
+static void option__congestion_in_recovery(void)
+{
+	struct env e = sack_flight(20);
+
+	CU_ASSERT(toe_tcp_option(&e.t, TOE_OPT_CC, TOE_CC_BBR, e.now) >= 0);
+	e.t.ssthresh = TOE_CWND_MAX; /* as in its STARTUP */
+	e.now += 20000;
+	sack(&e, 0, 1000, 5000);
+	CU_ASSERT(e.t.flags & TOE_TCB_RECOVERY);
+	env_run(&e, (uint32_t)toe_tcp_option(&e.t, TOE_OPT_CC, TOE_CC_CUBIC, e.now));
+	CU_ASSERT(e.t.ssthresh < 20 * ENV_MSS);
+	e.now += 20000;
+	env_in(&e, TOE_ACK, 0, 0, (uint32_t)(e.t.snd_max - e.t.snd_first));
+	CU_ASSERT_FALSE(e.t.flags & TOE_TCB_RECOVERY);
+	CU_ASSERT(e.t.cwnd <= 20 * ENV_MSS);
+}
+
+/* The handshake is not done, but what is written leaves already (RFC 7413): at no pace of the old one. */
+static void option__congestion_in_handshake(void)
+{
+	struct env e = { 0 };
+	struct toe_open how = env_how();
+	struct toe_seg syn = env_syn(&e);
+
+	e.now = ENV_T0;
+	how.cc = TOE_CC_BBR;
+	how.fast = TOE_FAST_DATA;
+	env_run(&e, toe_tcp_open_passive(&e.t, &how, &syn, e.now));
+	CU_ASSERT(toe_tcp_early(&e.t) && e.t.flags & TOE_TCB_PACED);
+	env_run(&e, (uint32_t)toe_tcp_option(&e.t, TOE_OPT_CC, TOE_CC_CUBIC, e.now));
+	env_in(&e, TOE_ACK, 0, 0, 0);
+	CU_ASSERT(e.t.state == TOE_TCP_ESTABLISHED && !(e.t.flags & TOE_TCB_PACED));
 }
 
 static void info__of_a_connection(void)
@@ -280,7 +315,8 @@ static void toe_tcp_option__unknown(void)
 
 UNIT_MAIN("sockopts", T(options__defaults), T(options__nonsense_is_clamped),
 	  T(options__maxseg_bounds_both_ways), T(option__maxseg_lets_go),
-	  T(option__congestion_lets_go), T(toe_tcp_option__unknown), T(info__of_a_connection),
+	  T(option__congestion_lets_go), T(option__congestion_in_recovery),
+	  T(option__congestion_in_handshake), T(toe_tcp_option__unknown), T(info__of_a_connection),
 	  T(info__counts), T(cork__has_a_ceiling), T(quickack__is_not_for_good), T(urgent__sent),
 	  T(urgent__received), T(defer_accept__data_makes_the_connection),
 	  T(defer_accept__until_the_time_is_over), T(defer_accept__is_no_loss))
