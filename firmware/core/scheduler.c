@@ -214,7 +214,7 @@ void toe_sched_reopen(struct toe_fpc *f, struct toe_work *w, const struct toe_rx
 
 	/* Of the same SYN: else it is an earlier connection's. */
 	if (rx->seg.ack == (uint32_t)w->t->snd_first || rx->seg.seq != (uint32_t)w->t->rcv_first ||
-	    !cookie_of(f, rx, &syn))
+	    !cookie_of(f, rx, &syn) || !toe_rx_checksum(rx, f->ctrl->dev[rx->dev].software))
 		return;
 	passive_params(f, rx, ep, rx->seg.ack - 1, &o);
 	w->act |= toe_tcp_open_answered(w->t, &o, &syn, f->now);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core_env.h"
+#include "raw_frame.h"
 
 #include "../../firmware/core/isn.h"
 #include "../../firmware/core/syn_cookie.h"
@@ -191,11 +192,16 @@ static void answer__options_survive(void)
 	env_down(&e);
 }
 
-/* An ACK for a cookie that the SYN with number `irs` was given, on a flow whose peer began at `own`. */
-static uint32_t reopened(uint32_t own, uint32_t irs, uint32_t *label)
+/*
+ * An ACK for a cookie that the SYN with number `irs` was given, on a flow whose peer began at `own`; `broken`:
+ * and its checksum is wrong.
+ */
+static uint32_t reopened(uint32_t own, uint32_t irs, bool broken, uint32_t *label)
 {
-	struct toe_rx rx = { 0 };
-	struct toe_seg syn;
+	uint8_t raw[RAW_MAX];
+	struct toe_frame frame = { .data = raw };
+	struct toe_seg syn, ack;
+	struct toe_rx rx;
 	struct toe_work *w;
 	struct env e;
 	uint32_t bits, first;
@@ -207,11 +213,13 @@ static uint32_t reopened(uint32_t own, uint32_t irs, uint32_t *label)
 	w->t->flow_label = *label;
 	syn = full_syn();
 	syn.seq = irs;
-	v4 = rx.tuple = w->e->tuple;
-	rx.eth = e.c->ctrl->dev[0].mac;
-	rx.seg = ack_of(&syn, toe_cookie_make(e.s->ctrl->key, &v4, &syn, e.w->now, &bits), bits);
-	rx.seg.tsecr += toe_tuple_secret(e.s->ctrl->key, &v4, TOE_SECRET_TS) -
-			toe_tuple_secret(key, &v4, TOE_SECRET_TS);
+	v4 = w->e->tuple;
+	ack = ack_of(&syn, toe_cookie_make(e.s->ctrl->key, &v4, &syn, e.w->now, &bits), bits);
+	ack.tsecr += toe_tuple_secret(e.s->ctrl->key, &v4, TOE_SECRET_TS) -
+		     toe_tuple_secret(key, &v4, TOE_SECRET_TS);
+	frame.len = raw_frame(raw, e.s->ctrl->dev[0].mac, e.c->ctrl->dev[0].mac, &v4, &ack);
+	raw[frame.len - 1] ^= broken; /* what options it says were agreed */
+	CU_ASSERT_EQUAL(toe_rx_parse(&frame, &rx), 0);
 	*e.s->fpc[0]->cookie_until = UINT64_MAX;
 	toe_sched_reopen(e.s->fpc[0], w, &rx);
 	*label = w->t->flow_label;
@@ -225,12 +233,19 @@ static void reopen__same_syn(void)
 {
 	uint32_t label = 77;
 
-	CU_ASSERT_EQUAL(reopened(5000, 5000, &label), 0);
+	CU_ASSERT_EQUAL(reopened(5000, 5000, false, &label), 0);
 	CU_ASSERT_EQUAL(label, 77);
-	CU_ASSERT_NOT_EQUAL(reopened(5000, 900, &label), 0);
+	CU_ASSERT_NOT_EQUAL(reopened(5000, 900, false, &label), 0);
+}
+
+static void reopen__checksum(void)
+{
+	uint32_t label = 0;
+
+	CU_ASSERT_NOT_EQUAL(reopened(5000, 5000, true, &label), 0);
 }
 
 UNIT_MAIN("syn_cookie", T(make__everything_comes_back), T(make__each_option_by_itself),
 	  T(make__without_timestamps), T(make__mss), T(make__no_mss_option),
 	  T(check__one_to_two_periods), T(check__another_connection), T(check__guesses),
-	  T(answer__options_survive), T(reopen__same_syn))
+	  T(answer__options_survive), T(reopen__same_syn), T(reopen__checksum))
