@@ -113,6 +113,18 @@ static void do_info(struct toe_fpc *f, unsigned app, unsigned ctx, const struct 
 	toe_store_release(&to->token, (uint32_t)token);
 }
 
+/*
+ * The connection is over. After an error nobody waits for the answer, which might come between one of
+ * another FPC and who reads that.
+ */
+static void info_dead(struct toe_fpc *f, unsigned app, unsigned ctx, const struct toe_cmd *c)
+{
+	const struct toe_tcb *t = toe_flow_tcb(f, c->flow);
+
+	if (!t->error)
+		do_info(f, app, ctx, t, c->pos);
+}
+
 static void flow_command(struct toe_fpc *f, unsigned app, unsigned ctx, const struct toe_cmd *c)
 {
 	struct toe_work *w;
@@ -127,7 +139,7 @@ static void flow_command(struct toe_fpc *f, unsigned app, unsigned ctx, const st
 		if (c->type == TOE_SW_CLOSE || c->type == TOE_SW_ABORT)
 			toe_flow_free(f, c->flow);
 		else if (c->type == TOE_SW_INFO)
-			do_info(f, app, ctx, toe_flow_tcb(f, c->flow), c->pos);
+			info_dead(f, app, ctx, c);
 		return;
 	}
 	if (c->type == TOE_SW_ABORT) {
