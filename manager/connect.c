@@ -300,11 +300,18 @@ static int connect_again(struct tm_ctx *c, struct tm_sock *s, int fd)
 	return connect_wait(c, s, fd, tm_has(s, TM_S_NONBLOCK), -EALREADY);
 }
 
-/* AF_UNSPEC dissolves the association: the connection is reset, the socket is as new. */
-static int disconnect(struct tm_sock *s)
+/*
+ * AF_UNSPEC dissolves the association: the connection is reset, a listener listens no more, the socket is
+ * as new.
+ */
+static int disconnect(struct tm_sock *s, int fd, const struct sockaddr *addr, socklen_t len)
 {
 	uint8_t kind;
 
+	if (tm_kind(s) == TM_LISTEN) {
+		tm_stop_listening(s, fd);
+		return (int)tm_sys(connect(fd, addr, len));
+	}
 	tm_big_lock();
 	kind = tm_kind(s);
 	if (kind == TM_FLOW) {
@@ -377,7 +384,7 @@ static int do_connect(struct tm_sock *s, int fd, const struct sockaddr *addr, so
 	if (len < (socklen_t)sizeof(sa_family_t))
 		return -EINVAL;
 	if (addr->sa_family == AF_UNSPEC)
-		return disconnect(s);
+		return disconnect(s, fd, addr, len);
 	if (tm_kind(s) == TM_FRESH && tm_has(s, TM_S_FAILED) && s->error)
 		return take_failure(s);
 	c = tm_has(s, TM_S_KERNEL_ONLY) ? NULL : tm_ctx_get(&err);

@@ -334,6 +334,8 @@ int tm_materialise(struct tm_sock *s, int fd);
 int tm_to_kernel(struct tm_sock *s, int fd);
 void tm_release(struct tm_sock *s, int fd); /* the last descriptor is gone; under tm_big */
 int tm_unlisten(struct tm_sock *s);
+/* It listens no more, and is undecided: a kernel socket that is bound. */
+void tm_stop_listening(struct tm_sock *s, int fd);
 
 /* Options (options.c): set on the kernel's socket what was set on the object. */
 void tm_opts_to_kernel(struct tm_sock *s, int fd);

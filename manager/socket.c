@@ -284,15 +284,30 @@ int toe_close(int fd)
 	return r;
 }
 
-/* Linux: shutting down a listener for reading ends its listening. */
-static void stop_listening(struct tm_sock *s)
+void tm_stop_listening(struct tm_sock *s, int fd)
 {
 	tm_big_lock();
 	if (tm_kind(s) == TM_LISTEN) {
 		tm_unlisten(s);
+		if (!tm_has(s, TM_S_NONBLOCK)) /* see become_listener */
+			fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
 		toe_store_release(&s->kind, TM_FRESH);
 	}
 	tm_big_unlock();
+}
+
+/*
+ * Linux: shutting down a listener for reading ends its listening. toed has seen to the kernel's half, too,
+ * unless other processes hold the listener: a second time it would be an error.
+ */
+static int shut_listener(struct tm_sock *s, int fd, int how)
+{
+	int listens = 1;
+	socklen_t len = sizeof(listens);
+
+	tm_stop_listening(s, fd);
+	getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len);
+	return listens ? shutdown(fd, how) : 0;
 }
 
 static void shut(struct tm_ctx *c, struct tm_sock *s, int how)
@@ -315,7 +330,7 @@ int toe_shutdown(int fd, int how)
 	int err;
 
 	if (s && tm_kind(s) == TM_LISTEN && (how == SHUT_RD || how == SHUT_RDWR))
-		stop_listening(s);
+		return shut_listener(s, fd, how);
 	if (!s || tm_has(s, TM_S_KERNEL))
 		return shutdown(fd, how);
 	if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR)

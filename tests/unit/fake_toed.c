@@ -20,7 +20,28 @@ static void fake_context(struct toe_adm_ans *ans)
 	__atomic_fetch_or(&fake.hdr->ctxs, 1ull << ans->ctx, __ATOMIC_SEQ_CST);
 }
 
-static void fake_answer(unsigned i, const struct toe_adm_req *q)
+/* Sockets that came with TOE_ADM_REQ_LISTEN, plus one; by index. */
+static int held[TOE_MAX_LISTENERS];
+
+/* Their end, as toed has it: shut down for everybody. */
+static void let_go(uint32_t i)
+{
+	if (held[i]) {
+		shutdown(held[i] - 1, SHUT_RD);
+		close(held[i] - 1);
+	}
+	held[i] = 0;
+}
+
+static void fake_listen(int fd, struct toe_adm_ans *ans)
+{
+	ans->listener = fake.listeners++;
+	let_go(ans->listener);
+	held[ans->listener] = fd + 1;
+}
+
+/* `fd`: what came along; kept or closed. */
+static void fake_answer(unsigned i, const struct toe_adm_req *q, int fd)
 {
 	int fds[2] = { fake.arena_fd, fake.fpc_evfd };
 	struct toe_adm_ans ans = { 0 };
@@ -45,9 +66,11 @@ static void fake_answer(unsigned i, const struct toe_adm_req *q)
 		__atomic_fetch_and(&fake.hdr->ctxs, ~(1ull << q->ctx), __ATOMIC_SEQ_CST);
 		break;
 	case TOE_ADM_REQ_LISTEN:
-		ans.listener = fake.listeners++;
+		fake_listen(fd, &ans);
+		fd = -1;
 		break;
 	case TOE_ADM_REQ_UNLISTEN:
+		let_go(q->listener);
 		toe_store(&fake.unlistened, fake.unlistened + 1);
 		break;
 	case TOE_ADM_REQ_CONNECT:
@@ -57,6 +80,8 @@ static void fake_answer(unsigned i, const struct toe_adm_req *q)
 		ans.lport = htons(5555);
 		break;
 	}
+	if (fd >= 0)
+		close(fd);
 	toe_adm_answer(fake.client[i], &ans, fds, n);
 }
 
@@ -68,15 +93,13 @@ static void fake_client(unsigned i)
 	struct msghdr m = {
 		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl, .msg_controllen = sizeof(ctl)
 	};
-	int fd;
+	int fd = -1;
 
 	if (recvmsg(fake.client[i], &m, MSG_DONTWAIT) == sizeof(q)) {
-		if (CMSG_FIRSTHDR(&m)) {
+		if (CMSG_FIRSTHDR(&m))
 			memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(fd));
-			close(fd);
-		}
 		pthread_mutex_lock(&fake.lock);
-		fake_answer(i, &q);
+		fake_answer(i, &q, fd);
 		pthread_mutex_unlock(&fake.lock);
 		return;
 	}
