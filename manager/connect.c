@@ -306,12 +306,17 @@ static int connect_again(struct tm_ctx *c, struct tm_sock *s, int fd)
  */
 static int disconnect(struct tm_sock *s, int fd, const struct sockaddr *addr, socklen_t len)
 {
+	struct tm_ctx *c;
 	uint8_t kind;
+	int err;
 
 	if (tm_kind(s) == TM_LISTEN) {
 		tm_stop_listening(s, fd);
 		return (int)tm_sys(connect(fd, addr, len));
 	}
+	c = tm_kind(s) == TM_CONNECT ? tm_ctx_get(&err) : NULL;
+	if (c)
+		tm_connect_await(c, s);
 	tm_big_lock();
 	kind = tm_kind(s);
 	if (kind == TM_FLOW) {
