@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "connect.h"
 #include "toe.h"
 #include "transfer.h"
 
@@ -204,20 +205,28 @@ static int peek_wait(struct tm_ctx *c, struct tm_sock *s, int fd, size_t want)
 	return tm_rx_any(s) && err != -EBADF ? 0 : err;
 }
 
-/* The socket is no flow: wait until a connect has an outcome. */
-static int rx_begin(struct tm_ctx *c, struct tm_sock *s, int fd, int flags)
+static bool flow_known(struct tm_sock *s)
 {
-	int err = -ENOTCONN;
+	return tm_kind(s) != TM_CONNECT;
+}
+
+/* The socket is no flow. 0: by now it is one, which may be connecting: that is waited for as data is. */
+static int rx_begin(struct tm_ctx *c, struct tm_sock *s, int fd, int flags, bool wait)
+{
+	int err = 0;
 
 	if (flags & MSG_OOB && tm_kind(s) != TM_LISTEN && tm_kind(s) != TM_EPOLL)
 		return -EINVAL; /* there is none, nor can it come */
-	if (tm_kind(s) == TM_CONNECT)
-		err = tm_tx_begin(&c, s, fd, flags);
-	else if (tm_kind(s) == TM_EPOLL)
-		err = -ENOTSOCK;
-	else if (s->error)
-		err = -tm_take_error(s);
-	return err == -EPIPE ? -ENOTCONN : err;
+	if (tm_kind(s) == TM_EPOLL)
+		return -ENOTSOCK;
+	tm_connect_look(s);
+	if (!flow_known(s))
+		err = wait ? tm_sock_wait(c, s, fd, flow_known, -1, tm_deadline(s->opt.rcvtimeo_us))
+			   : -EAGAIN;
+	if (err || tm_kind(s) == TM_FLOW)
+		return err == -EPIPE ? -ENOTCONN : err;
+	err = tm_take_error(s);
+	return err ? -err : -ENOTCONN;
 }
 
 /* What a call that waits wants of `len` bytes: all with MSG_WAITALL, else SO_RCVLOWAT. */
@@ -244,20 +253,19 @@ static tm_cold ssize_t rx_wait(struct tm_ctx *c, struct tm_sock *s, int fd, stru
 {
 	uint64_t deadline = 0;
 	ssize_t done = 0, r;
+	bool wait = !(flags & MSG_DONTWAIT) && !tm_has(s, TM_S_NONBLOCK);
 	size_t want;
-	bool wait;
 	int err = 0;
 
 	if (flags & MSG_ERRQUEUE)
 		return -EAGAIN;
 	if (tm_kind(s) != TM_FLOW)
-		err = rx_begin(c, s, fd, flags);
+		err = rx_begin(c, s, fd, flags, wait);
 	if (err)
 		return err;
 	if (flags & MSG_OOB)
 		return rx_oob(s, it, flags);
 	want = rx_want(s, it->left ? it->left : 1, flags);
-	wait = !(flags & MSG_DONTWAIT) && !tm_has(s, TM_S_NONBLOCK);
 	if (wait) /* else for ever: who waits to read is not going to write */
 		tm_tx_release(c, s);
 	if (flags & MSG_PEEK && wait)
@@ -266,7 +274,7 @@ static tm_cold ssize_t rx_wait(struct tm_ctx *c, struct tm_sock *s, int fd, stru
 		return err;
 	for (;;) {
 		if (tm_kind(s) != TM_FLOW)
-			return done ? done : rx_begin(c, s, fd, flags);
+			return done ? done : rx_begin(c, s, fd, flags, wait);
 		if (done && tm_rx_at_mark(s)) /* MSG_WAITALL ends there, too */
 			return done;
 		r = rx_look(c, s, it, flags);

@@ -512,6 +512,30 @@ static void shutdown__right_after_connect(void)
 	ends_connecting(dissolve);
 }
 
+/* Who reads waits as long as SO_RCVTIMEO says, also for a handshake that comes to no end. */
+static void recv__right_after_connect(void)
+{
+	struct timeval tv = { .tv_usec = 20000 };
+	uint32_t flow;
+	char b;
+	int fd;
+
+	fake_start();
+	fd = just_connecting();
+	toe_setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+	CU_ASSERT_EQUAL(err((int)toe_recv(fd, &b, 1, 0)), EAGAIN);
+	toe_fcntl(fd, F_SETFL, 0);
+	CU_ASSERT_EQUAL(err((int)toe_recv(fd, &b, 1, 0)), EAGAIN);
+	CU_ASSERT_EQUAL(err((int)toe_recv(fd, &b, 1, MSG_PEEK)), EAGAIN);
+	flow = newest();
+	fake_peer_send(flow, "x", 1);
+	establish(flow);
+	CU_ASSERT_EQUAL(toe_recv(fd, &b, 1, 0), 1);
+	toe_close(fd);
+	fake_stop();
+	fake_step();
+}
+
 /* There is nothing to wait for while the handshake is not over. */
 static void linger__not_while_connecting(void)
 {
@@ -660,4 +684,5 @@ FAKE_MAIN("libtoe_socket", T(connect__nonblocking), T(connect__refused), T(conne
 	  T(connect__through_the_kernel), T(socket__others_are_the_kernels), T(info__many_threads),
 	  T(connect__dissolved), T(connect__dissolved_while_others_wait),
 	  T(shutdown__of_a_listener), T(linger__waits), T(shutdown__right_after_connect),
-	  T(linger__not_while_connecting), T(control__flags_and_counts), T(close__by_others))
+	  T(recv__right_after_connect), T(linger__not_while_connecting),
+	  T(control__flags_and_counts), T(close__by_others))
