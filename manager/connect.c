@@ -191,7 +191,7 @@ static void begin(struct tm_ctx *c, struct tm_sock *s, const struct toe_adm_req 
 {
 	if (tm_has(s, TM_S_KERNEL)) {
 		tm_each_fd(s, to_placeholder, NULL);
-		tm_clear(s, TM_S_KERNEL | TM_S_BOUND);
+		tm_clear(s, TM_S_KERNEL | TM_S_BOUND | TM_S_ANY_PORT);
 	}
 	memcpy(s->laddr, ans->laddr, 16);
 	memcpy(s->raddr, req->addr, 16);

@@ -83,6 +83,8 @@ int toe_getsockname(int fd, struct sockaddr *addr, socklen_t *len)
 	struct tm_sock *s = tm_sock_of(fd);
 	int err;
 
+	if (s && tm_has(s, TM_S_ANY_PORT)) /* it is told which, and may count on that */
+		tm_clear(s, TM_S_ANY_PORT);
 	if (!s || tm_has(s, TM_S_KERNEL) || tm_kind(s) == TM_EPOLL)
 		return getsockname(fd, addr, len);
 	err = tm_addr_room(addr, len);

@@ -65,6 +65,7 @@ extern struct fake {
 	unsigned slow_us; /* toed thinks so long about a connect */
 	int refuse; /* errno of the next connects */
 	int assign_error;
+	uint16_t asked_port; /* local port of the last connect, network order; 0 = any */
 	bool kernel; /* the next connects are the kernel's */
 	uint32_t listeners;
 	unsigned unlistened;

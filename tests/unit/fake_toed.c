@@ -75,6 +75,7 @@ static void fake_answer(unsigned i, const struct toe_adm_req *q, int fd)
 		break;
 	case TOE_ADM_REQ_CONNECT:
 		usleep(toe_load(&fake.slow_us));
+		toe_store(&fake.asked_port, q->lport);
 		ans.error = fake.refuse;
 		ans.flags = toe_load(&fake.kernel) ? TOE_ADM_KERNEL : 0;
 		ans.lport = htons(5555);

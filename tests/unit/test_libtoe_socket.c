@@ -121,6 +121,38 @@ static void connect__bound_after_it_failed(void)
 	fake_step();
 }
 
+/* A descriptor that is bound to `port`, on its way, and reset before it gets there. */
+static void bind_and_fail(int fd, int port, bool ask)
+{
+	struct sockaddr_in sa = addr_of("127.0.0.1", port);
+	socklen_t len = sizeof(sa);
+
+	CU_ASSERT_EQUAL(toe_bind(fd, (struct sockaddr *)&sa, len), 0);
+	if (ask)
+		toe_getsockname(fd, (struct sockaddr *)&sa, &len);
+	CU_ASSERT_EQUAL(do_connect(fd, "192.0.2.2", 80), EINPROGRESS);
+	CU_ASSERT_EQUAL(toe_load(&fake.asked_port), sa.sin_port);
+	fake_step();
+	fake_peer_rst(newest(), ECONNREFUSED);
+	CU_ASSERT_EQUAL(do_connect(fd, "192.0.2.2", 80), ECONNREFUSED);
+}
+
+/* Any port is one that toed chooses, unless the application has seen which the kernel chose. */
+static void connect__from_the_port_that_was_told(void)
+{
+	int fd = toe_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	bind_and_fail(fd, 0, false);
+	CU_ASSERT_EQUAL(fake.asked_port, 0);
+	bind_and_fail(fd, 0, true);
+	CU_ASSERT_NOT_EQUAL(fake.asked_port, 0);
+	bind_and_fail(fd, 0, false);
+	bind_and_fail(fd, 33333, false);
+	CU_ASSERT_EQUAL(fake.asked_port, htons(33333));
+	toe_close(fd);
+	fake_step();
+}
+
 /*
  * With one thread nothing looks at what the FPC has answered but the calls themselves, and an application
  * need not wait by epoll: it may ask again later.
@@ -680,9 +712,9 @@ static void close__by_others(void)
 }
 
 FAKE_MAIN("libtoe_socket", T(connect__nonblocking), T(connect__refused), T(connect__blocking),
-	  T(connect__bound_after_it_failed), T(connect__asked_again), T(connect__orphan),
-	  T(connect__through_the_kernel), T(socket__others_are_the_kernels), T(info__many_threads),
-	  T(connect__dissolved), T(connect__dissolved_while_others_wait),
-	  T(shutdown__of_a_listener), T(linger__waits), T(shutdown__right_after_connect),
-	  T(recv__right_after_connect), T(linger__not_while_connecting),
-	  T(control__flags_and_counts), T(close__by_others))
+	  T(connect__bound_after_it_failed), T(connect__from_the_port_that_was_told),
+	  T(connect__asked_again), T(connect__orphan), T(connect__through_the_kernel),
+	  T(socket__others_are_the_kernels), T(info__many_threads), T(connect__dissolved),
+	  T(connect__dissolved_while_others_wait), T(shutdown__of_a_listener), T(linger__waits),
+	  T(shutdown__right_after_connect), T(recv__right_after_connect),
+	  T(linger__not_while_connecting), T(control__flags_and_counts), T(close__by_others))
