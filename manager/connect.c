@@ -53,6 +53,7 @@ static int take_failure(struct tm_sock *s)
 static void renew(struct tm_sock *s, bool abort)
 {
 	tm_flow_end(s, abort);
+	tm_clear(s, TM_S_SHUT_RD | TM_S_SHUT_WR);
 	toe_store_release(&s->kind, TM_FRESH);
 }
 
@@ -324,7 +325,7 @@ static int disconnect(struct tm_sock *s, int fd, const struct sockaddr *addr, so
 		s->error = tm_ended(s) ? tm_take_error(s) : ECONNRESET;
 		toe_store(&s->serial, s->serial + 1);
 		renew(s, true);
-		tm_clear(s, TM_S_CONNECTED | TM_S_SHUT_RD | TM_S_SHUT_WR);
+		tm_clear(s, TM_S_CONNECTED);
 	}
 	tm_big_unlock();
 	if (kind != TM_FLOW)

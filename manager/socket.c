@@ -310,8 +310,11 @@ static int shut_listener(struct tm_sock *s, int fd, int how)
 	return listens ? shutdown(fd, how) : 0;
 }
 
+/* As Linux: of a non-blocking connect this takes note, as another connect would. */
 static void shut(struct tm_ctx *c, struct tm_sock *s, int how)
 {
+	if (toe_load_acquire(&s->fb->dev.flags) & TOE_FLOW_ESTABLISHED)
+		tm_set(s, TM_S_CONNECTED);
 	if (how != SHUT_WR)
 		tm_set(s, TM_S_SHUT_RD);
 	if (how == SHUT_RD && !tm_has(s, TM_S_SHUT_WR)) /* what comes is taken, and acknowledged */

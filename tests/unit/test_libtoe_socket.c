@@ -568,6 +568,23 @@ static void recv__right_after_connect(void)
 	fake_step();
 }
 
+/* A shutdown takes note that a non-blocking connect has succeeded: there will not be another connection. */
+static void shutdown__of_a_nonblocking_connect(void)
+{
+	int fd = toe_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	CU_ASSERT_EQUAL(do_connect(fd, "192.0.2.2", 80), EINPROGRESS);
+	fake_step();
+	establish(newest());
+	CU_ASSERT_EQUAL(so_error(fd), 0);
+	CU_ASSERT_EQUAL(toe_shutdown(fd, SHUT_WR), 0);
+	fake_peer_rst(newest(), ECONNRESET);
+	CU_ASSERT_EQUAL(so_error(fd), ECONNRESET);
+	CU_ASSERT_EQUAL(do_connect(fd, "192.0.2.2", 80), EISCONN);
+	toe_close(fd);
+	fake_step();
+}
+
 /* There is nothing to wait for while the handshake is not over. */
 static void linger__not_while_connecting(void)
 {
@@ -717,4 +734,5 @@ FAKE_MAIN("libtoe_socket", T(connect__nonblocking), T(connect__refused), T(conne
 	  T(socket__others_are_the_kernels), T(info__many_threads), T(connect__dissolved),
 	  T(connect__dissolved_while_others_wait), T(shutdown__of_a_listener), T(linger__waits),
 	  T(shutdown__right_after_connect), T(recv__right_after_connect),
-	  T(linger__not_while_connecting), T(control__flags_and_counts), T(close__by_others))
+	  T(shutdown__of_a_nonblocking_connect), T(linger__not_while_connecting),
+	  T(control__flags_and_counts), T(close__by_others))
