@@ -387,8 +387,10 @@ static int do_connect(struct tm_sock *s, int fd, const struct sockaddr *addr, so
 
 	if (tm_kind(s) == TM_EPOLL)
 		return -ENOTSOCK;
-	if (len < (socklen_t)sizeof(sa_family_t))
+	if (len < (socklen_t)sizeof(sa_family_t) || len > sizeof(struct sockaddr_storage))
 		return -EINVAL;
+	if (!addr)
+		return -EFAULT;
 	if (addr->sa_family == AF_UNSPEC)
 		return disconnect(s, fd, addr, len);
 	if (tm_kind(s) == TM_FRESH && tm_has(s, TM_S_FAILED) && s->error)

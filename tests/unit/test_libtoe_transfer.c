@@ -554,6 +554,8 @@ static void calls__null_is_a_bad_address(void)
 	CU_ASSERT_EQUAL(err((int)toe_recvmsg(fd, &too_many, 0)), EMSGSIZE);
 	CU_ASSERT_EQUAL(err((int)toe_sendmsg(fd, &too_many, 0)), EMSGSIZE);
 	CU_ASSERT_EQUAL(err((int)toe_readv(fd, many, IOV_MAX + 1)), EINVAL);
+	CU_ASSERT_EQUAL(err(toe_connect(fd, (struct sockaddr *)&sa, below)), EINVAL);
+	CU_ASSERT_EQUAL(err(toe_connect(fd, nowhere, sizeof(sa))), EFAULT);
 	CU_ASSERT_EQUAL(err(toe_getsockname(fd, NULL, NULL)), EFAULT);
 	CU_ASSERT_EQUAL(err(toe_getpeername(fd, (struct sockaddr *)&sa, NULL)), EFAULT);
 	CU_ASSERT_EQUAL(err(toe_getpeername(fd, (struct sockaddr *)&sa, &below)), EINVAL);
