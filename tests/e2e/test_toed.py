@@ -87,8 +87,27 @@ def neighbours(bed):
     return bed.server.run("ip", "neigh", "show", "dev", DEV).stdout
 
 
+def link_address(side):
+    return json.loads(side.run("ip", "-j", "link", "show", "dev", DEV).stdout)[0]["address"]
+
+
 def managed(bed):
     return [x for x in neighbours(bed).splitlines() if "managed" in x or "extern" in x]
+
+
+def permanent_neighbour(c):
+    """A neighbour that an administrator has set, as it answers no ARP: it is used, and stays."""
+    with Testbed("toed") as bed:
+        bed.start_toed()
+        start_server(bed, stack="linux", side=bed.client, port=PORT + 1)
+        bed.client.run("ip", "link", "set", DEV, "arp", "off", check=True)
+        bed.server.run("ip", "neigh", "flush", "dev", DEV, check=True)
+        bed.server.run("ip", "neigh", "replace", CLIENT, "lladdr", link_address(bed.client), "dev", DEV, "nud", "permanent", check=True)
+        bed.client.run("ip", "neigh", "replace", SERVER, "lladdr", link_address(bed.server), "dev", DEV, check=True)
+        ok, text = client(bed, "open", 10, port=PORT + 1, stack="toe")
+        c.check(ok and not managed(bed), f"connections from the TOE: {text}; {managed(bed)}")
+        c.check("PERMANENT" in neighbours(bed), f"it is left as it was: {neighbours(bed)}")
+        c.check(bed.stop_toed() == 0 and "PERMANENT" in neighbours(bed), "also when toed has ended")
 
 
 def killed(c):
@@ -323,7 +342,7 @@ def netlink_overrun(c):
                 f.write(f"addr add 198.51.100.{i % 200}/32 dev lo\naddr del 198.51.100.{i % 200}/32 dev lo\n")
             f.write(f"addr del 192.0.2.50/24 dev {DEV}\naddr add 192.0.2.60/24 dev {DEV}\n")
         bed.server.run("ip", "-batch", batch, check=True)
-        mac = json.loads(bed.server.run("ip", "-j", "link", "show", "dev", DEV).stdout)[0]["address"]
+        mac = link_address(bed.server)
         os.kill(bed.toed.pid, signal.SIGCONT)
         wait_for("the new address", lambda: opens(bed, "192.0.2.60"), 5)
         c.check(True, "an address that came")
@@ -367,5 +386,5 @@ def new_link_address(c):
         c.check(alive(bed), "new connections work")
 
 
-test_main("e2e toed", status, restart, refusals, killed, killed_with_applications, crash_loop, cannot_start, ended_while_starting,
-          device_goes, frames_survive, mtu_grows, netlink_overrun, new_link_address)
+test_main("e2e toed", status, restart, refusals, permanent_neighbour, killed, killed_with_applications, crash_loop, cannot_start,
+          ended_while_starting, device_goes, frames_survive, mtu_grows, netlink_overrun, new_link_address)

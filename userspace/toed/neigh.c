@@ -88,13 +88,19 @@ static int manage(struct toed *t, const struct next_hop *n)
 /*
  * The neighbour's present state comes as an event or by the query. It is to be resolved before it is
  * managed: that makes an event of its state, which we read after the query, and the kernel may have
- * found nobody there a while ago.
+ * found nobody there a while ago. A permanent one is left as it is: either would make the kernel
+ * ask for what an administrator has told it.
  */
 static void install(struct toed *t, unsigned i)
 {
 	struct next_hop *n = &t->nh[i];
-	int err = resolve(t, n), kept = manage(t, n);
+	int err, kept;
 
+	n->managed = n->permanent = false;
+	if (!look(t, i) && n->permanent)
+		return;
+	err = resolve(t, n);
+	kept = manage(t, n);
 	n->managed = !kept;
 	if (kept && kept != -EINVAL)
 		err = kept;
@@ -140,6 +146,8 @@ void neigh_event(struct toed *t, const struct nlmsghdr *h)
 
 		if (!n->used || n->ifindex != m->ndm_ifindex || memcmp(n->gw, addr, 16))
 			continue;
+		n->permanent = h->nlmsg_type == RTM_NEWNEIGH && m->ndm_state & NUD_PERMANENT;
+		n->managed &= !n->permanent; /* an administrator has taken its place */
 		if (h->nlmsg_type == RTM_NEWNEIGH) {
 			store(t, i, mac, state_of(m->ndm_state, mac));
 		} else { /* somebody deleted it (ip neigh flush): begin anew */
@@ -289,7 +297,8 @@ static void note_left(struct toed *t, const struct nlmsghdr *h)
 		if (mnl_attr_get_type(attr) == NDA_PROTOCOL)
 			ours = mnl_attr_get_u8(attr) == NEIGH_PROTOCOL;
 	}
-	nleft += ours && found && link_by_ifindex(t, m->ndm_ifindex, &l);
+	nleft += ours && found && !(m->ndm_state & NUD_PERMANENT) &&
+		 link_by_ifindex(t, m->ndm_ifindex, &l);
 }
 
 void next_hops_clean(struct toed *t)

@@ -144,6 +144,7 @@ struct firmware {
 struct next_hop {
 	bool used;
 	bool managed; /* we installed the neighbour */
+	bool permanent; /* an administrator did: it needs no resolving (ip-neighbour(8)) */
 	uint8_t dst[16], gw[16];
 	int ifindex; /* a connection stays on its interface */
 	uint8_t dev;
