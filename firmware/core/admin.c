@@ -31,22 +31,41 @@ static bool swept(struct toe_fpc *f, uint32_t i, const struct toe_sweep *s)
 	}
 }
 
+static bool same_sweep(const struct toe_sweep *a, const struct toe_sweep *b)
+{
+	return a->kind == b->kind && a->app == b->app && a->listener == b->listener;
+}
+
 /*
- * One sweep at a time. It is over when its command no longer asks for steps: an application that
- * went, or that overwrote its ring, never finishes one.
+ * Its command no longer asks for steps when its application went, or overwrote its ring: then it is
+ * never finished.
+ */
+static bool asked_for(const struct toe_fpc *f, const struct toe_sweep *s)
+{
+	return s->kind != TOE_SWEEP_NONE && f->batch - s->batch <= 1;
+}
+
+/*
+ * One sweep at a time, in the order in which they are asked for: an application that closes
+ * listeners without end must not keep others, and toed, from theirs.
  */
 static bool take_turn(struct toe_fpc *f, enum toe_sweep_kind kind, unsigned app, unsigned listener)
 {
-	struct toe_sweep *s = &f->sweep;
+	struct toe_sweep me = {
+		.kind = kind, .app = (uint8_t)app, .listener = (uint8_t)listener, .batch = f->batch
+	};
+	bool first = !asked_for(f, &f->next_sweep) || same_sweep(&f->next_sweep, &me);
 
-	if (s->kind != kind || s->app != app || s->listener != listener) {
-		if (s->kind != TOE_SWEEP_NONE && f->batch - s->batch <= 1)
+	if (!same_sweep(&f->sweep, &me)) {
+		if (asked_for(f, &f->sweep) || !first) {
+			if (first)
+				f->next_sweep = me;
 			return false;
-		*s = (struct toe_sweep){ .kind = kind,
-					 .app = (uint8_t)app,
-					 .listener = (uint8_t)listener };
+		}
+		f->next_sweep.kind = TOE_SWEEP_NONE;
+		f->sweep = me;
 	}
-	s->batch = f->batch;
+	f->sweep.batch = f->batch;
 	return true;
 }
 

@@ -153,6 +153,7 @@ struct toe_fpc {
 	struct toe_frame rx[TOE_RX_BURST];
 
 	struct toe_sweep sweep;
+	struct toe_sweep next_sweep; /* asked for while that is under way: the next turn is its */
 	uint8_t app_known[TOE_MAX_APPS];
 	struct toe_lst_view lst[TOE_MAX_APPS][TOE_MAX_LISTENERS];
 	uint32_t nhints; /* listeners with hint_at */

@@ -388,6 +388,36 @@ static void admin__sweep_without_an_owner(void)
 	env_down(&e);
 }
 
+/*
+ * An application whose ring never runs out of commands that close listeners, each of which takes
+ * some batches: neither toed's commands nor those of others wait for ever.
+ */
+static void admin__sweeps_take_turns(void)
+{
+	struct toe_cmd gone = { .type = TOE_ADM_APP_GONE, .flow = 2 };
+	struct toe_sw_ring *r;
+	struct sim_app *other;
+
+	env_up_with(&e, 2 * TOE_SWEEP_STEP, 1);
+	other = sim_app_new(e.s, 1, &(const struct sim_manner){ .goal = 0 });
+	sim_app_listen(other, 0, 81, 8);
+	env_pass(&e, 50, false);
+	r = &toe_arena_ctx(e.sa->arena, 0)->fpc[0].sw;
+	for (unsigned i = 0; i < TOE_SW_RING; i++)
+		r->cmd[i] = (struct toe_cmd){ .type = TOE_SW_LISTEN, .flow = i % 2 };
+	r->db.head = r->db.tail + 0x7fffffff;
+	env_pass(&e, 50, false);
+	e.s->ctrl->app_state[2] = TOE_APP_GOING;
+	sim_admin(e.s, 0, &gone);
+	sim_app_unlisten(other, 0);
+	env_pass(&e, 500, false);
+	CU_ASSERT_EQUAL(e.s->ctrl->app_gone[2][0], 1);
+	r = &toe_arena_ctx(other->arena, 0)->fpc[0].sw;
+	CU_ASSERT_EQUAL(r->db.head, r->db.tail);
+	sim_app_free(other);
+	env_down(&e);
+}
+
 static void admin__reset_all(void)
 {
 	struct toe_cmd all = { .type = TOE_ADM_RESET_ALL };
@@ -426,4 +456,4 @@ UNIT_MAIN("scheduler", T(syn__no_endpoint_is_refused), T(syn__endpoint_without_l
 	  T(connect__next_hop_fails), T(index__full), T(connect__others_wait_for_another_next_hop),
 	  T(connect__context_after_a_restart), T(time_wait__reused_by_syn), T(listener__closed),
 	  T(admin__app_gone), T(admin__app_gone_twice), T(admin__sweep_without_an_owner),
-	  T(admin__reset_all), T(admin__reset_is_told))
+	  T(admin__sweeps_take_turns), T(admin__reset_all), T(admin__reset_is_told))
