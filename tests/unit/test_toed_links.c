@@ -71,6 +71,8 @@ static void link_is(uint16_t type, const uint8_t *addr, uint32_t below, uint16_t
 	link_event(t, h);
 }
 
+static uint8_t prefix_now = 24; /* of the address in addr_is */
+
 static void addr_is(uint16_t type, int ifindex, const char *local, const char *address,
 		    uint32_t flags)
 {
@@ -83,6 +85,7 @@ static void addr_is(uint16_t type, int ifindex, const char *local, const char *a
 	h->nlmsg_type = type;
 	m->ifa_index = (uint32_t)ifindex;
 	m->ifa_family = strchr(address, ':') ? AF_INET6 : AF_INET;
+	m->ifa_prefixlen = prefix_now;
 	for (int i = 0; i < 2; i++)
 		if (text[i] && inet_pton(m->ifa_family, text[i], a) == 1)
 			mnl_attr_put(h, attr[i], m->ifa_family == AF_INET ? 4 : 16, a);
@@ -200,6 +203,25 @@ static void addrs_event__families_and_interfaces(void)
 	down();
 }
 
+/* An IPv4 address that is there twice, as when its prefix changes, goes with the second. */
+static void addrs_event__two_prefixes(void)
+{
+	up();
+	addr_is(RTM_NEWADDR, DEV, "192.0.2.1", "192.0.2.1", 0);
+	addr_is(RTM_NEWADDR, DEV, "192.0.2.2", "192.0.2.2", 0);
+	prefix_now = 32;
+	addr_is(RTM_NEWADDR, DEV, "192.0.2.1", "192.0.2.1", 0);
+	addr_is(RTM_NEWADDR, DEV, "192.0.2.1", "192.0.2.1", 0);
+	prefix_now = 24;
+	addr_is(RTM_DELADDR, DEV, "192.0.2.1", "192.0.2.1", 0);
+	CU_ASSERT(has("::ffff:192.0.2.1", 0) && has("::ffff:192.0.2.2", 0));
+	prefix_now = 32;
+	addr_is(RTM_DELADDR, DEV, "192.0.2.1", "192.0.2.1", 0);
+	CU_ASSERT(!has("::ffff:192.0.2.1", 0) && has("::ffff:192.0.2.2", 0));
+	prefix_now = 24;
+	down();
+}
+
 /* On a point-to-point link IFA_ADDRESS is the other end's. */
 static void addrs_event__peer(void)
 {
@@ -269,6 +291,6 @@ static void device_link__new_address(void)
 
 UNIT_MAIN("toed_links", T(link_event__vlan_of_a_device), T(link_event__vlan_down),
 	  T(link_event__service_tag), T(link_event__not_ours),
-	  T(addrs_event__families_and_interfaces), T(addrs_event__peer),
-	  T(addrs_event__tentative_and_deprecated), T(links_load__finds_what_has_gone),
-	  T(device_link__new_address))
+	  T(addrs_event__families_and_interfaces), T(addrs_event__two_prefixes),
+	  T(addrs_event__peer), T(addrs_event__tentative_and_deprecated),
+	  T(links_load__finds_what_has_gone), T(device_link__new_address))

@@ -10,7 +10,11 @@
 
 #include "netlink.h"
 
-static bool seen[MAX_LOCALS]; /* since addrs_load began */
+/*
+ * The prefix lengths with which each is there, since addrs_load began: an IPv4 address may be
+ * configured more than once, and goes with the last of them.
+ */
+static uint64_t prefixes[MAX_LOCALS];
 
 static int find(const struct toed *t, const struct place *p)
 {
@@ -25,12 +29,12 @@ bool place_is_local(const struct toed *t, const struct place *p)
 	return find(t, p) >= 0;
 }
 
-static void add(struct toed *t, const struct place *p)
+static void add(struct toed *t, const struct place *p, uint64_t prefix)
 {
 	int i = find(t, p);
 
 	if (i >= 0) {
-		seen[i] = true;
+		prefixes[i] |= prefix;
 		return;
 	}
 	if (t->nlocals == MAX_LOCALS) {
@@ -38,23 +42,31 @@ static void add(struct toed *t, const struct place *p)
 		    t->dev[p->dev].name, MAX_LOCALS);
 		return;
 	}
-	seen[t->nlocals] = true;
+	prefixes[t->nlocals] = prefix;
 	t->local[t->nlocals++] = *p;
 	endpoint_range(t, p, true);
 	listeners_addr(t, p, true);
 }
 
-static void del(struct toed *t, const struct place *p)
+static void del(struct toed *t, unsigned i)
 {
-	struct place gone = *p;
+	struct place gone = t->local[i];
+
+	t->local[i] = t->local[--t->nlocals];
+	prefixes[i] = prefixes[t->nlocals];
+	endpoint_range(t, &gone, false);
+	listeners_addr(t, &gone, false);
+}
+
+static void del_prefix(struct toed *t, const struct place *p, uint64_t prefix)
+{
 	int i = find(t, p);
 
 	if (i < 0)
 		return;
-	t->local[i] = t->local[--t->nlocals];
-	seen[i] = seen[t->nlocals];
-	endpoint_range(t, &gone, false);
-	listeners_addr(t, &gone, false);
+	prefixes[i] &= ~prefix;
+	if (!prefixes[i])
+		del(t, (unsigned)i);
 }
 
 /*
@@ -92,6 +104,7 @@ void addrs_event(struct toed *t, const struct nlmsghdr *h)
 	const struct ifaddrmsg *m = mnl_nlmsg_get_payload(h);
 	struct place p = { 0 };
 	struct link l;
+	uint64_t prefix = 1ull << (m->ifa_family == AF_INET ? m->ifa_prefixlen % 64 : 0);
 	uint32_t flags;
 
 	if (!link_by_ifindex(t, (int)m->ifa_index, &l) || !read_addr(h, p.addr, &flags))
@@ -99,9 +112,9 @@ void addrs_event(struct toed *t, const struct nlmsghdr *h)
 	p.dev = l.dev;
 	p.vlan = l.vlan;
 	if (h->nlmsg_type == RTM_DELADDR || flags & IFA_F_DADFAILED)
-		del(t, &p);
+		del_prefix(t, &p, prefix);
 	else if (!(flags & IFA_F_TENTATIVE) || flags & IFA_F_OPTIMISTIC)
-		add(t, &p); /* a tentative one is announced again when it has been checked */
+		add(t, &p, prefix); /* tentative: announced again when it has been checked */
 }
 
 int addrs_load(struct toed *t)
@@ -114,10 +127,10 @@ int addrs_load(struct toed *t)
 	h->nlmsg_type = RTM_GETADDR;
 	h->nlmsg_flags = NLM_F_DUMP;
 	g->rtgen_family = AF_UNSPEC;
-	memset(seen, 0, sizeof(seen));
+	memset(prefixes, 0, sizeof(prefixes));
 	err = netlink_ask(h, addrs_event, t);
 	for (unsigned i = t->nlocals; !err && i-- > 0;)
-		if (!seen[i])
-			del(t, &t->local[i]);
+		if (!prefixes[i])
+			del(t, i);
 	return err;
 }
