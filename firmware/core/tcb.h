@@ -94,6 +94,7 @@ enum toe_tcb_opts {
 	TOE_TCB_TX_TOLD = 1 << 18, /* writers are told how far the windows are open (tcp/send.c) */
 	TOE_TCB_SND_SET = 1 << 19, /* the send buffer's size is the application's (SO_SNDBUF) */
 	TOE_TCB_DF = 1 << 20, /* IPv4: routers may never fragment (IP_PMTUDISC_DO) */
+	TOE_TCB_RATE_APP = 1 << 21, /* `rate` was bounded by the application, not by the path */
 };
 
 /* What bounds sending just now (tcp/limit.c). */
@@ -200,8 +201,7 @@ struct toe_tcb {
 	uint64_t delivered_at; /* when the last of them were acknowledged */
 	uint64_t first_sent_at; /* when the last of them were sent */
 	uint64_t app_limited; /* until so much is delivered, rates are the application's; 0 = no */
-	uint64_t
-	    rate; /* delivery rate at the last acknowledgement that told one, bytes per second */
+	uint64_t rate; /* bytes per second delivered, for TCP_INFO (tcp/ack.c) */
 	uint64_t rtt_seq; /* once this is acknowledged, the next sample for the RTO is due */
 	/* RACK (RFC 8985): what was sent last of all that has arrived. Low halves, wire numbers. */
 	uint32_t rack_at, rack_end, rack_rtt_us;

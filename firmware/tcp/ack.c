@@ -63,6 +63,16 @@ static inline uint64_t delivery_rate(struct toe_tcb *t, const struct toe_walk *w
 	return (uint64_t)((uint32_t)t->delivered - n->delivered) * 1000000 / us;
 }
 
+/* For TCP_INFO: the newest rate; of those that the application bounded the highest, as in Linux. */
+static inline void note_rate(struct toe_tcb *t, const struct toe_ack_sample *s)
+{
+	if (!s->rate || (s->app_limited && s->rate < t->rate))
+		return;
+	t->rate = s->rate;
+	if (TOE_UNLIKELY(s->app_limited != !!(t->opts & TOE_TCB_RATE_APP)))
+		t->opts ^= TOE_TCB_RATE_APP;
+}
+
 static inline bool is_ece(const struct toe_tcb *t, const struct toe_seg *seg)
 {
 	return seg->flags & TOE_ECE && t->flags & TOE_TCB_ECN;
@@ -91,9 +101,9 @@ static inline void sample(struct toe_tcb *t, const struct toe_walk *w, bool ece,
 	if (TOE_LIKELY(n->times)) {
 		s.rtt_us = n->times == 1 && !w->again ? toe_max32((uint32_t)w->now - n->at, 1) : 0;
 		s.rate = delivery_rate(t, w);
-		t->rate = s.rate ? s.rate : t->rate;
 		s.prior_delivered = n->delivered;
 		s.app_limited = n->flags & TOE_SENT_APP_LIMITED;
+		note_rate(t, &s);
 	}
 	toe_cc(t)->ack(t, &s);
 }

@@ -148,7 +148,7 @@ void toe_tcp_info(const struct toe_tcb *t, uint64_t now, struct toe_flow_info *i
 			       (t->flags & TOE_TCB_SACK ? TOE_INFO_SACK : 0) |
 			       (t->flags & TOE_TCB_WSCALE ? TOE_INFO_WSCALE : 0) |
 			       (t->flags & TOE_TCB_ECN ? TOE_INFO_ECN : 0) |
-			       (t->app_limited ? TOE_INFO_APP_LIMITED : 0) |
+			       (t->opts & TOE_TCB_RATE_APP ? TOE_INFO_APP_LIMITED : 0) |
 			       (t->opts & TOE_TCB_SYN_DATA ? TOE_INFO_SYN_DATA : 0));
 	sending(t, now, i);
 	limits(t, now, i);

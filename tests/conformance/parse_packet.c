@@ -147,15 +147,17 @@ static void parse_ip(struct packet_spec *p)
 			p->ecn = i;
 	if (parse_accept("ttl"))
 		p->ttl = (int)parse_number();
+	if (parse_accept("tos"))
+		p->tos = (int)parse_number();
 	if (parse_accept("nodf"))
 		p->nodf = true;
 	if (!parse_accept("]") && !parse_accept(")"))
-		parse_error("noecn, ect0, ect1, ce, ttl N or nodf");
+		parse_error("noecn, ect0, ect1, ce, ttl N, tos N or nodf");
 }
 
 void parse_packet(struct packet_spec *p, bool v6)
 {
-	p->ecn = p->ttl = -1;
+	p->ecn = p->ttl = p->tos = -1;
 	p->win = -1;
 	p->out = parse_accept(">");
 	if (!p->out)

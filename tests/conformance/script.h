@@ -73,6 +73,7 @@ struct packet_spec {
 	bool icmp;
 	int ecn; /* ECN field, or -1: outgoing any, incoming 0 */
 	int ttl; /* -1: any */
+	int tos; /* IPv4's, or IPv6's traffic class, but for ECN's bits; -1: any */
 	bool nodf; /* IPv4, outgoing: routers may fragment it */
 	uint16_t sport, dport; /* 0: the usual */
 	uint8_t flags;

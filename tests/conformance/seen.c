@@ -90,6 +90,7 @@ static const char *see(const struct script *s, const uint8_t *ip, size_t len, st
 	if (wire_checksum(ip, 6, t, len - hdr))
 		return "TCP checksum";
 	k->ecn = v6 ? ip[1] >> 4 & 3 : ip[1] & 3;
+	k->tos = (v6 ? get16(ip) >> 4 : ip[1]) & 0xfc;
 	k->ttl = ip[v6 ? 7 : 8];
 	k->nodf = !v6 && !(ip[6] & 0x40);
 	k->sport = get16(t);
@@ -341,6 +342,8 @@ const char *wire_compare(const struct script *s, const struct packet_spec *p, co
 		return "ECN field";
 	if (p->ttl >= 0 && k.ttl != p->ttl)
 		return "TTL";
+	if (p->tos >= 0 && k.tos != p->tos)
+		return "TOS";
 	if (k.nodf != p->nodf)
 		return "DF";
 	bad = compare_opts(s, c, p, &k);

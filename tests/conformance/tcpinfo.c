@@ -76,12 +76,17 @@ static const struct {
 /* Little-endian, as every machine that runs this. */
 static bool value_of(const struct tcp_info *ti, const char *name, int64_t *v)
 {
-	uint8_t shifts;
+	uint8_t shifts, bits;
 
 	memcpy(&shifts, (const uint8_t *)ti + 6, 1);
+	memcpy(&bits, (const uint8_t *)ti + 7, 1);
 	*v = 0;
 	if (!strcmp(name, "tcpi_snd_wscale") || !strcmp(name, "tcpi_rcv_wscale")) {
 		*v = name[5] == 's' ? shifts & 15 : shifts >> 4;
+		return true;
+	}
+	if (!strcmp(name, "tcpi_delivery_rate_app_limited")) {
+		*v = bits & 1;
 		return true;
 	}
 	for (unsigned i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {

@@ -25,7 +25,7 @@ struct conn {
 
 /* A TCP packet that was taken apart. */
 struct seen {
-	uint8_t ecn, ttl;
+	uint8_t ecn, ttl, tos; /* tos without ecn */
 	bool nodf;
 	uint16_t sport, dport;
 	uint8_t flags;

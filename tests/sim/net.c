@@ -9,7 +9,7 @@
 #include "../../firmware/lib/errno.h"
 #include "../../firmware/wire/endian.h"
 
-enum { PORT = 80, STEP_US = 200 };
+enum { PORT = 80, STEP_US = 200, NARROW_AFTER = 400 };
 
 void net_defaults(struct net_conf *c)
 {
@@ -236,6 +236,13 @@ static const char *outage(struct net *n, const struct net_conf *c)
 	return outage_look(&n->outage);
 }
 
+/* Full segments have got through, and do so no more. */
+static void narrow(struct net *n, const struct net_conf *c)
+{
+	if (c->narrows_to && n->w->delivered > NARROW_AFTER)
+		n->client->host->link.mtu = n->server->host->link.mtu = c->narrows_to;
+}
+
 const char *net_run(const struct net_conf *c, uint64_t seed)
 {
 	struct net n = { .w = sim_new(seed) };
@@ -268,6 +275,7 @@ const char *net_run(const struct net_conf *c, uint64_t seed)
 			sim_app_release(n.client);
 		kill_some(&n, &restarts, &kills);
 		flood(&n, c);
+		narrow(&n, c);
 		turn(&n);
 		bad = outage(&n, c);
 		if (!bad && (turns++ % 64 == 0 || n.client->broken || n.server->broken))

@@ -22,6 +22,7 @@ struct net_conf {
 	uint32_t backlog;
 	unsigned restarts; /* times that a firmware is killed, at random calls into its port */
 	unsigned kills; /* and at random instructions */
+	uint32_t narrows_to; /* if set, the link's MTU from the midst of the streams on */
 	bool wrap; /* the first connection's ISNs lie just below 2^32 */
 	uint32_t flood; /* chance in 65536, each turn, of SYNs from everywhere */
 	uint32_t outage_s; /* if set, one of the devices takes nothing for so long, once */

@@ -305,6 +305,37 @@ static void ack__divided_or_optimistic(void)
 	CU_ASSERT_EQUAL(parts.t.snd_una, parts.t.snd_first + 1000);
 }
 
+/* All that is in flight is acknowledged `us` later: what TCP_INFO says of the rate then. */
+static struct toe_flow_info rate_after(struct env *e, uint64_t us)
+{
+	struct toe_flow_info i;
+
+	e->now += us;
+	env_in(e, TOE_ACK, 0, 0, (uint32_t)(e->t.snd_max - e->t.snd_first));
+	toe_tcp_info(&e->t, e->now, &i);
+	return i;
+}
+
+/* tcp_info's tcpi_delivery_rate: the newest, or the highest while the application is what bounds it. */
+static void rate__of_application_or_path(void)
+{
+	struct env e = env_established();
+	struct toe_flow_info i;
+
+	env_write(&e, 500);
+	i = rate_after(&e, 100000);
+	CU_ASSERT_EQUAL(i.delivery_rate, 5000);
+	CU_ASSERT(i.options & TOE_INFO_APP_LIMITED);
+	env_write(&e, 600);
+	i = rate_after(&e, 100000);
+	CU_ASSERT_EQUAL(i.delivery_rate, 5000);
+	env_write(&e, 30600); /* more than cwnd */
+	i = rate_after(&e, 100000);
+	CU_ASSERT(i.options & TOE_INFO_APP_LIMITED && i.delivery_rate == 100000);
+	i = rate_after(&e, 250000);
+	CU_ASSERT(!(i.options & TOE_INFO_APP_LIMITED) && i.delivery_rate == 80000);
+}
+
 UNIT_MAIN("ack", T(ack__divided_or_optimistic), T(ack__moves_una_and_stops_the_timer),
 	  T(ack__of_fin_is_no_byte), T(ack__measures_the_round_trip),
 	  T(ack__does_not_measure_what_was_sent_twice),
@@ -314,4 +345,5 @@ UNIT_MAIN("ack", T(ack__divided_or_optimistic), T(ack__moves_una_and_stops_the_t
 	  T(dupack__what_is_none), T(dupack__none_without_data_in_flight),
 	  T(newreno__partial_ack_retransmits_the_next_hole), T(newreno__duplicates_let_new_data_go),
 	  T(newreno__not_again_below_recover), T(newreno__right_at_recover_only_with_sack),
-	  T(newreno__retransmits_fin), T(window__of_a_new_ack_on_a_retransmission))
+	  T(newreno__retransmits_fin), T(window__of_a_new_ack_on_a_retransmission),
+	  T(rate__of_application_or_path))

@@ -58,33 +58,61 @@ static void syn__address_that_comes_back(void)
 	env_down(&e);
 }
 
+/* One host, listening at port 80, and a segment to it from nowhere. */
+struct alone {
+	struct sim_world *w;
+	struct toe_port *h;
+	struct sim_app *a;
+	struct toe_tuple t;
+};
+
+static struct alone alone_up(bool v6, unsigned nflows, uint32_t backlog)
+{
+	struct sim_conf conf = {
+		.nfpcs = 1, .tcb_cache = 8, .nflows = nflows, .mtu = 1500, .addr = 2, .v6 = v6
+	};
+	static const struct sim_manner silent = { .goal = 0 };
+	struct alone o = { .w = sim_new(1) };
+
+	o.h = sim_host(o.w, &conf);
+	o.a = sim_app_new(o.h, 0, &silent);
+	sim_app_listen(o.a, 0, 80, backlog);
+	sim_step(o.w);
+	memcpy(o.t.laddr, o.h->ctrl->endpoint[0].addr, 16);
+	memcpy(o.t.raddr, o.t.laddr, 15);
+	o.t.raddr[13] = 1; /* else one would be the host itself */
+	o.t.lport = toe_be16(80);
+	o.t.rport = toe_be16(4000);
+	return o;
+}
+
+static void alone_down(struct alone *o)
+{
+	sim_app_free(o->a);
+	sim_free(o->w);
+}
+
+static void hears(struct alone *o, uint8_t flags)
+{
+	static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 0x66 };
+	struct toe_seg seg = { .flags = flags, .seq = 1000, .wnd = 500 };
+	uint8_t frame[RAW_MAX];
+
+	sim_receive(o->h, frame, raw_frame(frame, o->h->ctrl->dev[0].mac, mac, &o->t, &seg));
+	sim_step(o->w);
+}
+
 /* Frames that a listening host sends when a SYN comes from `src`, the end of an address. */
 static uint64_t answers_to(bool v6, const uint8_t *src, unsigned n)
 {
-	static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 0x66 };
-	struct sim_conf conf = {
-		.nfpcs = 1, .tcb_cache = 8, .nflows = 16, .mtu = 1500, .addr = 2, .v6 = v6
-	};
-	static const struct sim_manner silent = { .goal = 0 };
-	struct sim_world *w = sim_new(1);
-	struct toe_port *h = sim_host(w, &conf);
-	struct sim_app *a = sim_app_new(h, 0, &silent);
-	struct toe_tuple t = { .lport = toe_be16(80), .rport = toe_be16(4000) };
-	struct toe_seg syn = { .flags = TOE_SYN, .seq = 1000, .wnd = 500 };
-	uint8_t frame[RAW_MAX];
+	struct alone o = alone_up(v6, 16, 8);
 	uint64_t sent;
 
-	sim_app_listen(a, 0, 80, 8);
-	sim_step(w);
-	memcpy(t.laddr, h->ctrl->endpoint[0].addr, 16);
-	if (!v6)
-		t.raddr[10] = t.raddr[11] = 0xff;
-	memcpy(t.raddr + 16 - n, src, n);
-	sim_receive(h, frame, raw_frame(frame, h->ctrl->dev[0].mac, mac, &t, &syn));
-	sim_step(w);
-	sent = sim_count(h, TOE_CNT_tx_frames);
-	sim_app_free(a);
-	sim_free(w);
+	memset(o.t.raddr, 0, v6 ? 16 : 10);
+	memcpy(o.t.raddr + 16 - n, src, n);
+	hears(&o, TOE_SYN);
+	sent = sim_count(o.h, TOE_CNT_tx_frames);
+	alone_down(&o);
 	return sent;
 }
 
@@ -106,6 +134,58 @@ static void syn__from_no_host(void)
 	CU_ASSERT_EQUAL(answers_to(true, &loopback, 1), 0);
 	CU_ASSERT_EQUAL(answers_to(true, &none, 1), 0);
 	CU_ASSERT_EQUAL(answers_to(true, group, 16), 0);
+}
+
+/* RSTs for 600 segments to a closed port from addresses that differ in the two bytes from `at` on. */
+static uint64_t resets_to(bool v6, unsigned at)
+{
+	struct alone o = alone_up(v6, 16, 8);
+	uint64_t sent;
+
+	o.t.lport = toe_be16(81);
+	for (unsigned i = 1; i <= 600; i++) {
+		o.t.raddr[at] = (uint8_t)(i >> 8);
+		o.t.raddr[at + 1] = (uint8_t)i;
+		hears(&o, TOE_ACK);
+	}
+	sent = sim_count(o.h, TOE_CNT_tx_rst);
+	CU_ASSERT_EQUAL(sent + sim_count(o.h, TOE_CNT_answers_held_back), 600);
+	alone_down(&o);
+	return sent;
+}
+
+/* Whoever has an IPv6 address has a /64 of them: they share what one IPv4 address gets. */
+static void reset__an_allowance_for_each_host(void)
+{
+	CU_ASSERT_EQUAL(resets_to(false, 14), 600);
+	CU_ASSERT_EQUAL(resets_to(true, 14), 500);
+	CU_ASSERT_EQUAL(resets_to(true, 8), 500);
+	CU_ASSERT_EQUAL(resets_to(true, 6), 600);
+}
+
+/* Cookies for 300 SYNs, where flow ids are plenty. */
+static uint64_t cookies_for(bool v6, uint32_t backlog)
+{
+	struct alone o = alone_up(v6, 1024, backlog);
+	uint64_t sent;
+
+	o.t.raddr[15] = 9;
+	for (unsigned i = 0; i < 300; i++) {
+		o.t.rport = toe_be16((uint16_t)(4000 + i));
+		hears(&o, TOE_SYN);
+	}
+	CU_ASSERT_EQUAL(sim_count(o.h, TOE_CNT_tx_frames), 300);
+	sent = sim_count(o.h, TOE_CNT_cookies_sent);
+	alone_down(&o);
+	return sent;
+}
+
+/* Half-open connections of a listener: 128, or its backlog if that is more. The others get cookies. */
+static void syn__beyond_the_half_open(void)
+{
+	CU_ASSERT_EQUAL(cookies_for(false, 8), 300 - 128);
+	CU_ASSERT_EQUAL(cookies_for(true, 8), 300 - 128);
+	CU_ASSERT_EQUAL(cookies_for(false, 200), 300 - 200);
 }
 
 /*
@@ -451,9 +531,11 @@ static void admin__reset_is_told(void)
 }
 
 UNIT_MAIN("scheduler", T(syn__no_endpoint_is_refused), T(syn__endpoint_without_listen_is_refused),
-	  T(syn__address_that_comes_back), T(syn__from_no_host), T(syn__beyond_the_backlog),
-	  T(syn__no_flow_id_left), T(vlan__down_and_up), T(connect__waits_for_the_next_hop),
-	  T(connect__next_hop_fails), T(index__full), T(connect__others_wait_for_another_next_hop),
-	  T(connect__context_after_a_restart), T(time_wait__reused_by_syn), T(listener__closed),
-	  T(admin__app_gone), T(admin__app_gone_twice), T(admin__sweep_without_an_owner),
-	  T(admin__sweeps_take_turns), T(admin__reset_all), T(admin__reset_is_told))
+	  T(syn__address_that_comes_back), T(syn__from_no_host),
+	  T(reset__an_allowance_for_each_host), T(syn__beyond_the_half_open),
+	  T(syn__beyond_the_backlog), T(syn__no_flow_id_left), T(vlan__down_and_up),
+	  T(connect__waits_for_the_next_hop), T(connect__next_hop_fails), T(index__full),
+	  T(connect__others_wait_for_another_next_hop), T(connect__context_after_a_restart),
+	  T(time_wait__reused_by_syn), T(listener__closed), T(admin__app_gone),
+	  T(admin__app_gone_twice), T(admin__sweep_without_an_owner), T(admin__sweeps_take_turns),
+	  T(admin__reset_all), T(admin__reset_is_told))

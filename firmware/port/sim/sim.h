@@ -129,7 +129,7 @@ void sim_drop_frames(struct sim_world *w);
 struct toe_port *sim_host(struct sim_world *w, const struct sim_conf *conf);
 /* Join two hosts by a link of the same kind both ways. */
 void sim_join(struct toe_port *a, struct toe_port *b, const struct sim_link *link);
-/* What a router would answer to a frame that `mtu` is too small for; nothing for those without IPv4. */
+/* What a router would answer to a frame that `mtu` is too small for; nothing for those with a tag. */
 void sim_too_big(struct toe_port *sender, const uint8_t *frame, uint32_t len, uint32_t mtu);
 /* The host's device takes nothing for so long, and keeps what it has. */
 void sim_jam(struct toe_port *p, uint64_t us);
