@@ -29,6 +29,20 @@ static void cookie__belongs_to_an_address(void)
 	CU_ASSERT(memcmp(x.b, y.b, 8));
 }
 
+static void cookie__belongs_to_all_of_an_ipv6_address(void)
+{
+	struct toe_tuple a = { .laddr = { 0x20, 1 }, .raddr = { 0x20, 1, [15] = 2 } }, b;
+	struct toe_fo_cookie x, y;
+
+	toe_fast_cookie(key, &a, 7, &x);
+	for (unsigned i = 0; i < 16; i++) {
+		b = a;
+		b.raddr[i] ^= 4;
+		toe_fast_cookie(key, &b, 7, &y);
+		CU_ASSERT(memcmp(x.b, y.b, 8));
+	}
+}
+
 /* Those that Linux makes: SipHash-2-4 of the addresses as they are on the wire. */
 static void cookie__of_a_listeners_key(void)
 {
@@ -410,7 +424,8 @@ UNIT_MAIN("fastopen", T(active__asks_for_a_cookie), T(active__data_with_the_syn)
 	  T(active__a_part_acknowledged), T(active__lost), T(active__nothing_written),
 	  T(active__too_big), T(active__data_with_the_syn_ack), T(active__closed_with_data),
 	  T(active__refused), T(active__crossed_by_a_syn), T(cookie__belongs_to_an_address),
-	  T(cookie__of_a_listeners_key), T(passive__data_of_the_syn), T(passive__without_a_cookie),
+	  T(cookie__belongs_to_all_of_an_ipv6_address), T(cookie__of_a_listeners_key),
+	  T(passive__data_of_the_syn), T(passive__without_a_cookie),
 	  T(passive__more_than_the_window), T(passive__timeout_keeps_data_in_flight),
 	  T(passive__data_goes_again), T(passive__gives_up), T(passive__reset),
 	  T(passive__unread_data_resets), T(passive__unreachable_is_soft),

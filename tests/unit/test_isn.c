@@ -32,6 +32,20 @@ static void isn__differs(void)
 	CU_ASSERT_NOT_EQUAL(toe_isn(other_key, &flow, 0), isn);
 }
 
+/* RFC 6437 3: one label for all of a flow, another for the next, within 20 bits. */
+static void label__is_the_flows(void)
+{
+	struct toe_tuple t[2] = { flow, flow };
+	uint32_t label = toe_flow_label(key, &flow);
+
+	CU_ASSERT(label && label < 1u << 20);
+	CU_ASSERT_EQUAL(toe_flow_label(key, &flow), label);
+	t[0].rport++;
+	t[1].raddr[0]++;
+	for (unsigned i = 0; i < 2; i++)
+		CU_ASSERT_NOT_EQUAL(toe_flow_label(key, &t[i]), label);
+}
+
 /* Who knows one of a flow's secrets knows none of the others. */
 static void secret__is_for_one_purpose(void)
 {
@@ -41,4 +55,5 @@ static void secret__is_for_one_purpose(void)
 					    toe_tuple_secret(key, &flow, (enum toe_secret)j));
 }
 
-UNIT_MAIN("isn", T(isn__goes_with_the_clock), T(isn__differs), T(secret__is_for_one_purpose))
+UNIT_MAIN("isn", T(isn__goes_with_the_clock), T(isn__differs), T(label__is_the_flows),
+	  T(secret__is_for_one_purpose))
