@@ -158,6 +158,26 @@ static void link_event__vlan_down(void)
 	down();
 }
 
+/*
+ * It takes a link address of its own, and gives it up again: nobody announces the addresses that
+ * it has all the time.
+ */
+static void link_event__vlan_with_its_own_address(void)
+{
+	static const uint8_t other[6] = { 2, 0, 0, 0, 0, 2 };
+	struct link l;
+
+	up();
+	vlan_is(true);
+	t->loop.at[TIMER_RESYNC] = 0;
+	link_is(RTM_NEWLINK, other, DEV, 100, ETH_P_8021Q, 1500, false);
+	CU_ASSERT(!link_by_ifindex(t, VLAN, &l) && t->loop.at[TIMER_RESYNC]);
+	t->loop.at[TIMER_RESYNC] = 0;
+	vlan_is(true);
+	CU_ASSERT(link_by_ifindex(t, VLAN, &l) && t->loop.at[TIMER_RESYNC]);
+	down();
+}
+
 static void link_event__service_tag(void)
 {
 	struct link l;
@@ -290,7 +310,8 @@ static void device_link__new_address(void)
 }
 
 UNIT_MAIN("toed_links", T(link_event__vlan_of_a_device), T(link_event__vlan_down),
-	  T(link_event__service_tag), T(link_event__not_ours),
-	  T(addrs_event__families_and_interfaces), T(addrs_event__two_prefixes),
-	  T(addrs_event__peer), T(addrs_event__tentative_and_deprecated),
-	  T(links_load__finds_what_has_gone), T(device_link__new_address))
+	  T(link_event__vlan_with_its_own_address), T(link_event__service_tag),
+	  T(link_event__not_ours), T(addrs_event__families_and_interfaces),
+	  T(addrs_event__two_prefixes), T(addrs_event__peer),
+	  T(addrs_event__tentative_and_deprecated), T(links_load__finds_what_has_gone),
+	  T(device_link__new_address))

@@ -158,6 +158,7 @@ static void vlan_new(struct toed *t, const struct seen *s, const struct device *
 	t->ctrl->vif[i].dev = (uint8_t)device_index(t, d);
 	set_down(t, &t->ctrl->vif[i], !s->up);
 	toe_store_release(&t->ctrl->vif[i].ifindex, (uint32_t)s->ifindex);
+	loop_after(&t->loop, TIMER_RESYNC, 10); /* it may have addresses already */
 	say("%s: VLAN %u of %s%s%s", s->name, s->vlan & 0xfff, d->name,
 	    s->vlan & TOE_VLAN_STAG ? " (802.1ad)" : "", s->up ? "" : ", down");
 	if (!strcmp(d->driver, "veth"))
@@ -185,9 +186,10 @@ static void vlan_link(struct toed *t, const struct seen *s)
 
 	if (v)
 		vif_seen[v - t->ctrl->vif] = true;
-	if (v && d && !same_mac(s, d))
+	if (v && d && !same_mac(s, d)) {
 		vlan_gone(t, v);
-	else if (v)
+		loop_after(&t->loop, TIMER_RESYNC, 10); /* its addresses are still there */
+	} else if (v)
 		vlan_changed(t, v, s);
 	else if (d && s->vlan & 0xfff)
 		vlan_new(t, s, d);
