@@ -14,7 +14,7 @@ import struct
 import subprocess
 import time
 
-from lib import SERVER, Testbed, alive, build, counter, flows, start_server, test_main, wait_for
+from lib import DEV, SERVER, Testbed, alive, build, counter, flows, start_server, test_main, wait_for
 
 PORT = 7100
 ATTACH, CTX, CTX_FREE, LISTEN, UNLISTEN, CONNECT, STATUS, FLOWS, STATS = range(1, 10)
@@ -409,5 +409,42 @@ def full_tables(c):
         c.check(flags > 0, f"3000 destinations: {flags} for the kernel")
 
 
+def mapped(addr):
+    return bytes(10) + b"\xff\xff" + socket.inet_aton(addr)
+
+
+def source_routing(c):
+    """Rules that look at the source: connections to one destination go by different routers, and stay with theirs."""
+    with Testbed("admission") as bed:
+        bed.start_toed()
+
+        def ip(*words):
+            bed.server.run("ip", *words, check=True)
+
+        def routers():
+            out = bed.server.run("ip", "neigh", "show", "dev", DEV).stdout.splitlines()
+            return {int(x.split()[0].rsplit(".", 1)[1]) for x in out if "managed" in x}
+        ip("addr", "add", "192.0.2.9/24", "dev", DEV)
+        for net in "198.51.100.0/24", "203.0.113.0/24":
+            ip("route", "add", net, "via", "192.0.2.20")
+            ip("route", "add", net, "via", "192.0.2.30", "table", "100")
+        ip("rule", "add", "from", "192.0.2.9", "lookup", "100")
+        p = Process(bed)
+        p.context()
+
+        def connect(to, laddr=b""):
+            return p.ask(CONNECT, addr=mapped(to), port=1, laddr=laddr)[0]["flags"] == 0
+        wait_for("the second address", lambda: connect("198.51.100.1", mapped("192.0.2.9")), 5)
+        c.check(routers() == {30}, f"from one address: {routers()}")
+        c.check(connect("198.51.100.1") and routers() == {20, 30}, f"from the other: {routers()}")
+        ip("route", "add", "203.0.113.128/25", "via", "192.0.2.20")
+        time.sleep(0.2)
+        c.check(routers() == {20, 30}, f"another route changes nothing: {routers()}")
+        ip("route", "replace", "198.51.100.0/24", "via", "192.0.2.40", "table", "100")
+        wait_for("the new router", lambda: routers() == {20, 40}, 5)
+        ip("rule", "add", "from", SERVER, "lookup", "100")
+        c.check(connect("203.0.113.1") and routers() >= {30}, f"the rule for the address that is chosen: {routers()}")
+
+
 test_main("e2e admission", announced_child, claimed_and_died, never_told, reuse_port, late_address, older_libtoe, garbage,
-          many_applications, full_tables)
+          many_applications, full_tables, source_routing)

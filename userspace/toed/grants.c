@@ -185,6 +185,22 @@ static bool for_kernel(const struct toe_adm_req *q, const uint8_t *src)
 	       (src && toe_addr_is_v4(q->addr) != toe_addr_is_v4(src));
 }
 
+/*
+ * As the kernel's connect does it: once the source is chosen it is asked again, since rules may look
+ * at that (ip-rule(8)).
+ */
+static int find_route(struct toed *t, const struct toe_adm_req *q, const uint8_t *src,
+		      struct route *r)
+{
+	uint8_t chosen[16];
+	int err = route_lookup(t, q->addr, src, (int)q->ifindex, r);
+
+	if (err || src || !r->unicast)
+		return err;
+	memcpy(chosen, r->src, sizeof(chosen));
+	return route_lookup(t, q->addr, chosen, (int)q->ifindex, r);
+}
+
 /* Everything about the connection but the grant itself. 1: it is the kernel's. */
 static int plan(struct toed *t, const struct toe_adm_req *q, struct toe_tuple *u, struct link *l,
 		struct route *r, uint64_t *hash)
@@ -196,7 +212,7 @@ static int plan(struct toed *t, const struct toe_adm_req *q, struct toe_tuple *u
 
 	if (for_kernel(q, src))
 		return 1;
-	err = route_lookup(t, q->addr, src, (int)q->ifindex, r);
+	err = find_route(t, q, src, r);
 	if (err)
 		return err == -EINVAL ? -EADDRNOTAVAIL : err;
 	if (!for_toe(t, q, r, l))

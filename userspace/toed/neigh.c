@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Next hops (toe_ctrl.nh), one for each destination in use and interface: neighbours are found by
- * ARP or by neighbour discovery (RFC 4861), both the kernel's. The kernel resolves and keeps the
- * neighbour alive for us (NTF_EXT_MANAGED): traffic of the TOE alone would never confirm it. Route
- * changes re-point the entry, so established connections follow.
+ * Next hops (toe_ctrl.nh), one for each destination in use, source address and interface: all that
+ * the kernel's routing looks at. Neighbours are found by ARP or by neighbour discovery (RFC 4861),
+ * both the kernel's. The kernel resolves and keeps the neighbour alive for us (NTF_EXT_MANAGED):
+ * traffic of the TOE alone would never confirm it. Route changes re-point the entry, so established
+ * connections follow.
  */
 #include <errno.h>
 #include <libmnl/libmnl.h>
@@ -200,10 +201,11 @@ static void collect(struct toed *t)
 	}
 }
 
-static int find(struct toed *t, const uint8_t dst[16], int ifindex)
+static int find(struct toed *t, const uint8_t dst[16], const uint8_t src[16], int ifindex)
 {
 	for (unsigned i = 0; i < TOE_MAX_NEXT_HOPS; i++)
-		if (t->nh[i].used && t->nh[i].ifindex == ifindex && !memcmp(t->nh[i].dst, dst, 16))
+		if (t->nh[i].used && t->nh[i].ifindex == ifindex &&
+		    !memcmp(t->nh[i].dst, dst, 16) && !memcmp(t->nh[i].src, src, 16))
 			return (int)i;
 	return -ENOENT;
 }
@@ -230,7 +232,7 @@ static void point(struct toed *t, unsigned i, const uint8_t gw[16])
 
 int next_hop_get(struct toed *t, const uint8_t dst[16], const struct link *l, const struct route *r)
 {
-	int i = find(t, dst, l->ifindex);
+	int i = find(t, dst, r->src, l->ifindex);
 
 	if (i >= 0) {
 		enum toe_nh_state s = (enum toe_nh_state)(t->ctrl->nh[i] >> 48 & 0xff);
@@ -244,8 +246,17 @@ int next_hop_get(struct toed *t, const uint8_t dst[16], const struct link *l, co
 		return i;
 	t->nh[i] = (struct next_hop){ .used = true, .ifindex = l->ifindex, .dev = l->dev };
 	memcpy(t->nh[i].dst, dst, 16);
+	memcpy(t->nh[i].src, r->src, 16);
 	point(t, (unsigned)i, r->gw);
 	return i;
+}
+
+/* Connections outlive their address, from which the kernel knows no route then. */
+static int look_up(struct toed *t, const struct next_hop *n, struct route *r)
+{
+	int err = route_lookup(t, n->dst, n->src, n->ifindex, r);
+
+	return err == -EINVAL ? route_lookup(t, n->dst, NULL, n->ifindex, r) : err;
 }
 
 /* TIMER_ROUTES: routes changed, or a neighbour was deleted. */
@@ -257,8 +268,7 @@ void next_hops_reroute(struct toed *t)
 
 		if (!n->used)
 			continue;
-		if (route_lookup(t, n->dst, NULL, n->ifindex, &r) || !r.unicast ||
-		    r.ifindex != n->ifindex) {
+		if (look_up(t, n, &r) || !r.unicast || r.ifindex != n->ifindex) {
 			store(t, i, NULL, TOE_NH_FAILED);
 			continue;
 		}

@@ -145,7 +145,7 @@ struct next_hop {
 	bool used;
 	bool managed; /* we installed the neighbour */
 	bool permanent; /* an administrator did: it needs no resolving (ip-neighbour(8)) */
-	uint8_t dst[16], gw[16];
+	uint8_t dst[16], src[16], gw[16];
 	int ifindex; /* a connection stays on its interface */
 	uint8_t dev;
 };
