@@ -152,6 +152,7 @@ static void *fpc_main(void *arg)
 			c->woke = false;
 			continue;
 		}
+		lx_rx_wake(p, t->id);
 		if (lx_tx_pending(p, t->id) || p->ctrl->poll_busy) {
 			sched_yield();
 			continue;

@@ -106,7 +106,9 @@ int lx_queues_start(struct toe_port *p);
 void lx_tx_reap(struct toe_port *p, unsigned fpc, struct lx_queue *q);
 bool lx_tx_pending(struct toe_port *p, unsigned fpc);
 
-/* rx.c: frames or returned frames from other FPCs wait. */
+/* rx.c: drivers that wait to be told of frames in the fill rings are. */
+void lx_rx_wake(struct toe_port *p, unsigned fpc);
+/* Frames or returned frames from other FPCs wait. */
 bool lx_rx_waiting(const struct toe_port *p, unsigned fpc);
 /* Give a frame of our own to a queue's fill ring; publish with lx_ring_publish_prod. */
 void lx_fill_put(struct toe_port *p, struct lx_queue *q, uint32_t id);

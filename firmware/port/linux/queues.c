@@ -74,6 +74,7 @@ static void top_up(struct toe_port *p, struct lx_fpc *c, struct lx_queue *q, uin
 	for (; have < LX_RX_PER_QUEUE && c->nfree[q->dev]; have++)
 		lx_fill_put(p, q, c->free_ids[q->dev][--c->nfree[q->dev]]);
 	lx_ring_publish_prod(&q->fill);
+	lx_ring_wake_rx(&q->fill, q->fd);
 }
 
 static int recover(struct toe_port *p, unsigned dev, unsigned home)

@@ -37,9 +37,22 @@ void lx_fill_put(struct toe_port *p, struct lx_queue *q, uint32_t id)
 
 static void publish_fills(struct lx_fpc *c)
 {
+	for (unsigned i = 0; i < c->nqueues; i++) {
+		struct lx_queue *q = &c->queue[i];
+
+		if (q->fill.local == *q->fill.prod)
+			continue;
+		lx_ring_publish_prod(&q->fill);
+		lx_ring_wake_rx(&q->fill, q->fd);
+	}
+}
+
+void lx_rx_wake(struct toe_port *p, unsigned fpc)
+{
+	struct lx_fpc *c = &p->fpc[fpc];
+
 	for (unsigned i = 0; i < c->nqueues; i++)
-		if (c->queue[i].fill.local != *c->queue[i].fill.prod)
-			lx_ring_publish_prod(&c->queue[i].fill);
+		lx_ring_wake_rx(&c->queue[i].fill, c->queue[i].fd);
 }
 
 /* Frames that other FPCs are done with go back to the queue they came from. */

@@ -59,3 +59,9 @@ int lx_ring_map(struct lx_ring *r, int fd, enum lx_ring_kind kind, uint32_t n)
 	r->local = kind == LX_RING_TX || kind == LX_RING_FILL ? *r->prod : *r->cons;
 	return 0;
 }
+
+void lx_ring_wake_rx(const struct lx_ring *fill, int fd)
+{
+	if (lx_ring_needs_wakeup(fill))
+		recvfrom(fd, NULL, 0, MSG_DONTWAIT, NULL, NULL);
+}

@@ -58,4 +58,11 @@ static inline bool lx_ring_needs_wakeup(const struct lx_ring *r)
 	return toe_load(r->flags) & XDP_RING_NEED_WAKEUP;
 }
 
+/*
+ * A driver that works without copies and found the fill ring empty, as it does at the start, takes
+ * frames from it again only when it is told to: by poll(2), or here, for who does not sleep.
+ * Elsewhere a look at a word. `fd`: the socket of the fill ring.
+ */
+void lx_ring_wake_rx(const struct lx_ring *fill, int fd);
+
 #endif
