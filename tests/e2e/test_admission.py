@@ -409,6 +409,23 @@ def full_tables(c):
         c.check(flags > 0, f"3000 destinations: {flags} for the kernel")
 
 
+def many_processes(c):
+    """As many processes as the limits allow, and toectl is answered beside them."""
+    with Testbed("adm") as bed:
+        bed.start_toed()
+        ps = []
+        for _ in range(17):
+            ps.append(Process(bed))
+            for _ in range(63):
+                with contextlib.suppress(AssertionError, OSError):
+                    ps.append(Process(bed, app=ps[-1].app, token=ps[-1].token))
+        c.check(len(ps) == 17 * 64, f"17 applications with 64 processes each: {len(ps)}")
+        n = len((bed.status() or {"apps": []})["apps"])
+        c.check(n == 17, f"toectl knows of {n} applications")
+        for p in ps:
+            p.die()
+
+
 def mapped(addr):
     return bytes(10) + b"\xff\xff" + socket.inet_aton(addr)
 
@@ -447,4 +464,5 @@ def source_routing(c):
 
 
 test_main("e2e admission", announced_child, claimed_and_died, never_told, reuse_port, late_address, older_libtoe, garbage,
-          many_applications, full_tables, source_routing)
+          many_applications, full_tables, source_routing,
+          many_processes)

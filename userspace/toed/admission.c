@@ -20,7 +20,8 @@
 #include "manager/admission_answer.h"
 #include "toed.h"
 
-enum { MAX_CLIENTS = 1024 };
+/* Every process that may attach, and some that only ask (toectl). */
+enum { MAX_CLIENTS = TOE_MAX_APPS * TOE_MAX_PROCS + 64 };
 
 struct client {
 	struct io io;
