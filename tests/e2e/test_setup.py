@@ -99,6 +99,26 @@ def busy_port(c):
         k.close()
 
 
+def chosen_port(c):
+    """A port that the kernel chose stays taken while connections of its listener are left, if only in TIME_WAIT."""
+    with Testbed("setup") as bed:
+        bed.start_toed()
+        server = start_server(bed, port=0)
+        port = int(bed.server.run("ss", "-Htln", check=True).stdout.split()[3].rsplit(":", 1)[1])
+        c.check(alive(bed, port), f"port {port} is served")
+        server.terminate()
+        server.wait(10)
+        wait_for("end of the application", lambda: not bed.status()["apps"])
+        c.check(bed.status()["endpoints"]["closing"] == 1, "its last connection is in TIME_WAIT")
+        k = bed.server.socket()
+        try:
+            k.bind(("", port))
+            c.check(False, "the kernel refuses the port")
+        except OSError as e:
+            c.check(e.errno == 98, f"the kernel refuses the port: {e.strerror}")
+        k.close()
+
+
 def plain_user(c):
     """Without root: one line that says what is missing; an application that is not admitted uses the kernel."""
     def nobody():
@@ -140,4 +160,4 @@ def two_cores(c):
             s.close()
 
 
-test_main("e2e setup", twice, killed_toed, by_hand, busy_port, plain_user, no_toed, two_cores)
+test_main("e2e setup", twice, killed_toed, by_hand, busy_port, chosen_port, plain_user, no_toed, two_cores)

@@ -3,7 +3,9 @@
  * Listening sockets that applications pass in: checked, kept, and made endpoints of at every
  * address they cover.
  */
+#define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,17 +43,19 @@ static int check_socket(struct toed *t, int fd)
 	return err;
 }
 
+union name {
+	struct sockaddr sa;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
 /*
  * Where it listens. An IPv6 wildcard covers IPv4 too (RFC 3493 5.3), unless IPV6_V6ONLY is set or a
  * socket of AF_INET has the port there: then the kernel would not have let both listen.
  */
 static int read_address(int fd, struct listener *l)
 {
-	union {
-		struct sockaddr sa;
-		struct sockaddr_in v4;
-		struct sockaddr_in6 v6;
-	} a;
+	union name a;
 	socklen_t len = sizeof(a);
 	int v6only = 0, ifindex = int_option(fd, SO_BINDTOIFINDEX);
 
@@ -175,21 +179,39 @@ out:
 	return err;
 }
 
+/*
+ * No longer listening, but the port stays taken, as it is while a kernel socket is in TIME_WAIT. One
+ * that the kernel chose goes with the shutdown, so a socket of our own binds it: the application may
+ * have other plans with its own.
+ */
+static void stop_listening(int fd)
+{
+	union name a;
+	socklen_t len = sizeof(a), size = sizeof(int);
+	int one = 1, v6only = 0, own, err = getsockname(fd, &a.sa, &len);
+
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	shutdown(fd, SHUT_RD);
+	if (err)
+		return;
+	own = socket(a.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	setsockopt(own, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (!getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, &size))
+		setsockopt(own, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof(v6only));
+	if (!bind(own, &a.sa, len))
+		dup3(own, fd, O_CLOEXEC);
+	close(own);
+}
+
 int listener_close(struct toed *t, unsigned app, unsigned index)
 {
 	struct app *a = &t->app[app];
 	struct listener *l;
-	int one = 1;
 
 	if (index >= TOE_MAX_LISTENERS || !a->listener[index].used || a->listener[index].leaving)
 		return -EINVAL;
 	l = &a->listener[index];
-	/*
-	 * No longer listening, still bound: the port stays taken, as it is while a kernel socket is
-	 * in TIME_WAIT.
-	 */
-	setsockopt(l->hold->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	shutdown(l->hold->fd, SHUT_RD);
+	stop_listening(l->hold->fd);
 	l->leaving = true;
 	endpoints_close(t, app, index, NULL);
 	toe_arena_listener(a->arena, index)->in_use = 0;
