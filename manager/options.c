@@ -278,7 +278,7 @@ int toe_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 	}
 	if (err)
 		return (int)tm_ret(err);
-	if (tm_is_kernel(s) && !(s && s->error)) {
+	if (tm_is_kernel(s) || (!o && tm_has(s, TM_S_KERNEL))) {
 		err = getsockopt(fd, level, name, value, len);
 		if (!err && s && tm_kind(s) == TM_LISTEN && o && o->get_raw == tm_tcp_info)
 			tm_listener_info(s, value, *len);

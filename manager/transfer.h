@@ -9,10 +9,10 @@
 
 struct sock_extended_err;
 
-/* The call is the kernel's to answer. */
+/* The call is the kernel's to answer; of how a connection of ours ended its socket knows nothing. */
 static inline bool tm_is_kernel(const struct tm_sock *s)
 {
-	return !s || tm_has(s, TM_S_KERNEL) || tm_kind(s) == TM_EPOLL;
+	return !s || (tm_has(s, TM_S_KERNEL) && !s->error) || tm_kind(s) == TM_EPOLL;
 }
 
 /* A place in an iovec. */

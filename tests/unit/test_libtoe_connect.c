@@ -314,6 +314,35 @@ static void connect__dissolved(void)
 	fake_step();
 }
 
+/* Also where an option that is the kernel's, or bind, has put a kernel socket beneath it. */
+static void connect__dissolved_and_bound(void)
+{
+	struct sockaddr_in none = { .sin_family = AF_UNSPEC }, any = { .sin_family = AF_INET };
+	struct epoll_event ev = { .events = EPOLLIN };
+	int fd[2], ep = toe_epoll_create1(0), v;
+	socklen_t len = sizeof(v);
+	uint32_t flow;
+	char b = 0;
+
+	for (unsigned i = 0; i < 2; i++) {
+		fd[i] = fake_pair(&flow, 0);
+		toe_epoll_ctl(ep, EPOLL_CTL_ADD, fd[i], &ev);
+		CU_ASSERT_EQUAL(toe_connect(fd[i], (struct sockaddr *)&none, sizeof(none)), 0);
+		CU_ASSERT_EQUAL(toe_bind(fd[i], (struct sockaddr *)&any, sizeof(any)), 0);
+		CU_ASSERT_EQUAL(toe_getsockopt(fd[i], SOL_SOCKET, SO_PRIORITY, &v, &len), 0);
+	}
+	CU_ASSERT_EQUAL(err((int)toe_read(fd[0], &b, 1)), ECONNRESET);
+	CU_ASSERT_EQUAL(err((int)toe_read(fd[0], &b, 1)), ENOTCONN);
+	CU_ASSERT_EQUAL(err((int)toe_write(fd[1], &b, 1)), ECONNRESET);
+	CU_ASSERT_EQUAL(err((int)toe_send(fd[1], &b, 1, MSG_NOSIGNAL)), EPIPE);
+	CU_ASSERT_EQUAL(toe_epoll_wait(ep, &ev, 1, 0), 1);
+	CU_ASSERT_EQUAL(ev.events, EPOLLHUP);
+	for (unsigned i = 0; i < 2; i++)
+		toe_close(fd[i]);
+	toe_close(ep);
+	fake_step();
+}
+
 struct waiter {
 	int fd;
 	bool send; /* or it reads */
@@ -515,6 +544,7 @@ static void shutdown__of_a_nonblocking_connect(void)
 FAKE_MAIN("libtoe_connect", T(connect__nonblocking), T(connect__refused), T(connect__blocking),
 	  T(connect__bound_after_it_failed), T(connect__from_the_port_that_was_told),
 	  T(connect__asked_again), T(connect__orphan), T(connect__through_the_kernel),
-	  T(connect__dissolved), T(connect__dissolved_while_others_wait),
-	  T(shutdown__of_a_listener), T(shutdown__right_after_connect),
-	  T(recv__right_after_connect), T(shutdown__of_a_nonblocking_connect))
+	  T(connect__dissolved), T(connect__dissolved_and_bound),
+	  T(connect__dissolved_while_others_wait), T(shutdown__of_a_listener),
+	  T(shutdown__right_after_connect), T(recv__right_after_connect),
+	  T(shutdown__of_a_nonblocking_connect))
