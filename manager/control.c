@@ -114,10 +114,37 @@ static int flow_ioctl(struct tm_sock *s, unsigned long request, int *v)
 	}
 }
 
+/* The same of a connect whose flow is not known yet. */
+static int connecting_ioctl(struct tm_sock *s, unsigned long request, int *v)
+{
+	switch (request) {
+	case FIONREAD:
+	case SIOCOUTQ:
+	case SIOCOUTQNSD:
+	case SIOCATMARK:
+		*v = 0;
+		return 0;
+	default:
+		return flow_ioctl(s, request, v);
+	}
+}
+
+/* The placeholder of an undecided socket is of another family: a kernel socket in its stead knows. */
+static int fresh_ioctl(struct tm_sock *s, int fd, unsigned long request, void *arg)
+{
+	int err;
+
+	tm_big_lock();
+	err = tm_materialise(s, fd);
+	tm_big_unlock();
+	return err ? err : (int)tm_sys(ioctl(fd, request, arg));
+}
+
 int toe_ioctl(int fd, unsigned long request, ...)
 {
 	struct tm_sock *s = tm_sock_of(fd);
 	int none = 0, err;
+	uint8_t kind;
 	va_list ap;
 	void *arg;
 
@@ -134,8 +161,12 @@ int toe_ioctl(int fd, unsigned long request, ...)
 									 : 0;
 	}
 	tm_connect_look(s);
-	if (request == FIOCLEX || request == FIONCLEX || tm_kind(s) != TM_FLOW)
+	kind = tm_kind(s);
+	if (request == FIOCLEX || request == FIONCLEX || kind == TM_LISTEN)
 		return ioctl(fd, request, arg);
-	err = flow_ioctl(s, request, arg ? arg : &none);
+	if (kind == TM_FRESH)
+		return (int)tm_ret(fresh_ioctl(s, fd, request, arg));
+	err = kind == TM_CONNECT ? connecting_ioctl(s, request, arg ? arg : &none)
+				 : flow_ioctl(s, request, arg ? arg : &none);
 	return (int)tm_ret(err || arg ? err : -EFAULT);
 }

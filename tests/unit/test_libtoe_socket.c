@@ -6,8 +6,11 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/single_threaded.h>
+
+#include <linux/sockios.h>
 
 #include "libtoe_calls.h"
 
@@ -175,6 +178,31 @@ static void control__flags_and_counts(void)
 	fake_step();
 }
 
+/* Counts before there is a connection, and of a listener. */
+static void control__counts_of_what_is_no_connection(void)
+{
+	static const unsigned long count[] = { FIONREAD, SIOCOUTQ, SIOCOUTQNSD, SIOCATMARK };
+	int fresh = toe_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), l = fake_listener();
+	int fd = toe_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), v;
+
+	CU_ASSERT_EQUAL(do_connect(fd, "192.0.2.2", 80), EINPROGRESS);
+	for (unsigned i = 0; i < 4; i++) {
+		v = -1;
+		CU_ASSERT(!toe_ioctl(fresh, count[i], &v) && !v);
+		v = -1;
+		CU_ASSERT(!toe_ioctl(fd, count[i], &v) && !v);
+		if (count[i] != SIOCATMARK)
+			CU_ASSERT_EQUAL(err(toe_ioctl(l, count[i], &v)), EINVAL);
+	}
+	CU_ASSERT_EQUAL(err(toe_ioctl(fd, 0x5555, &v)), ENOTTY);
+	CU_ASSERT_EQUAL(do_connect(fresh, "192.0.2.2", 80), EINPROGRESS); /* and the TOE's */
+	fake_step();
+	toe_close(fresh);
+	toe_close(fd);
+	toe_close(l);
+	fake_step();
+}
+
 /* A connection in a set, with news; closed by those who do not know of libtoe. */
 static int closed_by_others(int ep, uint32_t *flow, int linger_s)
 {
@@ -225,4 +253,4 @@ static void close__by_others(void)
 
 FAKE_MAIN("libtoe_socket", T(socket__others_are_the_kernels), T(info__many_threads),
 	  T(linger__waits), T(linger__not_while_connecting), T(control__flags_and_counts),
-	  T(close__by_others))
+	  T(control__counts_of_what_is_no_connection), T(close__by_others))
