@@ -79,5 +79,7 @@ ssize_t toe_sendfile(int out_fd, int in_fd, off_t *offset, size_t count)
 	/* What has no place to read from, as a pipe, might have to be waited for. */
 	if (tm_sock_of(in_fd) || (!offset && lseek(in_fd, 0, SEEK_CUR) < 0 && errno == ESPIPE))
 		return tm_ret(-EINVAL);
+	if (!count) /* the source's matter alone: a connection need not be there */
+		return tm_ret(read_file(&src, NULL, 0));
 	return tm_ret(tm_tx_error(tm_tx_from(s, out_fd, &src, count), 0));
 }

@@ -35,6 +35,23 @@ static void sendfile__reads_into_the_buffer(void)
 	toe_close(fd);
 }
 
+/* As Linux: that there is no connection concerns who has something for it. */
+static void sendfile__nothing(void)
+{
+	int file = memfd_create("file", 0), fd = toe_socket(AF_INET, SOCK_STREAM, 0);
+	off_t off = 0;
+
+	CU_ASSERT_EQUAL(write(file, "abc", 3), 3);
+	CU_ASSERT_EQUAL(toe_sendfile(fd, file, &off, 0), 0);
+	CU_ASSERT_EQUAL(err((int)toe_sendfile(fd, -1, NULL, 0)), EBADF);
+	signal(SIGPIPE, SIG_IGN);
+	CU_ASSERT_EQUAL(err((int)toe_sendfile(fd, file, &off, 3)), EPIPE);
+	signal(SIGPIPE, SIG_DFL);
+	CU_ASSERT_EQUAL(off, 0);
+	close(file);
+	toe_close(fd);
+}
+
 static void splice__from_a_socket(void)
 {
 	static uint8_t buf[10000], got[10000];
@@ -302,6 +319,6 @@ static void splice__pipe_emptied_by_another(void)
 }
 
 FAKE_MAIN("libtoe_splice", T(sendfile__reads_into_the_buffer), T(sendfile__not_from_a_pipe),
-	  T(splice__from_a_socket), T(splice__does_not_wait_in_vain), T(splice__to_a_socket),
-	  T(splice__others_empty_the_pipe), T(splice__two_threads_read),
+	  T(sendfile__nothing), T(splice__from_a_socket), T(splice__does_not_wait_in_vain),
+	  T(splice__to_a_socket), T(splice__others_empty_the_pipe), T(splice__two_threads_read),
 	  T(splice__pipe_emptied_by_another))
