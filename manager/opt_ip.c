@@ -75,6 +75,8 @@ static int get_mtu(struct tm_sock *s, void *value, socklen_t *len)
 	struct toe_flow_info info;
 	int err = tm_kind(s) == TM_FLOW ? tm_flow_info(s, &info) : -ENOTCONN, mtu;
 
+	if (!err && !info.mtu) /* it has ended, and nobody knows any more */
+		err = -ENOTCONN;
 	if (err)
 		return err;
 	mtu = (int)info.mtu;

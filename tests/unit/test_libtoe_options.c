@@ -266,6 +266,8 @@ static void options__of_the_path(void)
 	CU_ASSERT_EQUAL(set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE), 0);
 	fake_step();
 	CU_ASSERT_EQUAL(fake.flow[flow].option[TOE_OPT_PMTUDISC], TOE_PMTUDISC_PROBE);
+	fake_peer_rst(flow, ECONNRESET);
+	CU_ASSERT_EQUAL(err(toe_getsockopt(fd, IPPROTO_IP, IP_MTU, &v, &len)), ENOTCONN);
 	toe_close(fresh);
 	toe_close(fd);
 }
