@@ -92,6 +92,7 @@ static int flow_ioctl(struct tm_sock *s, unsigned long request, int *v)
 
 	switch (request) {
 	case FIONREAD: /* SIOCINQ is the same */
+		tm_urg_look(s);
 		*v = (int)tm_rx_avail(s);
 		at = tm_urg_at(s);
 		if (at != UINT64_MAX && !s->opt.oobinline)
@@ -105,6 +106,7 @@ static int flow_ioctl(struct tm_sock *s, unsigned long request, int *v)
 		*v = (int)info.notsent;
 		return err;
 	case SIOCATMARK:
+		tm_urg_look(s);
 		*v = tm_urg_at(s) == toe_load(&s->fb->app.rx_read);
 		return 0;
 	case FIOASYNC:

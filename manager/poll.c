@@ -8,9 +8,13 @@
 /* What has come. */
 static inline uint32_t poll_rx(struct tm_sock *s)
 {
-	uint32_t ev = tm_readable(s) ? EPOLLIN | EPOLLRDNORM : 0;
+	bool urgent = tm_unlikely(toe_load(&s->fb->dev.rx_urg));
+	uint32_t ev;
 
-	if (tm_unlikely(toe_load(&s->fb->dev.rx_urg)) && tm_urg_at(s) != UINT64_MAX &&
+	if (urgent)
+		tm_urg_look(s);
+	ev = tm_readable(s) ? EPOLLIN | EPOLLRDNORM : 0;
+	if (urgent && tm_urg_at(s) != UINT64_MAX &&
 	    toe_load(&s->oob_taken) != toe_load(&s->fb->dev.rx_urg))
 		ev |= EPOLLPRI;
 	return ev;

@@ -30,6 +30,20 @@ static void rx_tell(struct tm_ctx *c, struct tm_sock *s, uint64_t read)
 	tm_push_flow(c, s, TOE_SW_RECV, 0, read);
 }
 
+/* No lock: readers have come from the same place, or have passed it. */
+tm_cold void tm_urg_look(struct tm_sock *s)
+{
+	uint64_t urg = toe_load(&s->fb->dev.rx_urg), mark = toe_load(&s->oob_mark);
+	uint64_t from = mark - 1, at;
+
+	if (mark && mark < urg && !s->opt.oobinline)
+		__atomic_compare_exchange_n(&s->fb->app.rx_read, &from, mark, false,
+					    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+	at = tm_urg_at(s);
+	if (at == toe_load(&s->fb->app.rx_read))
+		toe_store(&s->oob_mark, at + 1);
+}
+
 static void rx_copy(struct tm_sock *s, struct tm_iter *it, uint64_t pos, uint32_t n)
 {
 	const void *from;
@@ -46,18 +60,25 @@ static void rx_copy(struct tm_sock *s, struct tm_iter *it, uint64_t pos, uint32_
 
 /*
  * tcp(7): reading stops before the urgent byte, and starting there leaves it out, or with
- * SO_OOBINLINE does not. What of `avail` bytes from *read on may be read. Who only looks passes
- * nothing.
+ * SO_OOBINLINE does not. What of `avail` bytes from *read on may be read; `want` are going to be. Who
+ * only looks passes nothing.
  */
 static tm_cold uint64_t to_the_mark(struct tm_ctx *c, struct tm_sock *s, uint64_t *read,
-				    uint64_t avail, bool peek)
+				    uint64_t avail, uint64_t want, bool peek)
 {
-	uint64_t at = tm_urg_at(s);
+	uint64_t end = *read + avail, at;
 
-	if (at == UINT64_MAX || at >= *read + avail)
+	tm_urg_look(s);
+	*read = toe_load(&s->fb->app.rx_read);
+	avail = end - *read;
+	at = tm_urg_at(s);
+	if (at == UINT64_MAX || at >= end)
 		return avail;
-	if (at > *read)
+	if (at > *read) {
+		if (!peek && want >= at - *read)
+			toe_store(&s->oob_mark, at + 1);
 		return at - *read;
+	}
 	if (s->opt.oobinline)
 		return avail;
 	++*read;
@@ -74,6 +95,7 @@ static ssize_t rx_urgent(struct tm_sock *s, struct tm_iter *it, int flags)
 	uint64_t urg = toe_load(&s->fb->dev.rx_urg), at = tm_urg_at(s);
 	uint32_t n = 1;
 
+	tm_urg_look(s);
 	if (s->opt.oobinline || !urg || toe_load(&s->oob_taken) == urg)
 		return -EINVAL;
 	if (at == UINT64_MAX)
@@ -107,7 +129,7 @@ static ssize_t rx_some(struct tm_ctx *c, struct tm_sock *s, struct tm_iter *it, 
 	int err;
 
 	if (tm_unlikely(toe_load(&s->fb->dev.rx_urg) > read) && avail && avail <= TOE_BUF_MAX)
-		avail = to_the_mark(c, s, &read, avail, flags & MSG_PEEK);
+		avail = to_the_mark(c, s, &read, avail, it->left, flags & MSG_PEEK);
 	if (tm_unlikely(!avail || avail > TOE_BUF_MAX)) {
 		/* As Linux: the end of the stream has come, whatever came after it. */
 		err = (fl & (TOE_FLOW_ERROR | TOE_FLOW_RX_FIN)) == TOE_FLOW_ERROR ? tm_take_error(s)
@@ -148,7 +170,7 @@ ssize_t tm_rx_piece(struct tm_ctx *c, struct tm_sock *s, size_t len,
 	read = toe_load(&s->fb->app.rx_read);
 	avail = toe_load_acquire(&s->fb->dev.rx_end) - read;
 	if (avail && avail <= TOE_BUF_MAX)
-		avail = to_the_mark(c, s, &read, avail, false);
+		avail = to_the_mark(c, s, &read, avail, len, false);
 	if (avail && avail <= TOE_BUF_MAX) {
 		n = avail < len ? (uint32_t)avail : (uint32_t)len;
 		p = tm_rx_at(s, read, &n);

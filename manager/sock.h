@@ -93,6 +93,7 @@ struct tm_sock {
 	uint32_t refs; /* descriptors of this process */
 	uint32_t serial; /* life of the object, or of its connection: part of a connect's cookie */
 	uint64_t oob_taken; /* rx_urg of the urgent byte that MSG_OOB has read */
+	uint64_t oob_mark; /* rx_urg of the urgent byte that reading was seen to stand at */
 	uint32_t copies, copies_told; /* sends with MSG_ZEROCOPY; those that were told of */
 	int32_t error; /* errno of a connect that failed before it had a flow */
 	struct tm_opts opt;
@@ -177,6 +178,12 @@ static inline uint64_t tm_urg_at(const struct tm_sock *s)
 
 	return urg && urg <= end && urg > toe_load(&s->fb->app.rx_read) ? urg - 1 : UINT64_MAX;
 }
+
+/*
+ * With rx_urg set: reading that stands at an urgent byte leaves it out when another comes, whether MSG_OOB
+ * has had it or not; one farther on will be in line, as in Linux. Called where somebody reads or asks.
+ */
+void tm_urg_look(struct tm_sock *s);
 
 /* There is something to read: a byte that is urgent and out of band is not. */
 static inline bool tm_rx_any(const struct tm_sock *s)

@@ -81,6 +81,7 @@ void tm_flow_begin(struct tm_sock *s, uint32_t flow, uint16_t gen, uint8_t ctx)
 	toe_store(&s->ev_rx, (uint32_t)toe_load(&fb->dev.rx_end));
 	toe_store(&s->ev_flags, toe_load(&fb->dev.flags)); /* what is so already, is no news */
 	toe_store(&s->oob_taken, 0);
+	toe_store(&s->oob_mark, 0);
 	tm_clear(s, TM_S_WANT_SPACE | TM_S_ERROR_TAKEN);
 	if (tm_has(s, TM_S_STAMPS))
 		tm_stamp_begin(s);

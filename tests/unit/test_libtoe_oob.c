@@ -2,6 +2,7 @@
 /* manager/recv.c, send.c: the urgent byte, out of band and inline. */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <string.h>
 
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
@@ -113,5 +114,49 @@ static void oob__mark_of_peek_and_waitall(void)
 	fake_step();
 }
 
+/* `text` comes; the urgent byte is its last. */
+static void urgent_comes(uint32_t flow, const char *text)
+{
+	struct toe_flow_block *fb = fake_block(flow);
+	uint32_t n = (uint32_t)strlen(text);
+
+	toe_store(&fb->dev.rx_urg, toe_load(&fb->dev.rx_end) + n);
+	fake_peer_send(flow, text, n);
+}
+
+/* As Linux: the urgent byte at which reading stands is left out when another comes; others are in line. */
+static void oob__another_comes(void)
+{
+	struct epoll_event ev = { .events = EPOLLPRI | EPOLLIN };
+	int ep = toe_epoll_create1(0), n = -1;
+	uint32_t flow;
+	int fd = fake_pair(&flow, SOCK_NONBLOCK);
+	char b[8];
+
+	toe_epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev);
+	urgent_comes(flow, "X"); /* had out of band */
+	CU_ASSERT(toe_recv(fd, b, 8, MSG_OOB) == 1 && b[0] == 'X');
+	urgent_comes(flow, "dY");
+	toe_ioctl(fd, FIONREAD, &n);
+	CU_ASSERT_EQUAL(n, 1);
+	CU_ASSERT(toe_recv(fd, b, 8, 0) == 1 && b[0] == 'd'); /* comes to one that was not */
+	urgent_comes(flow, "Z"); /* there is nothing else */
+	CU_ASSERT_EQUAL(toe_epoll_wait(ep, &ev, 1, 0), 1);
+	CU_ASSERT_EQUAL(ev.events, EPOLLPRI);
+	CU_ASSERT_EQUAL(at_mark(fd), 1);
+	urgent_comes(flow, "eV");
+	CU_ASSERT(toe_recv(fd, b, 8, MSG_PEEK) == 1 && b[0] == 'e');
+	CU_ASSERT(toe_recv(fd, b, 8, 0) == 1 && b[0] == 'e');
+	CU_ASSERT(toe_recv(fd, b, 8, MSG_OOB) == 1 && b[0] == 'V');
+	urgent_comes(flow, "fgW"); /* reading does not get so far */
+	CU_ASSERT(toe_recv(fd, b, 1, 0) == 1 && b[0] == 'f');
+	urgent_comes(flow, "hU");
+	CU_ASSERT(toe_recv(fd, b, 1, 0) == 1 && b[0] == 'g');
+	CU_ASSERT(toe_recv(fd, b, 8, 0) == 2 && b[0] == 'W' && b[1] == 'h');
+	toe_close(fd);
+	toe_close(ep);
+	fake_step();
+}
+
 FAKE_MAIN("libtoe_oob", T(oob__out_of_band), T(oob__inline_and_sent),
-	  T(oob__mark_of_peek_and_waitall))
+	  T(oob__mark_of_peek_and_waitall), T(oob__another_comes))
