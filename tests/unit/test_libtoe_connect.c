@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/single_threaded.h>
 
 #include "libtoe_calls.h"
 
