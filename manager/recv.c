@@ -295,8 +295,12 @@ static tm_cold ssize_t rx_wait(struct tm_ctx *c, struct tm_sock *s, int fd, stru
 	if (err)
 		return err;
 	for (;;) {
-		if (tm_kind(s) != TM_FLOW)
-			return done ? done : rx_begin(c, s, fd, flags, wait);
+		if (tm_kind(s) != TM_FLOW) { /* another thread renewed it */
+			err = done ? 0 : rx_begin(c, s, fd, flags, wait);
+			if (done || err)
+				return done ? done : err;
+			continue;
+		}
 		if (done && tm_rx_at_mark(s)) /* MSG_WAITALL ends there, too */
 			return done;
 		r = rx_look(c, s, it, flags);

@@ -39,7 +39,7 @@ static inline bool toe_recv_behind_gap(const struct toe_tcb *t)
 /*
  * Must this segment be acknowledged at once? A connection begins so until it has answered, as the peer's
  * Nagle may hold back the rest of its first request, or its slow start wait for us. What was sent before
- * anything came is no answer.
+ * anything came is no answer. Behind a filled gap it is acknowledged twice.
  */
 static inline bool toe_recv_is_quick(struct toe_tcb *t)
 {
@@ -63,10 +63,9 @@ static inline bool toe_recv_is_quick(struct toe_tcb *t)
 static inline uint32_t toe_recv_ack_policy(struct toe_tcb *t, const struct toe_seg *seg,
 					   uint64_t now)
 {
+	const uint32_t rare = TOE_TCB_FRESH | TOE_TCB_QUICKACK | TOE_TCB_GAP_FILLED;
 	bool rest = seg->flags & TOE_PSH || seg->len < TOE_MSS_V4;
 	uint32_t full = rest ? t->mss : toe_min32(seg->len, t->mss);
-
-	const uint32_t rare = TOE_TCB_FRESH | TOE_TCB_QUICKACK | TOE_TCB_GAP_FILLED;
 
 	if (TOE_UNLIKELY(t->flags & rare) && toe_recv_is_quick(t))
 		return toe_ack_now(t);

@@ -186,8 +186,8 @@ static bool for_kernel(const struct toe_adm_req *q, const uint8_t *src)
 }
 
 /*
- * As the kernel's connect does it: once the source is chosen it is asked again, since rules may look
- * at that (ip-rule(8)).
+ * As the kernel's connect does it: once IPv4's source is chosen it is asked again, since rules may look
+ * at that (ip-rule(8)). IPv6's first answer counts.
  */
 static int find_route(struct toed *t, const struct toe_adm_req *q, const uint8_t *src,
 		      struct route *r)
@@ -195,7 +195,7 @@ static int find_route(struct toed *t, const struct toe_adm_req *q, const uint8_t
 	uint8_t chosen[16];
 	int err = route_lookup(t, q->addr, src, (int)q->ifindex, r);
 
-	if (err || src || !r->unicast)
+	if (err || src || !r->unicast || !toe_addr_is_v4(q->addr))
 		return err;
 	memcpy(chosen, r->src, sizeof(chosen));
 	return route_lookup(t, q->addr, chosen, (int)q->ifindex, r);

@@ -181,8 +181,8 @@ out:
 
 /*
  * No longer listening, but the port stays taken, as it is while a kernel socket is in TIME_WAIT. One
- * that the kernel chose goes with the shutdown, so a socket of our own binds it: the application may
- * have other plans with its own.
+ * that bind was told stays with its socket. One that the kernel chose goes with the shutdown, and can
+ * be had again: by a socket of our own, as the application may have other plans with its.
  */
 static void stop_listening(int fd)
 {
@@ -195,11 +195,12 @@ static void stop_listening(int fd)
 	if (err)
 		return;
 	own = socket(a.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	setsockopt(own, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (!getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, &size))
 		setsockopt(own, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof(v6only));
-	if (!bind(own, &a.sa, len))
+	if (!bind(own, &a.sa, len)) { /* who has SO_REUSEADDR set would get it a second time */
+		setsockopt(own, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 		dup3(own, fd, O_CLOEXEC);
+	}
 	close(own);
 }
 
