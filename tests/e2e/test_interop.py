@@ -25,7 +25,9 @@ AMOUNT = 150 * KIB
 WIRE = "--rate", 10, "--delay", 200  # so slow that readers keep up: no zero window by chance
 OPT_WSCALE, OPT_SACK, OPT_TS = 3, 4, 8
 TRIES = 5  # of a cell with a warning
-LATE = re.compile("Zero Window segment|window .* completely full|D-SACK")  # what a process that had to wait explains
+# What a process that had to wait explains; also the reset: an ACK that comes late has the peer repeat its FIN, and the
+# answer to that finds no socket any more.
+LATE = re.compile("Zero Window segment|window .* completely full|D-SACK|Connection reset")
 
 
 FACTORS = {
