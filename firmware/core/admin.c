@@ -46,8 +46,8 @@ static bool asked_for(const struct toe_fpc *f, const struct toe_sweep *s)
 }
 
 /*
- * One sweep at a time, and by turns: an application that closes
- * listeners without end must not keep others, and toed, from theirs.
+ * One sweep at a time, and by turns: an application that closes listeners without end must not keep
+ * others, and toed, from theirs.
  */
 static bool take_turn(struct toe_fpc *f, enum toe_sweep_kind kind, unsigned app, unsigned listener)
 {
